@@ -1,0 +1,144 @@
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>
+/// Everything that decides the weights of a run. Two equal experiments on the same data give bitwise the same checkpoint; where and on how
+/// many workers they run is no part of it.
+/// </summary>
+public sealed record Experiment
+{
+    public required string Name { get; init; }
+    public required ulong Seed { get; init; }
+    public required DataSettings Data { get; init; }
+    public required ModelSettings Model { get; init; }
+    public required BaseSettings Base { get; init; }
+    public required BatchSettings Batch { get; init; }
+    public required MclSettings Mcl { get; init; }
+    public required MoeSettings Moe { get; init; }
+    public required RouterSettings Router { get; init; }
+    public required EvaluationSettings Evaluation { get; init; }
+    public required CheckpointSettings Checkpoints { get; init; }
+}
+
+/// <summary>What is trained on. <c>Path</c> null: the embedded benchmark, made in the output folder.</summary>
+public sealed record DataSettings
+{
+    public string? Path { get; init; }
+    public DataFormat Format { get; init; } = DataFormat.Auto;
+    /// <summary>Root of the image paths in a JSON, CSV or Parquet file; default: the file's own folder.</summary>
+    public string? ImageRoot { get; init; }
+    /// <summary>Default: <c>as-is</c> for ShareGPT4V JSON, <c>rgb-first</c> otherwise, as in the reference.</summary>
+    public ImageConversion Conversion { get; init; } = ImageConversion.Auto;
+    /// <summary>Fraction of unreadable samples above which the run stops.</summary>
+    public double MaxBadFraction { get; init; } = 0.01;
+    /// <summary>Samples held out for the test split (a seeded choice), absolute (≥ 1) or as a fraction (&lt; 1).</summary>
+    public double TestSplit { get; init; } = 0.1;
+    /// <summary>Vocabulary file (<c>bpe_simple_vocab_16e6.txt.gz</c>, or a folder with <c>vocab.json</c> and <c>merges.txt</c>); null: learnt from the captions.</summary>
+    public string? Vocabulary { get; init; }
+    /// <summary>Size of the vocabulary learnt when none is given.</summary>
+    public int VocabularySize { get; init; } = 512;
+    /// <summary>Trains on the short caption (first sentence) too.</summary>
+    public bool ShortText { get; init; }
+    /// <summary>Sizes of the embedded benchmark, when <see cref="Path"/> is null.</summary>
+    public int BenchmarkTrain { get; init; } = 8000;
+    public int BenchmarkTest { get; init; } = 1000;
+}
+
+public enum DataFormat { Auto, Folder, ShareGpt4V, WebDataset, Csv, Parquet }
+
+public enum ImageConversion { Auto, RgbFirst, AsIs }
+
+/// <summary>The dense CLIP. With <c>Checkpoint</c> its architecture comes from the file, otherwise from <c>Name</c>.</summary>
+public sealed record ModelSettings
+{
+    public string? Checkpoint { get; init; }
+    /// <summary>vit-b-32, vit-b-16, vit-l-14, vit-l-14-336, tiny, scenes: see <c>ClipConfig.Named</c>.</summary>
+    public string Name { get; init; } = "scenes";
+    /// <summary>Text positions after the Long-CLIP stretch; null: as in the checkpoint or the named configuration.</summary>
+    public int? ContextLength { get; init; }
+    /// <summary>Rounds Linear, Conv, projection, expert and gate weights to fp16 at every load, as the reference does.</summary>
+    public bool RoundToHalf { get; init; }
+    public ComputePrecision Precision { get; init; } = ComputePrecision.Auto;
+}
+
+public enum ComputePrecision { Auto, Fp32, Bf16 }
+
+/// <summary>Training of the dense base from scratch; skipped when <see cref="ModelSettings.Checkpoint"/> is given.</summary>
+public sealed record BaseSettings
+{
+    public int Steps { get; init; } = 3000;
+    public double LearningRate { get; init; } = 3e-3;
+    public double WeightDecay { get; init; } = 0.1;
+    public int WarmupSteps { get; init; } = 200;
+}
+
+/// <summary>The global batch and the fixed micro-shards (leaves) it is cut into; the result depends on both, and on no number of workers.</summary>
+public sealed record BatchSettings
+{
+    public int Size { get; init; } = 32;
+    public int Leaves { get; init; } = 8;
+}
+
+/// <summary>Multistage contrastive learning (MCL): clusters, pseudo labels, FFN training from the base.</summary>
+public sealed record MclSettings
+{
+    public int Stages { get; init; } = 3;
+    /// <summary>k per modality; a stage has k² joint clusters.</summary>
+    public int Clusters { get; init; } = 3;
+    /// <summary>Steps of one stage; null: <see cref="Epochs"/> decides.</summary>
+    public int? Steps { get; init; }
+    public int Epochs { get; init; } = 1;
+    public double LearningRate { get; init; } = 1e-5;
+    public double WeightDecay { get; init; } = 0.2;
+    public int WarmupSteps { get; init; } = 200;
+    public LeftoverRule Leftovers { get; init; } = LeftoverRule.Merge;
+    public int KMeansIterations { get; init; } = 50;
+    public int KMeansRestarts { get; init; } = 5;
+}
+
+/// <summary>What happens to samples that fill no whole batch of their cluster: merged up the label hierarchy, or dropped as in the reference.</summary>
+public enum LeftoverRule { Merge, Drop }
+
+/// <summary>The mixture of experts. The number of experts is <c>Mcl.Stages + 1</c> for <c>init: mcl</c>.</summary>
+public sealed record MoeSettings
+{
+    public MoeInit Init { get; init; } = MoeInit.Mcl;
+    public int Experts { get; init; } = 4;
+    public int TopK { get; init; } = 2;
+    /// <summary>The last so many blocks of each tower become MoE blocks; null: all of them.</summary>
+    public int? Layers { get; init; }
+}
+
+public enum MoeInit { Mcl, Upcycle }
+
+/// <summary>Router tuning after assembly.</summary>
+public sealed record RouterSettings
+{
+    public int? Steps { get; init; }
+    public int Epochs { get; init; } = 1;
+    public double LearningRate { get; init; } = 1e-6;
+    public double WeightDecay { get; init; } = 1e-2;
+    public int WarmupSteps { get; init; } = 200;
+    public double ExpertDropout { get; init; } = 0.1;
+    public double LossWeight { get; init; } = 0.01;
+    public RouterLossTokens LossTokens { get; init; } = RouterLossTokens.Valid;
+}
+
+/// <summary>Which text tokens the router balance loss counts: all positions, padding too (the reference), or those up to the end of text.</summary>
+public enum RouterLossTokens { Valid, All }
+
+/// <summary>What the report compares. Each comparison trains for as many steps in total as the MoE did.</summary>
+public sealed record EvaluationSettings
+{
+    public IReadOnlyList<Comparison> Compare { get; init; } = [];
+    public double CompareLearningRate { get; init; } = 5e-3;
+    public bool LinearProbe { get; init; } = true;
+}
+
+public enum Comparison { Direct, HardBatch, Upcycle }
+
+/// <summary>When a training stage writes its state to disk (always at its end and at Ctrl-C).</summary>
+public sealed record CheckpointSettings
+{
+    public int EverySteps { get; init; } = 500;
+    public int Keep { get; init; } = 2;
+}

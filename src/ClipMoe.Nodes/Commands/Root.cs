@@ -1,0 +1,11 @@
+using System.CommandLine;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary>The command line <c>clipmoe</c>: one file per command in this folder, listed here and nowhere else.</summary>
+internal static class Root
+{
+    public static RootCommand Build() => new("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
+    {
+    };
+}

@@ -1,0 +1,1 @@
+return await ClipMoe.Nodes.Commands.Root.Build().Parse(args).InvokeAsync();

@@ -1,0 +1,48 @@
+using System.Text;
+
+namespace ClipMoe.Model.Datasets;
+
+/// <summary>
+/// Millions of strings as UTF-8 in a few large blocks: 8 bytes a string on top of its text, and nothing for the garbage collector to walk.
+/// Filled by one thread, then read by any.
+/// </summary>
+internal sealed class PackedStrings
+{
+    private const int BlockSize = 1 << 20;
+
+    private readonly List<byte[]> _blocks = [];
+    private readonly List<long> _starts = [];
+    private int _used = BlockSize;
+
+    public int Count => _starts.Count;
+
+    public string this[int index]
+    {
+        get
+        {
+            var start = _starts[index];
+            var block = _blocks[(int)(start >> 32)];
+            var offset = (int)start;
+            var length = BitConverter.ToInt32(block, offset);
+            return Encoding.UTF8.GetString(block, offset + sizeof(int), length);
+        }
+    }
+
+    /// <returns>The string's index.</returns>
+    public int Add(ReadOnlySpan<char> text)
+    {
+        var needed = sizeof(int) + Encoding.UTF8.GetByteCount(text);
+        if (_used + needed > (_blocks.Count == 0 ? 0 : _blocks[^1].Length))
+        {
+            _blocks.Add(new byte[Math.Max(BlockSize, needed)]);
+            _used = 0;
+        }
+
+        var block = _blocks[^1];
+        BitConverter.TryWriteBytes(block.AsSpan(_used), needed - sizeof(int));
+        Encoding.UTF8.GetBytes(text, block.AsSpan(_used + sizeof(int)));
+        _starts.Add(((long)(_blocks.Count - 1) << 32) | (uint)_used);
+        _used += needed;
+        return _starts.Count - 1;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+
+namespace ClipMoe.Model.Datasets;
+
+/// <summary>
+/// Turns the paths that a data set mentions into paths of files, and refuses those that leave the data set's root: by "..", by being
+/// absolute, or through a symbolic link. The root itself may be a link.
+/// </summary>
+internal sealed class RootedPaths
+{
+    private const int MaxLinks = 40;
+
+    private readonly string _root;
+    private readonly string _realRoot;
+    private readonly ConcurrentDictionary<string, string> _realFolders = new(StringComparer.Ordinal);
+
+    public RootedPaths(string root)
+    {
+        _root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
+        _realRoot = RealFolder(_root, 0);
+    }
+
+    /// <returns>The full path, free of symbolic links.</returns>
+    /// <exception cref="BadSampleException">The path leaves the root, or is no path.</exception>
+    public string Resolve(string path)
+    {
+        if (path.Length == 0)
+            throw new BadSampleException("empty image path");
+        if (path.Contains('\0'))
+            throw new BadSampleException("image path with a NUL character");
+        var full = Path.GetFullPath(path, _root);
+        if (!IsInside(full, _root))
+            throw new BadSampleException("path leaves the data set's root");
+        var real = RealPath(full, 0);
+        return IsInside(real, _realRoot) ? real : throw new BadSampleException("symbolic link leaves the data set's root");
+    }
+
+    private static bool IsInside(string path, string root) =>
+        path.StartsWith(root, StringComparison.Ordinal)
+        && (path.Length == root.Length || root.EndsWith(Path.DirectorySeparatorChar) || path[root.Length] == Path.DirectorySeparatorChar);
+
+    private string RealPath(string full, int links)
+    {
+        var folder = Path.GetDirectoryName(full);
+        if (folder is null)
+            return full;
+        var real = Path.Join(RealFolder(folder, links), Path.GetFileName(full));
+        return FollowLink(real, links);
+    }
+
+    private string RealFolder(string folder, int links)
+    {
+        if (_realFolders.TryGetValue(folder, out var known))
+            return known;
+        return _realFolders[folder] = RealPath(folder, links);
+    }
+
+    /// <param name="path">A path whose folder is real; only its last component may be a link.</param>
+    private string FollowLink(string path, int links)
+    {
+        string? target;
+        try
+        {
+            target = new FileInfo(path).LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new BadSampleException("image path can't be followed", e);
+        }
+
+        if (target is null)
+            return path;
+        if (links >= MaxLinks)
+            throw new BadSampleException("symbolic links in a circle");
+        return RealPath(Path.GetFullPath(target, Path.GetDirectoryName(path)!), links + 1);
+    }
+}

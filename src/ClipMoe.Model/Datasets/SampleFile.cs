@@ -1,0 +1,45 @@
+namespace ClipMoe.Model.Datasets;
+
+/// <summary>Whole files, with the errors of the file system turned into reasons why a sample is bad.</summary>
+internal static class SampleFile
+{
+    /// <summary>Larger image files are refused before they are read.</summary>
+    public const long MaxImageBytes = 256L << 20;
+
+    public static byte[] ReadImage(string path) => Read(path, MaxImageBytes, "image");
+
+    public static byte[] ReadCaption(string path) => Read(path, CaptionText.MaxBytes, "caption");
+
+    private static byte[] Read(string path, long maxBytes, string what)
+    {
+        try
+        {
+            // Before opening: opening a named pipe (whose length is 0 too) would wait for a writer for ever.
+            var length = new FileInfo(path).Length;
+            if (length == 0)
+                throw new BadSampleException($"empty {what} file");
+            if (length > maxBytes)
+                throw new BadSampleException($"{what} file larger than {maxBytes >> 20} MiB");
+            using var handle = File.OpenHandle(path);
+            var bytes = new byte[length];
+            var read = 0;
+            while (read < bytes.Length)
+            {
+                var n = RandomAccess.Read(handle, bytes.AsSpan(read), read);
+                if (n == 0)
+                    throw new BadSampleException($"{what} file shrank while it was read");
+                read += n;
+            }
+
+            return bytes;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BadSampleException($"missing {what} file", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new BadSampleException($"{what} file can't be read", e);
+        }
+    }
+}

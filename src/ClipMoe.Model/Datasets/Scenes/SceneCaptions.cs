@@ -1,0 +1,41 @@
+namespace ClipMoe.Model.Datasets.Scenes;
+
+/// <summary>Captions that name every attribute of a scene in words: four templates of 18 words, with synonyms.</summary>
+internal static class SceneCaptions
+{
+    private static readonly string[][] Shapes =
+    [
+        ["circle", "disc"], ["square", "box"], ["triangle"], ["diamond", "rhombus"],
+        ["cross", "plus"], ["star"], ["ring", "hoop"], ["moon", "crescent"],
+    ];
+
+    private static readonly string[][] Sizes = [["small", "little"], ["medium", "middling"], ["large", "big"]];
+
+    private static readonly string[][] Corners =
+    [
+        ["upper left", "top left"], ["upper right", "top right"], ["lower left", "bottom left"], ["lower right", "bottom right"],
+    ];
+
+    private static readonly string[] Dots = ["dot", "speck", "point"];
+
+    public static string Write(SceneFactors f, ref SceneRandom random)
+    {
+        var shape = Pick(Shapes[f.Shape], ref random);
+        var size = Pick(Sizes[f.Size], ref random);
+        var corner = Pick(Corners[f.DotCorner], ref random);
+        var dot = Pick(Dots, ref random);
+        var texture = SceneFactors.Attributes[1].Values[f.Texture];
+        var colour = SceneFactors.Attributes[2].Values[f.Colour];
+        var background = SceneFactors.Attributes[4].Values[f.Background];
+        var dotColour = SceneFactors.Attributes[5].Values[f.DotColour];
+        return random.Below(4) switch
+        {
+            0 => $"a {size} {colour} {shape} with a {texture} surface on {background} and a {dotColour} {dot} in the {corner}",
+            1 => $"on a {background} background there is a {texture} {size} {colour} {shape} and a {dotColour} {dot} at the {corner}",
+            2 => $"a picture of a {dotColour} {dot} in the {corner} and a {size} {colour} {texture} {shape} over {background}",
+            _ => $"the {shape} is {size} and {colour} and {texture} with {background} behind and the {corner} {dot} is {dotColour}",
+        };
+    }
+
+    private static string Pick(string[] synonyms, ref SceneRandom random) => synonyms[random.Below(synonyms.Length)];
+}

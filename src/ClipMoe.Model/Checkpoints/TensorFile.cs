@@ -1,3 +1,4 @@
+using ClipMoe.Model.Checkpoints.Torch;
 using Microsoft.Win32.SafeHandles;
 
 namespace ClipMoe.Model.Checkpoints;
@@ -8,7 +9,28 @@ public static class TensorFile
     private const int ChunkBytes = 1 << 18;
 
     /// <exception cref="UserErrorException">The file is missing, damaged, or of no kind that ClipMoe reads.</exception>
-    public static ITensorFile Open(string path) => SafetensorsFile.Open(path);
+    public static ITensorFile Open(string path) => KindOf(path) switch
+    {
+        Kind.Safetensors => SafetensorsFile.Open(path),
+        Kind.Archive => TorchFile.Open(path),
+        Kind.LegacyTorch => throw new UserErrorException(
+            $"{path} is in the format that PyTorch wrote before 1.6: load it there and save it again with torch.save."),
+        _ => throw new UserErrorException($"{path} is neither a safetensors file nor a PyTorch archive (.pt)."),
+    };
+
+    private enum Kind { Unknown, Safetensors, Archive, LegacyTorch }
+
+    private static Kind KindOf(string path)
+    {
+        using var handle = OpenHandle(path);
+        Span<byte> start = stackalloc byte[9];
+        start = start[..(int)Math.Min(start.Length, RandomAccess.GetLength(handle))];
+        ReadExactly(path, handle, start, 0);
+        if (start.StartsWith("PK\x03\x04"u8)) return Kind.Archive;
+        // The pickled "magic number" of torch's first format: PROTO 2, LONG1 of 10 bytes.
+        if (start.StartsWith((ReadOnlySpan<byte>)[0x80, 2, 0x8a, 10])) return Kind.LegacyTorch;
+        return start.Length == 9 && start[8] == (byte)'{' ? Kind.Safetensors : Kind.Unknown;
+    }
 
     internal static SafeFileHandle OpenHandle(string path)
     {
@@ -55,7 +77,7 @@ public static class TensorFile
     internal static void ReadFloats(ITensorFile file, string name, Span<float> destination, long offset)
     {
         var info = file.Get(name);
-        if (!info.Type.IsFloat()) throw new UserErrorException($"tensor \"{name}\" in {file.Path} holds {info.Type}, not floating-point numbers.");
+        if (!info.Type.IsFloat()) throw new UserErrorException($"tensor {Text.Quote(name)} in {file.Path} holds {info.Type}, not floating-point numbers.");
         var size = info.Type.Size();
         var buffer = new byte[(int)Math.Min(ChunkBytes, (long)destination.Length * size)];
         while (!destination.IsEmpty)

@@ -5,7 +5,10 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Model.Datasets.Scenes;
 
 /// <summary>Sizes of the splits, and the seed that chooses the scenes.</summary>
-public sealed record SceneSettings(int Train = 8000, int Validation = 1000, int Test = 1000, ulong Seed = 0);
+public sealed record SceneSettings(int Train = 8000, int Validation = 1000, int Test = 1000, ulong Seed = 0)
+{
+    public override string ToString() => $"{Train} + {Validation} + {Test} scenes, seed {Seed}";
+}
 
 /// <summary>
 /// The embedded benchmark: pictures of 32 px with an object and a small dot, captions that name every attribute, and the truth in
@@ -106,8 +109,7 @@ public static class SceneBenchmark
         var total = (long)settings.Train + settings.Validation + settings.Test;
         if (settings.Train < 1 || settings.Validation < 0 || settings.Test < 0 || total > SceneFactors.Combinations)
             throw new UserErrorException(
-                $"The benchmark can't have {settings.Train} + {settings.Validation} + {settings.Test} scenes: " +
-                $"at least 1 to train on, and at most {SceneFactors.Combinations} in all.");
+                $"The benchmark can't have {settings}: at least 1 to train on, and at most {SceneFactors.Combinations} in all.");
         var random = new SceneRandom(settings.Seed);
         var all = Enumerable.Range(0, SceneFactors.Combinations).ToArray();
         for (var i = 0; i < total; i++)

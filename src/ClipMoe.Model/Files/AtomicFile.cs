@@ -45,21 +45,27 @@ public sealed class AtomicFile : IDisposable
     public static void WriteAllBytes(string path, ReadOnlySpan<byte> bytes)
     {
         using var file = Create(path);
-        try
-        {
-            file.Stream.Write(bytes);
-        }
-        catch (IOException e)
-        {
-            throw Explain(path, e);
-        }
-
+        file.WriteAt(0, bytes);
         file.Commit();
     }
 
     /// <inheritdoc cref="Write"/>
     /// <remarks>UTF-8 without a byte order mark.</remarks>
     public static void WriteAllText(string path, string text) => WriteAllBytes(path, Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Writes past the stream's buffer, at any position; do not mix with writing to <see cref="Stream"/>.</summary>
+    /// <exception cref="IOException">The disk is full; the message says where and what to do.</exception>
+    public void WriteAt(long position, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            RandomAccess.Write(Stream.SafeFileHandle, bytes, position);
+        }
+        catch (IOException e)
+        {
+            throw Explain(_path, e);
+        }
+    }
 
     /// <summary>Puts the file in its place. Call once, last.</summary>
     public void Commit() => Explained(_path, () =>

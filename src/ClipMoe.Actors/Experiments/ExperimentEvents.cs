@@ -1,0 +1,49 @@
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>
+/// What the journal holds: small facts, each written once its effect is safely on disk. Replaying them gives the state of the run;
+/// everything between the last fact and a crash is done again, with the same result.
+/// </summary>
+public abstract record ExperimentEvent;
+
+public sealed record ExperimentAccepted(string Name, string Hash, string DataPath) : ExperimentEvent;
+
+/// <summary>The data set as found: later stages must find the same (<c>Fingerprint</c>).</summary>
+public sealed record DataPrepared(string Fingerprint, int Train, int Test, int Bad, string VocabularySha256) : ExperimentEvent;
+
+public sealed record StageStarted(string Stage, int? TotalSteps) : ExperimentEvent;
+
+/// <summary>
+/// Steps <c>FromStep</c> (inclusive) to <c>ToStep</c> (exclusive) are committed and their result is in <c>File</c>. The intervals of a stage
+/// join without gap or overlap: they are the ledger of the samples used.
+/// </summary>
+public sealed record StepsCheckpointed(
+    string Stage, int FromStep, int ToStep, string File, string Sha256, double Seconds, IReadOnlyList<LossSample> Losses) : ExperimentEvent;
+
+/// <summary>The global loss before the update of <c>Step</c>.</summary>
+public sealed record LossSample(int Step, double Loss);
+
+/// <summary>The newest checkpoint of a stage no longer matches its hash: its steps leave the ledger and are done again.</summary>
+public sealed record CheckpointDamaged(string Stage, int ToStep) : ExperimentEvent;
+
+public sealed record ShardExtracted(string Stage, int Shard, string File, string Sha256) : ExperimentEvent;
+
+/// <summary>The file of a shard no longer matches its hash: it is extracted again.</summary>
+public sealed record ShardDamaged(string Stage, int Shard) : ExperimentEvent;
+
+public sealed record StageCompleted(string Stage, StageResult Result) : ExperimentEvent;
+
+/// <summary>The file that a stage left no longer matches its hash: the stage is finished again from its last checkpoint or shards.</summary>
+public sealed record StageDamaged(string Stage) : ExperimentEvent;
+
+/// <summary>What a stage leaves behind: its main file (relative to the output folder) and the file's hash, and figures for the report.</summary>
+public sealed record StageResult(string? File, string? Sha256, double Seconds)
+{
+    public int? Steps { get; init; }
+    public double? FinalLoss { get; init; }
+    public double? ImagesPerSecond { get; init; }
+    /// <summary>Samples per joint cluster, largest first (clustering stages).</summary>
+    public IReadOnlyList<int>? ClusterSizes { get; init; }
+}
+
+public sealed record ExperimentCompleted(string WeightsSha256) : ExperimentEvent;

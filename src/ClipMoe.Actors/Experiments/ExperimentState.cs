@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>The state of a run, folded from its journal. Pure: no clock, no files, no actors.</summary>
+public sealed record ExperimentState
+{
+    public static readonly ExperimentState Empty = new();
+
+    public ExperimentAccepted? Accepted { get; init; }
+    public DataPrepared? Data { get; init; }
+    public ImmutableDictionary<string, StageResult> Completed { get; init; } = ImmutableDictionary<string, StageResult>.Empty;
+    public ImmutableList<StepsCheckpointed> Ledger { get; init; } = [];
+    public ImmutableList<ShardExtracted> Shards { get; init; } = [];
+    public ImmutableDictionary<string, int> TotalSteps { get; init; } = ImmutableDictionary<string, int>.Empty;
+    public string? WeightsSha256 { get; init; }
+
+    public ExperimentState Apply(ExperimentEvent e) => e switch
+    {
+        ExperimentAccepted a => this with { Accepted = a },
+        DataPrepared d => this with { Data = d },
+        StageStarted { TotalSteps: { } total } s => this with { TotalSteps = TotalSteps.SetItem(s.Stage, total) },
+        StageStarted => this,
+        StepsCheckpointed c => this with { Ledger = Ledger.Add(c) },
+        CheckpointDamaged c => this with { Ledger = Ledger.RemoveAll(l => l.Stage == c.Stage && l.ToStep >= c.ToStep) },
+        ShardExtracted s => this with { Shards = Shards.Add(s) },
+        ShardDamaged d => this with { Shards = Shards.RemoveAll(s => s.Stage == d.Stage && s.Shard == d.Shard) },
+        StageDamaged d => this with { Completed = Completed.Remove(d.Stage), WeightsSha256 = null },
+        StageCompleted s => this with { Completed = Completed.SetItem(s.Stage, s.Result) },
+        ExperimentCompleted c => this with { WeightsSha256 = c.WeightsSha256 },
+        _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),
+    };
+
+    /// <summary>The first stage of the plan that is not completed; null when the run is finished.</summary>
+    public StageSpec? Next(StagePlan plan) => plan.Stages.FirstOrDefault(s => !Completed.ContainsKey(s.Name));
+
+    /// <summary>Where a training stage goes on: the number of its steps that are committed and on disk.</summary>
+    public int CommittedSteps(string stage) => Ledger.LastOrDefault(c => c.Stage == stage)?.ToStep ?? 0;
+
+    /// <summary>Loss samples of a stage in step order.</summary>
+    public IEnumerable<LossSample> Losses(string stage) => Ledger.Where(c => c.Stage == stage).SelectMany(c => c.Losses);
+
+    public double SecondsSpent(string stage) => Ledger.Where(c => c.Stage == stage).Sum(c => c.Seconds);
+}

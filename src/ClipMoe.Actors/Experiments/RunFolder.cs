@@ -1,0 +1,23 @@
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>Where things lie in the output folder of a run. Paths in the journal are relative to it, so that it can be moved.</summary>
+public sealed record RunFolder(string Root)
+{
+    public string Journal => Path.Combine(Root, "journal.db");
+    public string Experiment => Path.Combine(Root, "experiment.yaml");
+    public string BenchmarkData => Path.Combine(Root, "data");
+    public string BadSamples => Path.Combine(Root, "bad-samples.jsonl");
+    public string Vocabulary => Path.Combine(Root, "vocabulary.txt.gz");
+    public string ReportJson => Path.Combine(Root, "report.json");
+    public string ReportHtml => Path.Combine(Root, "report.html");
+    public string TensorBoard => Path.Combine(Root, "tensorboard");
+
+    public string Absolute(string relative) => Path.Combine(Root, relative);
+
+    public static string ModelFile(string stage) => Path.Combine("stages", stage, "model.safetensors");
+    public static string StateFile(string stage, int step) => Path.Combine("stages", stage, $"state-{step:D8}.safetensors");
+    public static string ShardFile(string stage, int shard) => Path.Combine("stages", stage, $"features-{shard:D6}.safetensors");
+    public static string ClustersFile(string stage, int shard) => Path.Combine("stages", stage, $"clusters-{shard:D6}.safetensors");
+    public static string LabelsFile(string stage) => Path.Combine("stages", stage, "labels.safetensors");
+    public static string EvaluationFile(string stage) => Path.Combine("stages", stage, "evaluation.json");
+}

@@ -1,0 +1,164 @@
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>
+/// The stages of an experiment in the order in which they run: a pure function of the experiment, so that a run that is taken up again, on
+/// whatever machine, goes through the same ones.
+/// </summary>
+public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
+{
+    public const string Data = "data", Base = "base", Assemble = "assemble", Routers = "routers", Evaluate = "evaluate";
+
+    public static string Extract(int stage) => $"extract-{stage}";
+    public static string Cluster(int stage) => $"cluster-{stage}";
+    public static string Mcl(int stage) => $"mcl-{stage}";
+
+    public StageSpec this[string name] => Stages.First(s => s.Name == name);
+
+    /// <summary>Paper section 3: MCL stages from the base, assembly, router tuning; then what the report compares with.</summary>
+    public static StagePlan For(Experiment experiment)
+    {
+        var stages = new List<StageSpec> { new PrepareData(Data) };
+        stages.Add(experiment.Model.Checkpoint is null
+            ? new TrainModel(Base)
+            {
+                From = null,
+                Trains = TrainedPart.Everything,
+                Order = new GlobalOrder(),
+                Duration = new Duration(experiment.Base.Steps, Epochs: 1),
+                LearningRate = experiment.Base.LearningRate,
+                WeightDecay = experiment.Base.WeightDecay,
+                WarmupSteps = experiment.Base.WarmupSteps,
+            }
+            : new LoadModel(Base, experiment.Model.Checkpoint));
+
+        var upcycle = experiment.Moe.Init == MoeInit.Upcycle;
+        var experts = new List<string> { Base };
+        for (var s = 1; s <= experiment.Mcl.Stages && (!upcycle || ComparesWithClusters(experiment)); s++)
+        {
+            stages.Add(new ExtractFeatures(Extract(s), Model: s == 1 ? Base : Mcl(s - 1)));
+            stages.Add(new ClusterFeatures(Cluster(s), Features: Extract(s), PreviousLabels: s == 1 ? null : Cluster(s - 1)));
+            stages.Add(FfnTraining(experiment, Mcl(s), new ClusterPureOrder(Cluster(s)), MclDuration(experiment), experiment.Mcl.LearningRate));
+            experts.Add(Mcl(s));
+        }
+
+        stages.Add(new AssembleMoe(Assemble, upcycle ? [Base] : experts, experiment.Moe.Experts));
+        stages.Add(new TrainModel(Routers)
+        {
+            From = Assemble,
+            Trains = TrainedPart.Routers,
+            Order = new GlobalOrder(),
+            Duration = new Duration(experiment.Router.Steps, experiment.Router.Epochs),
+            LearningRate = experiment.Router.LearningRate,
+            WeightDecay = experiment.Router.WeightDecay,
+            WarmupSteps = experiment.Router.WarmupSteps,
+        });
+
+        var models = new List<string> { Base };
+        models.AddRange(stages.OfType<TrainModel>().Select(s => s.Name).Where(n => n.StartsWith("mcl-", StringComparison.Ordinal)));
+        models.Add(Routers);
+        foreach (var comparison in experiment.Evaluation.Compare)
+        {
+            foreach (var stage in Comparisons(experiment, comparison)) stages.Add(stage);
+            models.Add(Name(comparison));
+        }
+        stages.Add(new EvaluateModels(Evaluate, models));
+        return new StagePlan(stages);
+    }
+
+    public static string Name(Comparison comparison) => comparison switch
+    {
+        Comparison.Direct => "direct",
+        Comparison.HardBatch => "hard_batch",
+        Comparison.Upcycle => "upcycle",
+        _ => throw new ArgumentOutOfRangeException(nameof(comparison)),
+    };
+
+    private static bool ComparesWithClusters(Experiment experiment) => experiment.Evaluation.Compare.Contains(Comparison.HardBatch);
+
+    private static Duration MclDuration(Experiment e) => new(e.Mcl.Steps, e.Mcl.Epochs);
+
+    /// <summary>As long as all MCL stages and the router tuning together, so that methods are compared at equal total steps.</summary>
+    private static Duration TotalDuration(Experiment e) => e is { Mcl.Steps: { } mcl, Router.Steps: { } router }
+        ? new Duration(e.Mcl.Stages * mcl + router, 1)
+        : new Duration(null, e.Mcl.Stages * e.Mcl.Epochs + e.Router.Epochs);
+
+    private static TrainModel FfnTraining(Experiment e, string name, SampleOrder order, Duration duration, double learningRate) => new(name)
+    {
+        From = Base,
+        Trains = TrainedPart.Ffns,
+        Order = order,
+        Duration = duration,
+        LearningRate = learningRate,
+        WeightDecay = e.Mcl.WeightDecay,
+        WarmupSteps = e.Mcl.WarmupSteps,
+    };
+
+    private static IEnumerable<StageSpec> Comparisons(Experiment e, Comparison comparison)
+    {
+        var rate = e.Evaluation.CompareLearningRate;
+        switch (comparison)
+        {
+            case Comparison.Direct:
+                yield return FfnTraining(e, "direct", new GlobalOrder(), TotalDuration(e), rate);
+                break;
+            case Comparison.HardBatch:
+                yield return FfnTraining(e, "hard_batch", new ClusterPureOrder(Cluster(1)), TotalDuration(e), rate);
+                break;
+            case Comparison.Upcycle:
+                yield return new AssembleMoe("upcycle-assemble", [Base], e.Moe.Experts);
+                yield return FfnTraining(e, "upcycle", new GlobalOrder(), TotalDuration(e), rate) with
+                {
+                    From = "upcycle-assemble",
+                    Trains = TrainedPart.ExpertsAndRouters,
+                };
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(comparison));
+        }
+    }
+}
+
+/// <summary>One stage: what it reads (names of earlier stages) and makes. Its output lies in a folder of the stage's name.</summary>
+public abstract record StageSpec(string Name);
+
+/// <summary>Makes or opens the data set, finds its bad samples, splits it, learns or loads the vocabulary.</summary>
+public sealed record PrepareData(string Name) : StageSpec(Name);
+
+/// <summary>Takes a dense checkpoint over as the base model, stretched and rounded as the experiment says.</summary>
+public sealed record LoadModel(string Name, string Path) : StageSpec(Name);
+
+/// <summary>Trains a model. <c>From</c> is the stage whose model it starts from; null: seeded initialisation.</summary>
+public sealed record TrainModel(string Name) : StageSpec(Name)
+{
+    public required string? From { get; init; }
+    public required TrainedPart Trains { get; init; }
+    public required SampleOrder Order { get; init; }
+    public required Duration Duration { get; init; }
+    public required double LearningRate { get; init; }
+    public required double WeightDecay { get; init; }
+    public required int WarmupSteps { get; init; }
+}
+
+public enum TrainedPart { Everything, Ffns, Routers, ExpertsAndRouters }
+
+/// <summary>A number of steps, or when null of epochs.</summary>
+public readonly record struct Duration(int? Steps, int Epochs);
+
+public abstract record SampleOrder;
+
+/// <summary>Batches drawn from all samples.</summary>
+public sealed record GlobalOrder : SampleOrder;
+
+/// <summary>Batches drawn from one cluster each, by the pseudo labels that the stage <c>Labels</c> made.</summary>
+public sealed record ClusterPureOrder(string Labels) : SampleOrder;
+
+/// <summary>Image and text features of all training samples, by the model of the stage <c>Model</c>.</summary>
+public sealed record ExtractFeatures(string Name, string Model) : StageSpec(Name);
+
+/// <summary>k-means per modality over the features of a stage, then accumulated pseudo labels.</summary>
+public sealed record ClusterFeatures(string Name, string Features, string? PreviousLabels) : StageSpec(Name);
+
+/// <summary>A MoE whose experts are the FFNs of the given stages' models (one stage: all experts are copies of it).</summary>
+public sealed record AssembleMoe(string Name, IReadOnlyList<string> Models, int Experts) : StageSpec(Name);
+
+public sealed record EvaluateModels(string Name, IReadOnlyList<string> Models) : StageSpec(Name);

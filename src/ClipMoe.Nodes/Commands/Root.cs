@@ -8,5 +8,6 @@ internal static class Root
     public static RootCommand Build() => new("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
     {
         DataCommand.Build(),
+        BenchCommand.Build(),
     };
 }

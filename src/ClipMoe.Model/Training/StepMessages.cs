@@ -1,0 +1,65 @@
+using ClipMoe.Model.Clip;
+using ClipMoe.Model.Moe;
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Reduction;
+
+namespace ClipMoe.Model.Training;
+
+/// <summary>The samples of one leaf.</summary>
+/// <param name="Leaf">Number of the leaf in [0, V).</param>
+/// <param name="Rows">Samples n; may be 0.</param>
+/// <param name="Images">[n, 3, R, R].</param>
+/// <param name="Tokens">[n, context], zero padded.</param>
+/// <param name="ShortTokens">The same for short captions; null when they are not trained on.</param>
+public sealed record MicroShard(int Leaf, int Rows, PixelBatch Images, int[] Tokens, int[]? ShortTokens = null);
+
+/// <summary>What a leaf publishes to all workers after its forward pass.</summary>
+/// <param name="Image">[n, C], L2-normalised, as are <paramref name="Text"/> and <paramref name="ShortText"/>.</param>
+/// <param name="Loads">Choices of the routers; null for a dense model.</param>
+public sealed record LeafFeatures(int Leaf, int Rows, float[] Image, float[] Text, float[]? ShortText, LeafLoads? Loads);
+
+/// <summary>Tokens per expert in a leaf's passes, of the tokens that the balance loss counts.</summary>
+public sealed record LeafLoads(RouterLoad Image, RouterLoad Text, RouterLoad? ShortText);
+
+/// <summary>Log-normalisers of a leaf's rows, [n] each: image → text and text → image, for long and short captions.</summary>
+public sealed record LeafNormalisers(int Leaf, float[] Image, float[] Text, float[]? ImageShort, float[]? ShortText);
+
+/// <summary>
+/// One leaf's share of the global loss: shares add up to it, along the tree. Router losses are unweighted, as the reference logs them.
+/// </summary>
+public sealed record StepLoss(
+    double Total, double Contrastive, double ContrastiveShort, double RouterImage, double RouterText, double RouterTextShort)
+{
+    public static StepLoss operator +(StepLoss a, StepLoss b) => new(
+        a.Total + b.Total, a.Contrastive + b.Contrastive, a.ContrastiveShort + b.ContrastiveShort,
+        a.RouterImage + b.RouterImage, a.RouterText + b.RouterText, a.RouterTextShort + b.RouterTextShort);
+}
+
+/// <summary>
+/// The gradient summed over the leaves of one node of the reduction tree; valid until the step that made it is disposed.
+/// </summary>
+public sealed class SubtreeGradient
+{
+    internal SubtreeGradient(Subtree node, FlatBuffer buffer)
+    {
+        Node = node;
+        Buffer = buffer;
+        var length = checked((int)buffer.Length);
+        if (buffer.OnHost)
+        {
+            Values = buffer.Host;
+            return;
+        }
+
+        var copy = new float[length];
+        buffer.Read(0, copy);
+        Values = copy;
+    }
+
+    public Subtree Node { get; }
+
+    /// <summary>[trainable length], in the host's memory.</summary>
+    public ReadOnlyMemory<float> Values { get; }
+
+    internal FlatBuffer Buffer { get; }
+}

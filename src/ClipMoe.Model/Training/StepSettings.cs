@@ -1,0 +1,33 @@
+using ClipMoe.Model.Losses;
+
+namespace ClipMoe.Model.Training;
+
+/// <summary>What decides the loss of a step besides the samples and the weights. The defaults are the reference's.</summary>
+public sealed record StepSettings
+{
+    /// <summary>Leaves V that the global batch is cut into.</summary>
+    public required int Leaves { get; init; }
+
+    /// <summary>Part of the contrastive target spread evenly over the global batch.</summary>
+    public double LabelSmoothing { get; init; } = 0.1;
+
+    /// <summary>Factor on the contrastive loss of short captions (the reference's alpha).</summary>
+    public double ShortTextWeight { get; init; } = 1;
+
+    /// <summary>Factor on router image + (text + short text)/2 (the reference's beta).</summary>
+    public double RouterLossWeight { get; init; } = 0.01;
+
+    public RouterLossTokens RouterLossTokens { get; init; } = RouterLossTokens.Valid;
+
+    /// <summary>Probability with which a hidden value of an expert is dropped.</summary>
+    public double ExpertDropout { get; init; }
+
+    /// <summary>Seed of the dropout masks, which depend on (seed, step, leaf) alone.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>
+    /// Ranks of the reference to imitate: its balance loss is computed per rank, divided by the number of ranks and then averaged over them.
+    /// Divides <see cref="Leaves"/>; 1 is the loss of the global batch.
+    /// </summary>
+    public int ReferenceWorld { get; init; } = 1;
+}

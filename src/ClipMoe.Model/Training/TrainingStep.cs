@@ -1,0 +1,127 @@
+using ClipMoe.Model.Clip;
+using ClipMoe.Model.Losses;
+using ClipMoe.Model.Moe;
+using ClipMoe.Model.Optimization;
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Reduction;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace ClipMoe.Model.Training;
+
+/// <summary>
+/// One worker's part in one training step, in three phases between which workers exchange host memory: <see cref="Features"/>,
+/// <see cref="Normalise"/>, <see cref="Backward"/>. All calls come from the thread that owns the replica. Each leaf is computed by itself, in a
+/// shape that depends on the leaf alone, so results have the same bits whichever worker computes it.
+/// </summary>
+public sealed class TrainingStep : IDisposable
+{
+    private readonly Replica _replica;
+    private readonly StepSettings _settings;
+    private readonly int _step;
+    private readonly double _logitScale;
+    private readonly List<LeafPass> _mine = [];
+    private readonly List<FlatBuffer> _sums = [];
+    private IReadOnlyList<LeafFeatures> _all = [];
+    private Tensor[] _joined = [];
+
+    /// <param name="step">Number of the step, for the dropout masks.</param>
+    public TrainingStep(Replica replica, StepSettings settings, int step)
+    {
+        if (settings.Leaves % settings.ReferenceWorld != 0)
+            throw new ArgumentException($"{settings.Leaves} leaves cannot be dealt evenly to {settings.ReferenceWorld} ranks");
+        (_replica, _settings, _step) = (replica, settings, step);
+        _logitScale = replica.LogitScale;
+    }
+
+    /// <summary>Forward passes of this worker's leaves, consecutive and ascending; their graphs are kept.</summary>
+    public LeafFeatures[] Features(IReadOnlyList<MicroShard> mine)
+    {
+        var published = new LeafFeatures[mine.Count];
+        for (var i = 0; i < mine.Count; i++)
+        {
+            if (i > 0 && mine[i].Leaf != mine[i - 1].Leaf + 1) throw new ArgumentException("a worker's leaves must be consecutive and ascending");
+            var pass = new LeafPass(_replica, _settings, _step, mine[i]);
+            _mine.Add(pass);
+            published[i] = pass.Publish();
+        }
+
+        return published;
+    }
+
+    /// <summary>Row normalisers of this worker's leaves.</summary>
+    /// <param name="all">Features of all leaves, in leaf order.</param>
+    public LeafNormalisers[] Normalise(IReadOnlyList<LeafFeatures> all)
+    {
+        if (all.Count != _settings.Leaves) throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
+        using var noGrad = no_grad();
+        _all = all;
+        var image_NC = Join(all, f => f.Image);
+        var text_NC = Join(all, f => f.Text);
+        var short_NC = all[0].ShortText is null ? null : Join(all, f => f.ShortText!);
+        _joined = short_NC is null ? [image_NC, text_NC] : [image_NC, text_NC, short_NC];
+        return [.. _mine.Select(pass => pass.Normalise(image_NC, text_NC, short_NC, FirstRow(pass.Leaf), Math.Exp(_logitScale)))];
+    }
+
+    /// <summary>Backward passes of this worker's leaves, and the sums of their gradients along the reduction tree.</summary>
+    /// <param name="all">Normalisers of all leaves, in leaf order.</param>
+    /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
+    /// <returns>The maximal complete subtrees that this worker's leaves cover; valid until this step is disposed.</returns>
+    public IReadOnlyList<SubtreeGradient> Backward(IReadOnlyList<LeafNormalisers> all, out StepLoss[] leafLosses)
+    {
+        using var stepScope = NewDisposeScope();
+        var normalisers = new Normalisers(
+            Join(all, n => n.Image, _replica.Device), Join(all, n => n.Text, _replica.Device),
+            all[0].ImageShort is null ? null : Join(all, n => n.ImageShort!, _replica.Device),
+            all[0].ShortText is null ? null : Join(all, n => n.ShortText!, _replica.Device));
+        var accumulator = new SubtreeAccumulator(new ReductionTree(_settings.Leaves), _replica);
+        var trains = _replica.Layout.TrainableLength > 0;
+        leafLosses = new StepLoss[_mine.Count];
+        for (var i = 0; i < _mine.Count; i++)
+        {
+            using var scope = NewDisposeScope();
+            var pass = _mine[i];
+            if (trains) accumulator.Begin(pass.Leaf);
+            leafLosses[i] = pass.Backward(normalisers, GroupLoads(pass.Leaf));
+            if (trains) accumulator.End(pass.Leaf);
+        }
+
+        if (!trains || _mine.Count == 0) return [];
+        var gradients = accumulator.Finish();
+        _sums.AddRange(gradients.Select(g => g.Buffer));
+        return gradients;
+    }
+
+    /// <summary>Frees graphs and gradients.</summary>
+    public void Dispose()
+    {
+        _mine.ForEach(m => m.Dispose());
+        foreach (var joined in _joined) joined.Dispose();
+        _sums.ForEach(_replica.Return);
+        _sums.Clear();
+    }
+
+    private int FirstRow(int leaf) => _all.Take(leaf).Sum(f => f.Rows);
+
+    private Tensor Join(IReadOnlyList<LeafFeatures> all, Func<LeafFeatures, float[]> part)
+    {
+        var width = _replica.Layout.Config.EmbedDim;
+        var values = all.SelectMany(part).ToArray();
+        return HostTensor.Of(values, [values.Length / width, width], _replica.Device).DetachFromDisposeScope();
+    }
+
+    private static Tensor Join(IReadOnlyList<LeafNormalisers> all, Func<LeafNormalisers, float[]> part, Device device)
+    {
+        var values = all.SelectMany(part).ToArray();
+        return HostTensor.Of(values, [values.Length], device);
+    }
+
+    /// <summary>Loads of all leaves that share this leaf's balance loss.</summary>
+    private LeafLoads? GroupLoads(int leaf)
+    {
+        if (_all[leaf].Loads is null) return null;
+        var perRank = _settings.Leaves / _settings.ReferenceWorld;
+        return _all.Skip(leaf / perRank * perRank).Take(perRank).Select(f => f.Loads!).Aggregate((a, b) => new LeafLoads(
+            a.Image + b.Image, a.Text + b.Text, a.ShortText is null || b.ShortText is null ? null : a.ShortText + b.ShortText));
+    }
+}

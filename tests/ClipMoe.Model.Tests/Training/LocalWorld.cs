@@ -1,0 +1,35 @@
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Model.Tests.Training;
+
+/// <summary>Several workers' parts of a step in one process: what the actors do over the network, with arrays.</summary>
+internal static class LocalWorld
+{
+    /// <summary>The gradient of the global batch, [trainable length], and each leaf's share of the loss.</summary>
+    public static (float[] Gradient, StepLoss[] Losses) Step(
+        Replica replica, StepSettings settings, int step, IReadOnlyList<MicroShard> leaves, int workers = 1)
+    {
+        var deals = Enumerable.Range(0, workers).Select(w => LeafPartition.Leaves(w, leaves.Count, workers)).ToList();
+        var steps = deals.Select(_ => new TrainingStep(replica, settings, step)).ToList();
+        var features = steps.Zip(deals).SelectMany(s => s.First.Features([.. leaves.Take(s.Second.To).Skip(s.Second.From)])).ToList();
+        var normalisers = steps.SelectMany(s => s.Normalise(features)).ToList();
+        var parts = new List<(Subtree, ReadOnlyMemory<float>)>();
+        var losses = new List<StepLoss>();
+        foreach (var one in steps)
+        {
+            parts.AddRange(one.Backward(normalisers, out var shares).Select(g => (g.Node, g.Values)));
+            losses.AddRange(shares);
+        }
+
+        var gradient = new float[replica.Layout.TrainableLength];
+        new ReductionTree(leaves.Count).Combine(parts, gradient);
+        steps.ForEach(s => s.Dispose());
+        return (gradient, [.. losses]);
+    }
+
+    /// <summary>The sum of the leaves' shares along the tree.</summary>
+    public static StepLoss Total(IReadOnlyList<StepLoss> losses) =>
+        new ReductionTree(losses.Count).Combine([.. losses.Select((l, leaf) => (new Subtree(leaf, leaf + 1), l))], (a, b) => a + b);
+}

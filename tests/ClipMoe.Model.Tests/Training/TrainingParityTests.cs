@@ -1,0 +1,181 @@
+using System.Text.Json;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Clip;
+using ClipMoe.Model.Losses;
+using ClipMoe.Model.Optimization;
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tests.Clip;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Model.Tests.Training;
+
+/// <summary>Losses, gradients and updated parameters of the reference's own training, in worlds of 1, 2 and 4 ranks.</summary>
+[Collection(TorchCollection.Name)]
+[Trait("Category", "Parity")]
+public sealed class TrainingParityTests
+{
+    private const string Expected = "train_expected.json", Inputs = "train_inputs.safetensors", MoeStart = "moe_mcl_all";
+    private const double LossTolerance = 5e-5, GradientTolerance = 5e-5, ParameterTolerance = 2e-5;
+
+    public static TheoryData<string> Cases()
+    {
+        var cases = new TheoryData<string>();
+        foreach (var one in ReadExpected().GetProperty("cases").EnumerateObject()) if (IsThere(Gradients(one.Name, 1))) cases.Add(one.Name);
+        return cases;
+    }
+
+    public static TheoryData<string, int> CasesOfSeveralRanks()
+    {
+        var cases = new TheoryData<string, int>();
+        foreach (var one in ReadExpected().GetProperty("cases").EnumerateObject())
+        {
+            foreach (var world in one.Value.EnumerateObject().Where(p => p.Name.StartsWith("world")).Select(p => int.Parse(p.Name["world".Length..])))
+            {
+                if (IsThere(Gradients(one.Name, world))) cases.Add(one.Name, world);
+            }
+        }
+
+        return cases;
+    }
+
+    [FixtureTheory(Expected, Inputs)]
+    [MemberData(nameof(Cases))]
+    public void Losses_gradients_and_parameters_of_three_steps_equal_the_references(string name)
+    {
+        var (all, one) = (ReadExpected(), Case(name));
+        using var replica = Start(name);
+        using var golden = TensorFile.Open(Gradients(name, 1));
+        var schedule = new CosineSchedule(Number(all, "lr"), all.GetProperty("warmup").GetInt32(), all.GetProperty("total_steps").GetInt32());
+        var betas = all.GetProperty("betas");
+        var optimizer = new AdamWSettings(Number(all, "weight_decay"), betas[0].GetDouble(), betas[1].GetDouble(), Number(all, "eps"));
+        var steps = one.GetProperty("steps");
+        for (var step = 0; step < steps.GetArrayLength(); step++)
+        {
+            var (gradient, losses) = Run(replica, name, leaves: 4, world: 1);
+            AssertLosses(steps[step], LocalWorld.Total(losses), $"step {step}");
+            if (step == 0) AssertGradients(golden, replica, gradient);
+            Close.Within(1e-12, Number(steps[step], "lr"), schedule.At(step), "learning rate");
+            replica.Apply(gradient, schedule.At(step), optimizer);
+        }
+
+        AssertLosses(one.GetProperty("after3"), LocalWorld.Total(Run(replica, name, leaves: 4, world: 1).Losses), "after the last step");
+        foreach (var tensor in golden.Tensors.Where(t => t.Name.StartsWith("after3/")))
+            Close.Within(ParameterTolerance, golden.ReadFloats(tensor.Name), Models.Read(replica, tensor.Name["after3/".Length..]), tensor.Name);
+    }
+
+    [FixtureTheory(Expected, Inputs)]
+    [MemberData(nameof(CasesOfSeveralRanks))]
+    public void Losses_of_each_rank_and_the_gradient_of_several_ranks_equal_the_references(string name, int world)
+    {
+        using var replica = Start(name);
+        using var golden = TensorFile.Open(Gradients(name, world));
+        var expected = Case(name).GetProperty($"world{world}");
+        const int leavesPerRank = 2;
+
+        var (gradient, losses) = Run(replica, name, world * leavesPerRank, world);
+
+        AssertGradients(golden, replica, gradient);
+        Close.Within(LossTolerance, Number(expected, "mean_total"), LocalWorld.Total(losses).Total, "mean_total");
+        for (var rank = 0; rank < world; rank++)
+        {
+            var share = LocalWorld.Total([.. losses.Skip(rank * leavesPerRank).Take(leavesPerRank)]);
+            AssertLosses(expected.GetProperty("per_rank")[rank], new StepLoss(
+                share.Total * world, share.Contrastive * world, share.ContrastiveShort * world,
+                share.RouterImage * world, share.RouterText * world, share.RouterTextShort * world), $"rank {rank}");
+        }
+    }
+
+    [FixtureTheory(Expected, Inputs)]
+    [MemberData(nameof(Cases))]
+    public void What_trains_is_what_the_reference_trains(string name)
+    {
+        using var replica = Start(name);
+        Assert.Equal(Trainable(name).Order(), replica.Layout.Slots.Where(s => s.Trainable).Select(s => s.Name).Order());
+        var end = replica.Layout.Slots.Where(s => s.Trainable).Max(s => s.Offset + s.Count);
+        Assert.True(end <= replica.Layout.TrainableLength);
+        Assert.All(replica.Layout.Slots.Where(s => !s.Trainable), s => Assert.True(s.Offset >= replica.Layout.TrainableLength));
+    }
+
+    private static Replica Start(string name)
+    {
+        var moe = IsMoe(name);
+        // The groups that a case unlocked are told by its first trained block.
+        var groups = Trainable(name).Where(n => n.StartsWith("visual.")).Min(ParameterNames.BlockOf);
+        var replica = moe
+            ? Models.Load($"{MoeStart}.pt", Locking.ExceptRouter, TopK())
+            : Models.Load("moe_dense_0.pt", Locking.ExceptFfn(groups));
+        replica.LogitScale = Number(ReadExpected(), "logit_scale");
+        return replica;
+    }
+
+    private static (float[] Gradient, StepLoss[] Losses) Run(Replica replica, string name, int leaves, int world)
+    {
+        var all = ReadExpected();
+        var settings = new StepSettings
+        {
+            Leaves = leaves,
+            LabelSmoothing = Number(all, "label_smoothing"),
+            ShortTextWeight = Number(all, "alpha_short"),
+            RouterLossWeight = Number(all, "beta_router"),
+            RouterLossTokens = RouterLossTokens.All,
+            ReferenceWorld = world,
+        };
+        return LocalWorld.Step(replica, settings, 0, Shards(name, leaves), workers: Math.Min(leaves, 2));
+    }
+
+    private static List<MicroShard> Shards(string name, int leaves)
+    {
+        using var inputs = TensorFile.Open(Fixtures.Path(Inputs));
+        var (images, tokens, shorts) = (inputs.ReadFloats("images"), Models.Tokens(inputs, "tokens_long"), Models.Tokens(inputs, "tokens_short"));
+        var rows = (int)inputs.Get("images").Shape[0];
+        var (pixels, context) = (images.Length / rows, tokens.Length / rows);
+        var usesShort = Number(Case(name).GetProperty("steps")[0], "loss_itcs") != 0;
+        return [.. Enumerable.Range(0, leaves).Select(leaf =>
+        {
+            var (from, to) = LeafPartition.Rows(leaf, rows, leaves);
+            return new MicroShard(leaf, to - from, PixelBatch.OfNormalised(images.AsMemory(from * pixels, (to - from) * pixels)),
+                tokens[(from * context)..(to * context)], usesShort ? shorts[(from * context)..(to * context)] : null);
+        })];
+    }
+
+    private static void AssertLosses(JsonElement expected, StepLoss actual, string when)
+    {
+        Close.Within(LossTolerance, Number(expected, "total"), actual.Total, $"{when}: total");
+        Close.Within(LossTolerance, Number(expected, "loss_itcl"), actual.Contrastive, $"{when}: loss_itcl");
+        Close.Within(LossTolerance, Number(expected, "loss_itcs"), actual.ContrastiveShort, $"{when}: loss_itcs");
+        if (!expected.TryGetProperty("router_image", out _)) return;
+        Close.Within(LossTolerance, Number(expected, "router_image"), actual.RouterImage, $"{when}: router_image");
+        Close.Within(LossTolerance, Number(expected, "router_text_long"), actual.RouterText, $"{when}: router_text_long");
+        Close.Within(LossTolerance, Number(expected, "router_text_short"), actual.RouterTextShort, $"{when}: router_text_short");
+    }
+
+    private static void AssertGradients(ITensorFile golden, Replica replica, float[] gradient)
+    {
+        foreach (var tensor in golden.Tensors.Where(t => t.Name.StartsWith("grad/")))
+        {
+            var slot = replica.Layout[tensor.Name["grad/".Length..]];
+            Close.WithinOfLargest(GradientTolerance, golden.ReadFloats(tensor.Name), gradient.AsSpan((int)slot.Offset, (int)slot.Count), tensor.Name);
+        }
+    }
+
+    private static bool IsMoe(string name) => Trainable(name).All(n => n.Contains(".gate."));
+
+    private static int TopK()
+    {
+        using var json = JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("moe_config.json")));
+        return json.RootElement.GetProperty("cases").GetProperty(MoeStart).GetProperty("top_k").GetInt32();
+    }
+
+    private static IEnumerable<string> Trainable(string name) => Case(name).GetProperty("trainable").EnumerateArray().Select(n => n.GetString()!);
+
+    private static JsonElement Case(string name) => ReadExpected().GetProperty("cases").GetProperty(name);
+
+    private static JsonElement ReadExpected() => JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path(Expected))).RootElement;
+
+    private static string Gradients(string name, int world) =>
+        Fixtures.Path(world == 1 ? $"train_{name}.safetensors" : $"train_{name}_world{world}.safetensors");
+
+    private static bool IsThere(string file) => !Fixtures.IsSmallCopy || File.Exists(file);
+
+    private static double Number(JsonElement json, string name) => json.GetProperty(name).GetDouble();
+}

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
@@ -35,7 +37,7 @@ public sealed record DataSettings
     /// <summary>Vocabulary file (<c>bpe_simple_vocab_16e6.txt.gz</c>, or a folder with <c>vocab.json</c> and <c>merges.txt</c>); null: learnt from the captions.</summary>
     public string? Vocabulary { get; init; }
     /// <summary>Size of the vocabulary learnt when none is given.</summary>
-    public int VocabularySize { get; init; } = 512;
+    public int VocabularySize { get; init; } = 1024;
     /// <summary>Trains on the short caption (first sentence) too.</summary>
     public bool ShortText { get; init; }
     /// <summary>Sizes of the embedded benchmark, when <see cref="Path"/> is null.</summary>
@@ -43,9 +45,22 @@ public sealed record DataSettings
     public int BenchmarkTest { get; init; } = 1000;
 }
 
-public enum DataFormat { Auto, Folder, ShareGpt4V, WebDataset, Csv, Parquet }
+public enum DataFormat
+{
+    Auto,
+    Folder,
+    [JsonStringEnumMemberName("sharegpt4v")] ShareGpt4V,
+    [JsonStringEnumMemberName("webdataset")] WebDataset,
+    Csv,
+    Parquet,
+}
 
-public enum ImageConversion { Auto, RgbFirst, AsIs }
+public enum ImageConversion
+{
+    Auto,
+    [JsonStringEnumMemberName("rgb-first")] RgbFirst,
+    [JsonStringEnumMemberName("as-is")] AsIs,
+}
 
 /// <summary>The dense CLIP. With <c>Checkpoint</c> its architecture comes from the file, otherwise from <c>Name</c>.</summary>
 public sealed record ModelSettings
@@ -91,7 +106,9 @@ public sealed record MclSettings
     public double WeightDecay { get; init; } = 0.2;
     public int WarmupSteps { get; init; } = 200;
     public LeftoverRule Leftovers { get; init; } = LeftoverRule.Merge;
+    [JsonPropertyName("kmeans_iterations")]
     public int KMeansIterations { get; init; } = 50;
+    [JsonPropertyName("kmeans_restarts")]
     public int KMeansRestarts { get; init; } = 5;
 }
 

@@ -8,6 +8,7 @@ internal static class Root
     public static RootCommand Build() => new("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
     {
         DataCommand.Build(),
+        ExperimentCommand.Build(),
         BenchCommand.Build(),
     };
 }

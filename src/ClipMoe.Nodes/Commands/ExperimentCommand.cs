@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe experiment</c>: checks and prints experiment files.</summary>
+internal static class ExperimentCommand
+{
+    public static Command Build() => new("experiment", "Checks and prints experiment files.") { Show() };
+
+    private static Command Show()
+    {
+        var file = new Argument<FileInfo?>("FILE")
+        {
+            Description = "Experiment in YAML; without it the preset alone.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var sets = SetOption();
+        var json = new Option<bool>("--json") { Description = "Prints JSON with the keys hash and experiment." };
+        var command = new Command(
+            "show",
+            "Prints an experiment with every key, as it would run, and the hash of what decides its weights.\n\nExamples:\n" +
+            "  clipmoe experiment show\n  clipmoe experiment show my.yaml --set mcl.steps=500\n  clipmoe experiment show --set preset=paper")
+        {
+            file, sets, json,
+        };
+        command.SetAction(result =>
+        {
+            var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, result.GetValue(sets) ?? []);
+            var hash = ExperimentHash.Of(experiment);
+            Console.Write(result.GetValue(json)
+                ? new JsonObject { ["hash"] = hash, ["experiment"] = ExperimentJson.Write(experiment) }.ToJsonString() + "\n"
+                : $"# {hash}\n{ExperimentYaml.Write(experiment)}");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    /// <summary><c>--set key=value</c>, as often as wanted.</summary>
+    public static Option<string[]> SetOption() => new("--set")
+    {
+        Description = $"Sets one key, for instance mcl.steps=500; preset=NAME picks one of {string.Join(", ", ExperimentFile.Presets)}.",
+        HelpName = "key=value",
+    };
+}

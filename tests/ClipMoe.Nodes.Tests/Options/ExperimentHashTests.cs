@@ -1,0 +1,46 @@
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Tests.Options;
+
+public sealed class ExperimentHashTests
+{
+    private static readonly string Demo = Hash("");
+
+    [Theory]
+    [InlineData("mcl: {learning_rate: 0.005, steps: 250}")]
+    [InlineData("mcl:\n  steps: 250 # a comment\n  learning_rate: 5.0e-3")]
+    [InlineData("mcl: {learning_rate: 50E-4}\npreset: demo")]
+    public void OrderCommentsAndWaysOfWritingNumbersDoNotCount(string yaml) => Assert.Equal(Demo, Hash(yaml));
+
+    [Theory]
+    [InlineData("name: other")]
+    [InlineData("checkpoints: {every_steps: 7, keep: 1}")]
+    [InlineData("mcl: {epochs: 3}")]
+    public void WhatDoesNotDecideTheWeightsDoesNotCount(string yaml) => Assert.Equal(Demo, Hash(yaml));
+
+    [Theory]
+    [InlineData("seed: 1")]
+    [InlineData("mcl: {learning_rate: 5.001e-3}")]
+    [InlineData("batch: {leaves: 4}")]
+    [InlineData("evaluation: {compare: []}")]
+    [InlineData("data: {path: x}")]
+    public void WhatDecidesTheWeightsCounts(string yaml) => Assert.NotEqual(Demo, Hash(yaml));
+
+    [Fact]
+    public void ContentsOfFilesCountInsteadOfTheirPlaces()
+    {
+        var (here, there) = (Load("data: {path: here}"), Load("data: {path: there}"));
+
+        Assert.Equal(ExperimentHash.Of(here), ExperimentHash.Of(there));
+        Assert.Equal(ExperimentHash.Of(here, new(Data: "a")), ExperimentHash.Of(there, new(Data: "a")));
+        Assert.NotEqual(ExperimentHash.Of(here, new(Data: "a")), ExperimentHash.Of(here, new(Data: "b")));
+    }
+
+    [Fact]
+    public void HashIsSha256InLowerCase() => Assert.Matches("^[0-9a-f]{64}$", Demo);
+
+    private static Experiment Load(string yaml) => ExperimentFile.Parse(yaml, "test.yaml", "/somewhere", []);
+
+    private static string Hash(string yaml) => ExperimentHash.Of(Load(yaml));
+}

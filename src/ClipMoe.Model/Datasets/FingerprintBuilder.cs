@@ -11,9 +11,10 @@ internal sealed class FingerprintBuilder
 
     public FingerprintBuilder(string kind) => Add(kind);
 
-    public FingerprintBuilder Add(string text)
+    public FingerprintBuilder Add(string text) => Add(Encoding.UTF8.GetBytes(text));
+
+    public FingerprintBuilder Add(ReadOnlySpan<byte> bytes)
     {
-        var bytes = Encoding.UTF8.GetBytes(text);
         Add(bytes.Length);
         _hash.AppendData(bytes);
         return this;

@@ -16,22 +16,24 @@ internal sealed class PackedStrings
 
     public int Count => _starts.Count;
 
-    public string this[int index]
+    public string this[int index] => Encoding.UTF8.GetString(Bytes(index));
+
+    /// <summary>The bytes as they were added, UTF-8 or not.</summary>
+    public ReadOnlySpan<byte> Bytes(int index)
     {
-        get
-        {
-            var start = _starts[index];
-            var block = _blocks[(int)(start >> 32)];
-            var offset = (int)start;
-            var length = BitConverter.ToInt32(block, offset);
-            return Encoding.UTF8.GetString(block, offset + sizeof(int), length);
-        }
+        var start = _starts[index];
+        var block = _blocks[(int)(start >> 32)];
+        var offset = (int)start;
+        return block.AsSpan(offset + sizeof(int), BitConverter.ToInt32(block, offset));
     }
 
     /// <returns>The string's index.</returns>
-    public int Add(ReadOnlySpan<char> text)
+    public int Add(string text) => Add(Encoding.UTF8.GetBytes(text));
+
+    /// <inheritdoc cref="Add(string)"/>
+    public int Add(ReadOnlySpan<byte> text)
     {
-        var needed = sizeof(int) + Encoding.UTF8.GetByteCount(text);
+        var needed = checked(sizeof(int) + text.Length);
         if (_used + needed > (_blocks.Count == 0 ? 0 : _blocks[^1].Length))
         {
             _blocks.Add(new byte[Math.Max(BlockSize, needed)]);
@@ -39,8 +41,8 @@ internal sealed class PackedStrings
         }
 
         var block = _blocks[^1];
-        BitConverter.TryWriteBytes(block.AsSpan(_used), needed - sizeof(int));
-        Encoding.UTF8.GetBytes(text, block.AsSpan(_used + sizeof(int)));
+        BitConverter.TryWriteBytes(block.AsSpan(_used), text.Length);
+        text.CopyTo(block.AsSpan(_used + sizeof(int)));
         _starts.Add(((long)(_blocks.Count - 1) << 32) | (uint)_used);
         _used += needed;
         return _starts.Count - 1;

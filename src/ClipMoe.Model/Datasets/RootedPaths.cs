@@ -20,6 +20,16 @@ internal sealed class RootedPaths
         _realRoot = RealFolder(_root, 0);
     }
 
+    /// <summary>The image root of a listing file: the one given, or the folder that the file lies in.</summary>
+    /// <exception cref="UserErrorException">There is no such folder.</exception>
+    public static RootedPaths Below(string? imageRoot, string listing)
+    {
+        var root = imageRoot ?? Path.GetDirectoryName(Path.GetFullPath(listing))!;
+        return Directory.Exists(root)
+            ? new RootedPaths(root)
+            : throw new UserErrorException($"There is no folder {root} to find the images of {listing} in.");
+    }
+
     /// <returns>The full path, free of symbolic links.</returns>
     /// <exception cref="BadSampleException">The path leaves the root, or is no path.</exception>
     public string Resolve(string path)
@@ -33,6 +43,26 @@ internal sealed class RootedPaths
             throw new BadSampleException("path leaves the data set's root");
         var real = RealPath(full, 0);
         return IsInside(real, _realRoot) ? real : throw new BadSampleException("symbolic link leaves the data set's root");
+    }
+
+    /// <summary>Size in bytes of each file, −1 where there is none inside of the root; looked up in parallel.</summary>
+    public long[] Sizes(int count, Func<int, string> path)
+    {
+        var sizes = new long[count];
+        DedicatedThreads.For(count, i => sizes[i] = Size(path(i)), CancellationToken.None);
+        return sizes;
+    }
+
+    private long Size(string path)
+    {
+        try
+        {
+            return new FileInfo(Resolve(path)).Length;
+        }
+        catch (Exception e) when (e is BadSampleException or IOException or UnauthorizedAccessException)
+        {
+            return -1;
+        }
     }
 
     private static bool IsInside(string path, string root) =>

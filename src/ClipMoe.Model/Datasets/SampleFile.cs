@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace ClipMoe.Model.Datasets;
 
 /// <summary>Whole files, with the errors of the file system turned into reasons why a sample is bad.</summary>
@@ -10,6 +12,22 @@ internal static class SampleFile
 
     public static byte[] ReadCaption(string path) => Read(path, CaptionText.MaxBytes, "caption");
 
+    /// <exception cref="BadSampleException">The file ends before.</exception>
+    public static byte[] ReadRange(SafeFileHandle file, long start, int length)
+    {
+        var bytes = GC.AllocateUninitializedArray<byte>(length);
+        var read = 0;
+        while (read < length)
+        {
+            var n = RandomAccess.Read(file, bytes.AsSpan(read), start + read);
+            if (n == 0)
+                throw new BadSampleException("the file has become shorter");
+            read += n;
+        }
+
+        return bytes;
+    }
+
     private static byte[] Read(string path, long maxBytes, string what)
     {
         try
@@ -21,17 +39,7 @@ internal static class SampleFile
             if (length > maxBytes)
                 throw new BadSampleException($"{what} file larger than {maxBytes >> 20} MiB");
             using var handle = File.OpenHandle(path);
-            var bytes = new byte[length];
-            var read = 0;
-            while (read < bytes.Length)
-            {
-                var n = RandomAccess.Read(handle, bytes.AsSpan(read), read);
-                if (n == 0)
-                    throw new BadSampleException($"{what} file shrank while it was read");
-                read += n;
-            }
-
-            return bytes;
+            return ReadRange(handle, 0, (int)length);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

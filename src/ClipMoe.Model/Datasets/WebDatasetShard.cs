@@ -1,0 +1,133 @@
+using System.IO.Hashing;
+using System.Text;
+using ClipMoe.Model.Files;
+
+namespace ClipMoe.Model.Datasets;
+
+/// <summary>Where the image and the caption of one sample lie in a tar; a length of −1 means that there is none.</summary>
+internal readonly record struct ShardSample(long ImageStart, long ImageLength, long CaptionStart, long CaptionLength)
+{
+    public static readonly ShardSample Empty = new(0, -1, 0, -1);
+}
+
+/// <summary>The samples of one webdataset tar: consecutive entries with the same name up to the first dot of the file name.</summary>
+internal sealed class WebDatasetShard
+{
+    private const string Magic = "clipmoe tar index 1";
+
+    private static readonly HashSet<string> ImageExtensions =
+        new(StringComparer.OrdinalIgnoreCase) { "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff" };
+
+    private WebDatasetShard(PackedStrings keys, List<ShardSample> samples) => (Keys, Samples) = (keys, samples);
+
+    public PackedStrings Keys { get; }
+    public IReadOnlyList<ShardSample> Samples { get; }
+
+    /// <param name="cacheFolder">Where the index is kept between runs; null: nowhere.</param>
+    /// <exception cref="UserErrorException">The tar is truncated or damaged.</exception>
+    public static WebDatasetShard Open(string path, string? cacheFolder)
+    {
+        if (cacheFolder is null)
+            return Scan(path);
+        var cache = new ShardIndexCache(cacheFolder, path);
+        if (cache.Load() is { } known)
+            return known;
+        var shard = Scan(path);
+        cache.Save(shard);
+        return shard;
+    }
+
+    private static WebDatasetShard Scan(string path)
+    {
+        var keys = new PackedStrings();
+        var samples = new List<ShardSample>();
+        string? key = null;
+        var sample = ShardSample.Empty;
+        using var tar = new TarEntries(path);
+        foreach (var member in tar.Read())
+        {
+            var dot = member.Name.IndexOf('.', member.Name.LastIndexOf('/') + 1);
+            if (dot < 0 || dot == member.Name.LastIndexOf('/') + 1)
+                continue;
+            if (member.Name[..dot] != key)
+            {
+                Finish();
+                (key, sample) = (member.Name[..dot], ShardSample.Empty);
+            }
+
+            var extension = member.Name[(dot + 1)..];
+            if (extension == "txt")
+                sample = sample with { CaptionStart = member.Start, CaptionLength = member.Length };
+            else if (sample.ImageLength < 0 && ImageExtensions.Contains(extension))
+                sample = sample with { ImageStart = member.Start, ImageLength = member.Length };
+        }
+
+        Finish();
+        return new WebDatasetShard(keys, samples);
+
+        void Finish()
+        {
+            if (sample == ShardSample.Empty)
+                return;
+            keys.Add(key!);
+            samples.Add(sample);
+        }
+    }
+
+    /// <summary>
+    /// The index of one tar in a file of its own, valid as long as the tar's size and time stamp are the same. A damaged one is made again.
+    /// </summary>
+    private sealed class ShardIndexCache(string folder, string tar)
+    {
+        private readonly string _file = Path.Join(folder, $"{Path.GetFileName(tar)}.{HashOf(Path.GetFullPath(tar)):x16}.index");
+
+        public WebDatasetShard? Load()
+        {
+            if (!File.Exists(_file))
+                return null;
+            var bytes = File.ReadAllBytes(_file);
+            if (bytes.Length < sizeof(ulong) || XxHash64.HashToUInt64(bytes.AsSpan(sizeof(ulong))) != BitConverter.ToUInt64(bytes))
+                return null;
+            using var reader = new BinaryReader(new MemoryStream(bytes, sizeof(ulong), bytes.Length - sizeof(ulong)));
+            var info = new FileInfo(tar);
+            if (reader.ReadString() != Magic || reader.ReadInt64() != info.Length || reader.ReadInt64() != info.LastWriteTimeUtc.Ticks)
+                return null;
+            var keys = new PackedStrings();
+            var samples = new List<ShardSample>();
+            for (var left = reader.ReadInt32(); left > 0; left--)
+            {
+                keys.Add(reader.ReadString());
+                samples.Add(new ShardSample(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64()));
+            }
+
+            return new WebDatasetShard(keys, samples);
+        }
+
+        private static ulong HashOf(string path) => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(path));
+
+        public void Save(WebDatasetShard shard)
+        {
+            using var stream = new MemoryStream();
+            using var writer = new BinaryWriter(stream);
+            var info = new FileInfo(tar);
+            writer.Write(0UL);
+            writer.Write(Magic);
+            writer.Write(info.Length);
+            writer.Write(info.LastWriteTimeUtc.Ticks);
+            writer.Write(shard.Samples.Count);
+            for (var i = 0; i < shard.Samples.Count; i++)
+            {
+                writer.Write(shard.Keys[i]);
+                var sample = shard.Samples[i];
+                writer.Write(sample.ImageStart);
+                writer.Write(sample.ImageLength);
+                writer.Write(sample.CaptionStart);
+                writer.Write(sample.CaptionLength);
+            }
+
+            var bytes = stream.ToArray();
+            BitConverter.TryWriteBytes(bytes, XxHash64.HashToUInt64(bytes.AsSpan(sizeof(ulong))));
+            AtomicFile.WriteAllBytes(_file, bytes);
+        }
+    }
+}

@@ -5,7 +5,9 @@ using ClipMoe.Nodes.Commands;
 
 try
 {
-    return await Root.Build().Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    var parsed = Root.Build().Parse(args);
+    var exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return parsed.Errors.Count > 0 ? ExitCodes.WrongInput : exitCode;
 }
 catch (Exception e) when (e is UserErrorException or LibTorchNotFoundException)
 {

@@ -9,5 +9,6 @@ internal static class BenchCommand
     public static Command Build() => new("bench", "Measures the speed of one part on this machine.")
     {
         KMeansBench.Build(),
+        TokenizerBench.Build(),
     };
 }

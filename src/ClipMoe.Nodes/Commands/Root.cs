@@ -9,6 +9,8 @@ internal static class Root
     {
         DataCommand.Build(),
         ExperimentCommand.Build(),
+        TokenizeCommand.Build(),
+        TokenizerCommand.Build(),
         BenchCommand.Build(),
     };
 }

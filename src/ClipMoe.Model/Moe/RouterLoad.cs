@@ -7,6 +7,8 @@ namespace ClipMoe.Model.Moe;
 /// <param name="Tokens">Tokens counted in each block.</param>
 public sealed record RouterLoad(int Layers, int Experts, long[] Counts, long Tokens)
 {
+    public static RouterLoad None(int layers, int experts) => new(layers, experts, new long[layers * experts], 0);
+
     public static RouterLoad operator +(RouterLoad a, RouterLoad b) =>
         a with { Counts = [.. a.Counts.Zip(b.Counts, (x, y) => x + y)], Tokens = a.Tokens + b.Tokens };
 

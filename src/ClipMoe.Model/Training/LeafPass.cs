@@ -40,7 +40,7 @@ internal sealed class LeafPass : IDisposable
         }
     }
 
-    public int Leaf { get; }
+    private int Leaf { get; }
     private int Rows { get; }
 
     public LeafFeatures Publish()

@@ -30,6 +30,8 @@ public sealed record LeafNormalisers(int Leaf, float[] Image, float[] Text, floa
 public sealed record StepLoss(
     double Total, double Contrastive, double ContrastiveShort, double RouterImage, double RouterText, double RouterTextShort)
 {
+    public static StepLoss Zero { get; } = new(0, 0, 0, 0, 0, 0);
+
     public static StepLoss operator +(StepLoss a, StepLoss b) => new(
         a.Total + b.Total, a.Contrastive + b.Contrastive, a.ContrastiveShort + b.ContrastiveShort,
         a.RouterImage + b.RouterImage, a.RouterText + b.RouterText, a.RouterTextShort + b.RouterTextShort);

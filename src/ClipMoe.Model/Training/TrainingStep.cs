@@ -20,7 +20,7 @@ public sealed class TrainingStep : IDisposable
     private readonly StepSettings _settings;
     private readonly int _step;
     private readonly double _logitScale;
-    private readonly List<LeafPass> _mine = [];
+    private readonly List<(int Leaf, LeafPass? Pass)> _mine = [];
     private readonly List<FlatBuffer> _sums = [];
     private IReadOnlyList<LeafFeatures> _all = [];
     private Tensor[] _joined = [];
@@ -41,9 +41,9 @@ public sealed class TrainingStep : IDisposable
         for (var i = 0; i < mine.Count; i++)
         {
             if (i > 0 && mine[i].Leaf != mine[i - 1].Leaf + 1) throw new ArgumentException("a worker's leaves must be consecutive and ascending");
-            var pass = new LeafPass(_replica, _settings, _step, mine[i]);
-            _mine.Add(pass);
-            published[i] = pass.Publish();
+            var pass = mine[i].Rows == 0 ? null : new LeafPass(_replica, _settings, _step, mine[i]);
+            _mine.Add((mine[i].Leaf, pass));
+            published[i] = pass?.Publish() ?? EmptyLeaf(mine[i]);
         }
 
         return published;
@@ -60,7 +60,8 @@ public sealed class TrainingStep : IDisposable
         var text_NC = Join(all, f => f.Text);
         var short_NC = all[0].ShortText is null ? null : Join(all, f => f.ShortText!);
         _joined = short_NC is null ? [image_NC, text_NC] : [image_NC, text_NC, short_NC];
-        return [.. _mine.Select(pass => pass.Normalise(image_NC, text_NC, short_NC, FirstRow(pass.Leaf), Math.Exp(_logitScale)))];
+        return [.. _mine.Select(m => m.Pass?.Normalise(image_NC, text_NC, short_NC, FirstRow(m.Leaf), Math.Exp(_logitScale))
+            ?? new LeafNormalisers(m.Leaf, [], [], short_NC is null ? null : [], short_NC is null ? null : []))];
     }
 
     /// <summary>Backward passes of this worker's leaves, and the sums of their gradients along the reduction tree.</summary>
@@ -80,10 +81,10 @@ public sealed class TrainingStep : IDisposable
         for (var i = 0; i < _mine.Count; i++)
         {
             using var scope = NewDisposeScope();
-            var pass = _mine[i];
-            if (trains) accumulator.Begin(pass.Leaf);
-            leafLosses[i] = pass.Backward(normalisers, GroupLoads(pass.Leaf));
-            if (trains) accumulator.End(pass.Leaf);
+            var (leaf, pass) = _mine[i];
+            if (trains) accumulator.Begin(leaf);
+            leafLosses[i] = pass?.Backward(normalisers, GroupLoads(leaf)) ?? StepLoss.Zero;
+            if (trains) accumulator.End(leaf);
         }
 
         if (!trains || _mine.Count == 0) return [];
@@ -95,10 +96,22 @@ public sealed class TrainingStep : IDisposable
     /// <summary>Frees graphs and gradients.</summary>
     public void Dispose()
     {
-        _mine.ForEach(m => m.Dispose());
+        _mine.ForEach(m => m.Pass?.Dispose());
         foreach (var joined in _joined) joined.Dispose();
         _sums.ForEach(_replica.Return);
         _sums.Clear();
+    }
+
+    /// <summary>What a leaf without samples publishes: a batch may have fewer samples than leaves.</summary>
+    private LeafFeatures EmptyLeaf(MicroShard shard)
+    {
+        var config = _replica.Layout.Config;
+        var withShort = shard.ShortTokens is not null;
+        var (image, text) = (None(config.Vision), None(config.Text));
+        var loads = image is null ? null : new LeafLoads(image, text!, withShort ? text : null);
+        return new LeafFeatures(shard.Leaf, 0, [], [], withShort ? [] : null, loads);
+
+        RouterLoad? None(TowerConfig tower) => config.Moe is { } moe ? RouterLoad.None(moe.LayersOf(tower), moe.Experts) : null;
     }
 
     private int FirstRow(int leaf) => _all.Take(leaf).Sum(f => f.Rows);

@@ -1,0 +1,67 @@
+using ClipMoe.Model.Clip;
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tests.Clip;
+using ClipMoe.Model.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace ClipMoe.Model.Tests.Training;
+
+/// <summary>The three-phase gradient against autograd through the plain loss of the whole batch.</summary>
+[Collection(TorchCollection.Name)]
+public sealed class ContrastiveGradientTests
+{
+    [Theory]
+    [InlineData(false, 0.1)]
+    [InlineData(true, 0.1)]
+    [InlineData(true, 0.0)]
+    public void Gradients_of_all_parameters_equal_autograds_through_the_whole_batch(bool withShort, double smoothing)
+    {
+        const int rows = 11, leaves = 4;
+        using var replica = Models.Seeded(Models.Small, Locking.None with { LearnTemperature = true });
+        var shards = Samples.Leaves(Models.Small, rows, leaves, withShort: withShort);
+        var settings = new StepSettings { Leaves = leaves, LabelSmoothing = smoothing, ShortTextWeight = 0.7 };
+
+        var (actual, losses) = LocalWorld.Step(replica, settings, 0, shards);
+        var (expected, loss) = Autograd(replica, shards, settings);
+
+        Close.Within(1e-5, loss, LocalWorld.Total(losses).Total, "loss");
+        foreach (var slot in replica.Layout.Slots)
+        {
+            var range = ((int)slot.Offset)..(int)(slot.Offset + slot.Count);
+            Close.WithinOfLargest(2e-4, expected[range], actual[range], slot.Name);
+        }
+    }
+
+    private static (float[] Gradient, double Loss) Autograd(Replica replica, List<MicroShard> shards, StepSettings settings)
+    {
+        using var scope = NewDisposeScope();
+        replica.LeafGradient!.Tensor.zero_();
+        var image = Features(s => Towers.Image(replica, s.Images, s.Rows));
+        var logitScale = tensor((float)replica.LogitScale, requires_grad: true);
+        var loss = Clip(Text(s => s.Tokens));
+        if (shards[0].ShortTokens is not null) loss += settings.ShortTextWeight * Clip(Text(s => s.ShortTokens!));
+        loss.backward();
+        var gradient = new float[replica.Layout.TrainableLength];
+        replica.LeafGradient.Read(0, gradient);
+        gradient[replica.Layout[ParameterNames.LogitScale].Offset] = logitScale.grad!.item<float>();
+        return (gradient, loss.item<float>());
+
+        Tensor Text(Func<MicroShard, int[]> tokens) =>
+            Features(s => Towers.Text(replica, TokenBatch.Of(s.Rows, tokens(s), replica.Layout.Config.ContextLength)));
+
+        Tensor Features(Func<MicroShard, Tensor> tower) => nn.functional.normalize(cat([.. shards.Select(tower)]));
+
+        Tensor Clip(Tensor text)
+        {
+            var logits = logitScale.exp() * image.mm(text.t());
+            return (Entropy(logits) + Entropy(logits.t())) / 2;
+        }
+
+        Tensor Entropy(Tensor logits)
+        {
+            var log = logits.log_softmax(1);
+            return -((1 - settings.LabelSmoothing) * log.diagonal().mean() + settings.LabelSmoothing * log.mean());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using ClipMoe.Model.Clip;
+using ClipMoe.Model.Losses;
+using ClipMoe.Model.Optimization;
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tests.Clip;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Model.Tests.Training;
+
+/// <summary>The result of a step does not depend on how many workers computed it.</summary>
+[Collection(TorchCollection.Name)]
+public sealed class WorldTests
+{
+    [Theory]
+    [InlineData("dense", 8, 16, Precision.Fp32)]
+    [InlineData("dense", 8, 19, Precision.Fp32)]
+    [InlineData("dense", 6, 13, Precision.Fp32)]
+    [InlineData("dense", 8, 19, Precision.Bf16)]
+    [InlineData("ffn", 8, 16, Precision.Fp32)]
+    [InlineData("moe", 8, 19, Precision.Fp32)]
+    [InlineData("moe", 6, 13, Precision.Bf16)]
+    [InlineData("router", 8, 19, Precision.Fp32)]
+    [InlineData("dense", 8, 5, Precision.Fp32)]
+    public void Gradients_losses_and_weights_have_the_same_bits_in_every_world(string kind, int leaves, int rows, Precision precision)
+    {
+        var expected = Train(1);
+        foreach (var workers in (int[])[2, 3, 4, 5, leaves])
+        {
+            var actual = Train(workers);
+            Assert.Equal(expected.Losses, actual.Losses);
+            for (var step = 0; step < expected.Gradients.Count; step++) Assert.True(Bits(expected.Gradients[step]).SequenceEqual(Bits(actual.Gradients[step])));
+            Assert.Equal(expected.Hash, actual.Hash);
+        }
+
+        (List<float[]> Gradients, List<StepLoss> Losses, UInt128 Hash) Train(int workers)
+        {
+            using var replica = New(kind, precision);
+            var settings = new StepSettings
+            {
+                Leaves = leaves,
+                ExpertDropout = 0.1,
+                Seed = 3,
+                RouterLossTokens = rows % 2 == 0 ? RouterLossTokens.All : RouterLossTokens.Valid,
+            };
+            var (gradients, losses) = (new List<float[]>(), new List<StepLoss>());
+            for (var step = 0; step < 3; step++)
+            {
+                var (gradient, shares) = LocalWorld.Step(replica, settings, step, Samples.Leaves(replica.Layout.Config, rows, leaves, step, withShort: true), workers);
+                replica.Apply(gradient, 1e-2, new AdamWSettings(0.1));
+                gradients.Add(gradient);
+                losses.Add(LocalWorld.Total(shares));
+            }
+
+            return (gradients, losses, replica.Hash());
+        }
+    }
+
+    [Fact]
+    public void Dropout_depends_on_the_seed_and_the_step_and_only_in_mixtures()
+    {
+        using var replica = New("moe", Precision.Fp32);
+        var leaves = Samples.Leaves(replica.Layout.Config, 8, 2);
+        var settings = new StepSettings { Leaves = 2, ExpertDropout = 0.3, Seed = 1 };
+        var first = LocalWorld.Step(replica, settings, 0, leaves).Gradient;
+
+        Assert.Equal(first, LocalWorld.Step(replica, settings, 0, leaves).Gradient);
+        Assert.NotEqual(first, LocalWorld.Step(replica, settings, 1, leaves).Gradient);
+        Assert.NotEqual(first, LocalWorld.Step(replica, settings with { Seed = 2 }, 0, leaves).Gradient);
+        Assert.NotEqual(first, LocalWorld.Step(replica, settings with { ExpertDropout = 0 }, 0, leaves).Gradient);
+    }
+
+    private static Replica New(string kind, Precision precision) => kind switch
+    {
+        "dense" => Models.Seeded(Models.Small, Locking.None with { LearnTemperature = true }, precision: precision),
+        "ffn" => Models.Seeded(Models.Small, Locking.ExceptFfn(), precision: precision),
+        "moe" => Models.Seeded(Models.SmallMoe, Locking.None, precision: precision),
+        _ => Models.Seeded(Models.SmallMoe, Locking.ExceptRouter, precision: precision),
+    };
+
+    private static ReadOnlySpan<int> Bits(float[] values) => System.Runtime.InteropServices.MemoryMarshal.Cast<float, int>(values);
+}

@@ -1,11 +1,14 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using ClipMoe.Model;
+using ClipMoe.Model.Files;
 using ClipMoe.Model.Native;
 using ClipMoe.Nodes.Commands;
 
 try
 {
     var parsed = Root.Build().Parse(args);
+    if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
     var exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     return parsed.Errors.Count > 0 ? ExitCodes.WrongInput : exitCode;
 }
@@ -13,6 +16,11 @@ catch (Exception e) when (e is UserErrorException or LibTorchNotFoundException)
 {
     Console.Error.WriteLine($"clipmoe: {e.Message}");
     return ExitCodes.WrongInput;
+}
+catch (FileWriteException e)
+{
+    Console.Error.WriteLine($"clipmoe: {e.Message}");
+    return ExitCodes.Failure;
 }
 catch (OperationCanceledException)
 {

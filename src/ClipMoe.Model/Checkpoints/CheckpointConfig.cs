@@ -12,6 +12,9 @@ public static class CheckpointConfig
 
     private const string VisionBlocks = "visual.transformer.resblocks.", TextBlocks = "transformer.resblocks.";
 
+    /// <summary>Whether the file holds a CLIP with a vision transformer, right or wrong, and not some other tensors.</summary>
+    public static bool IsClip(ITensorFile file) => file.TryGet("visual.proj", out _);
+
     /// <summary>
     /// The architecture. Heads and top-k are in no shape: they come from our own metadata where the file has it; otherwise heads are 64 wide,
     /// and top-k is 2.
@@ -21,7 +24,7 @@ public static class CheckpointConfig
     /// <exception cref="UserErrorException">It is no CLIP with a vision transformer, its shapes contradict each other or its metadata.</exception>
     public static ClipConfig Infer(ITensorFile file, int? topK = null)
     {
-        if (!file.TryGet("visual.proj", out _)) throw Refused(file, WhyNoVisionTransformer(file));
+        if (!IsClip(file)) throw Refused(file, WhyNoVisionTransformer(file));
         var convolution = Shape(file, "visual.conv1.weight", 4);
         var (visionWidth, patch) = (convolution[0], convolution[3]);
         Shape(file, "visual.conv1.weight", 4, visionWidth, 3, patch);

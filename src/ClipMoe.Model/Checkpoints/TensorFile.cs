@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using ClipMoe.Model.Checkpoints.Torch;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,6 +8,7 @@ namespace ClipMoe.Model.Checkpoints;
 public static class TensorFile
 {
     private const int ChunkBytes = 1 << 18;
+    private const string SafetensorsExtension = ".safetensors";
 
     /// <exception cref="UserErrorException">The file is missing, damaged, or of no kind that ClipMoe reads.</exception>
     public static ITensorFile Open(string path) => KindOf(path) switch
@@ -17,6 +19,18 @@ public static class TensorFile
             $"{path} is in the format that PyTorch wrote before 1.6: load it there and save it again with torch.save."),
         _ => throw new UserErrorException($"{path} is neither a safetensors file nor a PyTorch archive (.pt)."),
     };
+
+    /// <summary>Whether the file at this path is meant to hold tensors, by its content or, where that is damaged, by its name.</summary>
+    public static bool Recognises(string path) =>
+        File.Exists(path) && (Path.GetExtension(path).ToLowerInvariant() is SafetensorsExtension or ".pt" or ".pth" || KindOf(path) != Kind.Unknown);
+
+    /// <summary>SHA-256 of a file in lower-case hexadecimal, as provenance records it.</summary>
+    public static string Sha256(string path)
+    {
+        using var handle = OpenHandle(path);
+        using var stream = new FileStream(handle, FileAccess.Read);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
 
     private enum Kind { Unknown, Safetensors, Archive, LegacyTorch }
 
@@ -29,7 +43,8 @@ public static class TensorFile
         if (start.StartsWith("PK\x03\x04"u8)) return Kind.Archive;
         // The pickled "magic number" of torch's first format: PROTO 2, LONG1 of 10 bytes.
         if (start.StartsWith((ReadOnlySpan<byte>)[0x80, 2, 0x8a, 10])) return Kind.LegacyTorch;
-        return start.Length == 9 && start[8] == (byte)'{' ? Kind.Safetensors : Kind.Unknown;
+        var named = Path.GetExtension(path).Equals(SafetensorsExtension, StringComparison.OrdinalIgnoreCase);
+        return named || (start.Length == 9 && start[8] == (byte)'{' && BitConverter.ToUInt64(start) <= SafetensorsHeader.MaxLength) ? Kind.Safetensors : Kind.Unknown;
     }
 
     internal static SafeFileHandle OpenHandle(string path)

@@ -12,5 +12,7 @@ internal static class Root
         TokenizeCommand.Build(),
         TokenizerCommand.Build(),
         BenchCommand.Build(),
+        ConvertCommand.Build(),
+        InspectCommand.Build(),
     };
 }

@@ -1,0 +1,54 @@
+using System.CommandLine;
+using ClipMoe.Model.Checkpoints;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe convert</c>: a checkpoint in another format.</summary>
+internal static class ConvertCommand
+{
+    private static readonly string[] Extensions = [".safetensors", ".pt", ".pth"];
+
+    public static Command Build()
+    {
+        var input = new Argument<FileInfo>("IN") { Description = "safetensors, PyTorch state dict or training checkpoint, or TorchScript archive." };
+        var output = new Argument<FileInfo>("OUT") { Description = "File to write; its ending chooses the format: .safetensors or .pt." };
+        output.Validators.Add(result =>
+        {
+            if (!Extensions.Contains(Path.GetExtension(result.Tokens[0].Value).ToLowerInvariant()))
+                result.AddError($"OUT must end in {string.Join(", ", Extensions)}, which choose the format, not '{result.Tokens[0].Value}'.");
+        });
+        var type = new Option<string>("--dtype")
+        {
+            Description = "fp32: everything; fp16, bf16: the weights that OpenAI publishes in fp16, with embeddings and LayerNorms in fp32; keep: as they are.",
+            DefaultValueFactory = _ => "keep",
+        };
+        type.AcceptOnlyFromAmong("keep", "fp32", "fp16", "bf16");
+        var stretch = new Option<bool>("--stretch") { Description = "Stretch the text positions from 77 to 248, as Long-CLIP and the reference do." };
+        var topK = new Option<int?>("--top-k") { Description = "Experts per token of a CLIP-MoE whose file does not say (default: 2)." };
+        var command = new Command(
+            "convert",
+            "Writes a checkpoint in another format: safetensors with its configuration and provenance, or a state dict that Python's torch.load opens.\n\n"
+            + "Examples:\n  clipmoe convert ViT-B-32.pt base.safetensors --stretch\n  clipmoe convert moe.safetensors moe.pt --dtype fp16")
+        {
+            input, output, type, stretch, topK,
+        };
+        command.SetAction(result =>
+        {
+            var (from, to) = (result.GetRequiredValue(input).FullName, result.GetRequiredValue(output).FullName);
+            var options = new ConversionOptions(TypeOf(result.GetRequiredValue(type)), result.GetValue(stretch), result.GetValue(topK));
+            using (var source = TensorFile.Open(from)) CheckpointConversion.Convert(source, to, options, TensorFile.Sha256(from));
+            using var written = TensorFile.Open(to);
+            Console.WriteLine($"{written.Tensors.Count} tensors, {written.Tensors.Sum(t => t.ByteLength) / 1e6:0.0} MB in {to}");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static TensorType? TypeOf(string name) => name switch
+    {
+        "fp32" => TensorType.F32,
+        "fp16" => TensorType.F16,
+        "bf16" => TensorType.BF16,
+        _ => null,
+    };
+}

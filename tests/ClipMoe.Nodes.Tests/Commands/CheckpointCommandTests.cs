@@ -1,0 +1,121 @@
+using System.Text.Json;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Tests;
+
+namespace ClipMoe.Nodes.Tests.Commands;
+
+/// <summary><c>clipmoe convert</c> and <c>clipmoe inspect</c> on checkpoints.</summary>
+public sealed class CheckpointCommandTests : IDisposable
+{
+    private const string Dense = "dense_openai_fp16.pt", Script = "dense_openai_fp16_torchscript.pt", Moe = "moe_mcl_all.pt";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [FixtureFact(Script, Dense)]
+    public void Converting_to_safetensors_and_back_changes_no_bit_and_keeps_the_provenance()
+    {
+        var (safetensors, pt) = (In("a.safetensors"), In("a.pt"));
+        Assert.Equal(0, CommandLine.Run("convert", Fixtures.Path(Script), safetensors).ExitCode);
+        Assert.Equal(0, CommandLine.Run("convert", safetensors, pt).ExitCode);
+        using var original = TensorFile.Open(Fixtures.Path(Dense));
+        using var back = TensorFile.Open(pt);
+        Assert.Equal(original.Tensors.Count, back.Tensors.Count);
+        Assert.All(original.Tensors, t => Assert.Equal((t, original.ReadBytes(t.Name)), (back.Get(t.Name), back.ReadBytes(t.Name)), SameTensor));
+        Assert.Equal(new Provenance(TensorFile.Sha256(Fixtures.Path(Script))), CheckpointMetadata.Provenance(back));
+    }
+
+    [FixtureFact(Dense, "dense_config.json", "dense_io.safetensors")]
+    public void A_stretched_conversion_is_what_the_reference_has_after_loading()
+    {
+        var outcome = CommandLine.Run("convert", Fixtures.Path(Dense), In("a.safetensors"), "--stretch", "--dtype", "fp32");
+        Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
+        using var file = TensorFile.Open(In("a.safetensors"));
+        using var io = TensorFile.Open(Fixtures.Path("dense_io.safetensors"));
+        using var config = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("dense_config.json")));
+        var expected = config.RootElement.GetProperty("loaded_keys").EnumerateObject().Select(k =>
+            $"{k.Name} [{string.Join(", ", k.Value[0].EnumerateArray())}] {k.Value[1].GetString()}");
+        Assert.Equal(expected.Order(), file.Tensors.Select(t => $"{t.Name} {t.ShapeText} torch.float32").Order());
+        foreach (var name in (string[])["positional_embedding", "positional_embedding_res"]) Assert.Equal(io.ReadFloats(name), file.ReadFloats(name));
+
+        var again = CommandLine.Run("convert", In("a.safetensors"), In("b.safetensors"), "--stretch");
+        Assert.Equal(2, again.ExitCode);
+        Assert.Contains("is stretched already", again.Error);
+        Assert.False(File.Exists(In("b.safetensors")));
+    }
+
+    [FixtureFact(Moe)]
+    public void Narrowing_touches_only_what_OpenAI_publishes_in_fp16()
+    {
+        Assert.Equal(0, CommandLine.Run("convert", Fixtures.Path(Moe), In("a.pt"), "--dtype", "fp16", "--top-k", "1").ExitCode);
+        using var source = TensorFile.Open(Fixtures.Path(Moe));
+        using var file = TensorFile.Open(In("a.pt"));
+        Assert.All(file.Tensors, t =>
+        {
+            Assert.Equal(HalfRounding.Applies(t.Name) ? TensorType.F16 : TensorType.F32, t.Type);
+            // The reference rounded its weights already, so nothing is lost.
+            Assert.Equal(source.ReadFloats(t.Name), file.ReadFloats(t.Name));
+        });
+        Assert.Equal(1, CheckpointConfig.Infer(file).Moe!.TopK);
+    }
+
+    [FixtureFact(Moe, "moe_config.json")]
+    public void Inspect_tells_architecture_counts_types_and_provenance_to_people_and_programs()
+    {
+        using var config = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("moe_config.json")));
+        var experts = config.RootElement.GetProperty("cases").GetProperty(Path.GetFileNameWithoutExtension(Moe)).GetProperty("num_experts").GetInt32();
+        using var source = TensorFile.Open(Fixtures.Path(Moe));
+        var total = source.Tensors.Sum(t => t.Count);
+
+        var text = CommandLine.Run("inspect", Fixtures.Path(Moe));
+        Assert.Equal((0, ""), (text.ExitCode, text.Error));
+        Assert.Contains("CLIP-MoE", text.Output);
+        Assert.Contains($"{experts}, top-2", text.Output);
+        Assert.Contains("not recorded", text.Output);
+
+        using var json = JsonDocument.Parse(CommandLine.Run("inspect", Fixtures.Path(Moe), "--json").Output);
+        Assert.Equal("moe", json.RootElement.GetProperty("kind").GetString());
+        Assert.Equal(experts, json.RootElement.GetProperty("config").GetProperty("moe").GetProperty("experts").GetInt32());
+        Assert.Equal(total, json.RootElement.GetProperty("parameters").GetProperty("total").GetInt64());
+        Assert.Equal(total, json.RootElement.GetProperty("types").GetProperty("F32").GetInt64());
+        Assert.Equal(TensorFile.Sha256(Fixtures.Path(Moe)), json.RootElement.GetProperty("sha256").GetString());
+    }
+
+    [Fact]
+    public void Wrong_input_is_one_sentence_and_exit_code_2()
+    {
+        File.WriteAllText(In("text.pt"), "this is no checkpoint");
+        foreach (var (arguments, sentence) in new (string[], string)[]
+        {
+            (["inspect", In("absent")], "does not exist."),
+            (["inspect", In("text.pt")], "is neither a safetensors file nor a PyTorch archive (.pt)."),
+            (["inspect", _folder], "is no checkpoint"),
+            (["convert", In("text.pt"), In("out.safetensors")], "is neither a safetensors file nor a PyTorch archive (.pt)."),
+            (["convert", In("text.pt"), In("out.zip")], "OUT must end in .safetensors, .pt, .pth"),
+            (["convert", In("text.pt")], "Required argument 'OUT' missing"),
+            (["convert", "a", "b.pt", "--dtype", "fp8"], "fp8"),
+        })
+        {
+            var outcome = CommandLine.Run(arguments);
+            Assert.Equal(2, outcome.ExitCode);
+            Assert.Contains(sentence, outcome.Error);
+            Assert.DoesNotContain("   at ", outcome.Error);
+        }
+
+        Assert.Equal([In("text.pt")], Directory.GetFiles(_folder));
+    }
+
+    [FixtureFact(Dense)]
+    public void An_output_that_cannot_be_written_is_a_sentence_and_exit_code_1()
+    {
+        File.WriteAllText(In("file"), "");
+        var outcome = CommandLine.Run("convert", Fixtures.Path(Dense), Path.Combine(In("file"), "below.safetensors"));
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Contains("could not be written", outcome.Error);
+    }
+
+    private string In(string name) => Path.Combine(_folder, name);
+
+    private static bool SameTensor((TensorInfo Info, byte[] Bytes) a, (TensorInfo Info, byte[] Bytes) b) => a.Info.Equals(b.Info) && a.Bytes.SequenceEqual(b.Bytes);
+}

@@ -6,7 +6,9 @@ using ClipMoe.Model.Text.Unicode;
 
 namespace ClipMoe.Model.Text;
 
-/// <summary>What the reference tokenizer does to a caption before it looks for words (<c>basic_clean</c>, <c>whitespace_clean</c>, <c>lower</c>).</summary>
+/// <summary>
+/// What the reference tokenizer does to a caption before it looks for words (<c>basic_clean</c>, <c>whitespace_clean</c>, <c>lower</c>).
+/// </summary>
 internal static class CaptionCleaner
 {
     /// <summary>Repaired, unescaped twice, white space collapsed to single spaces, trimmed, lower-cased.</summary>

@@ -25,7 +25,8 @@ public static class CaptionLines
             while ((length = buffer.AsSpan(start + searched, end - start - searched).IndexOf((byte)'\n')) < 0)
             {
                 searched = end - start;
-                if (searched > LongestLine) throw new UserErrorException($"Line {number} of {name} is longer than {LongestLine >> 20} MiB: expected one caption a line.");
+                if (searched > LongestLine)
+                    throw new UserErrorException($"Line {number} of {name} is longer than {LongestLine >> 20} MiB: expected one caption a line.");
                 if (start > 0) buffer.AsSpan(start, searched).CopyTo(buffer);
                 (start, end) = (0, searched);
                 if (end == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);

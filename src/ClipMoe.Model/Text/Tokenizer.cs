@@ -3,7 +3,9 @@ using System.Text;
 
 namespace ClipMoe.Model.Text;
 
-/// <summary>CLIP's byte-pair tokenizer (<c>SimpleTokenizer</c> and <c>tokenize</c> of the reference), id for id. Safe for any number of threads.</summary>
+/// <summary>
+/// CLIP's byte-pair tokenizer (<c>SimpleTokenizer</c> and <c>tokenize</c> of the reference), id for id. Safe for any number of threads.
+/// </summary>
 public sealed class Tokenizer
 {
     /// <summary>Longer words hardly come back, and would fill the memory.</summary>

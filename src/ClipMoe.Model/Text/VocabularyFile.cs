@@ -32,7 +32,9 @@ internal static class VocabularyFile
             throw new UserErrorException($"The folder {path} holds no vocabulary: expected {TokensName} with {MergesName}, or {OpenAiName}.");
         }
 
-        return Path.GetFileName(path) is TokensName or MergesName ? LoadHuggingFace(Path.GetDirectoryName(Path.GetFullPath(path))!) : LoadMerges(path);
+        return Path.GetFileName(path) is TokensName or MergesName
+            ? LoadHuggingFace(Path.GetDirectoryName(Path.GetFullPath(path))!)
+            : LoadMerges(path);
     }
 
     internal static void Save(Vocabulary vocabulary, string path) => AtomicFile.Write(path, stream =>
@@ -95,10 +97,13 @@ internal static class VocabularyFile
             var tokens = new string?[document.RootElement.GetPropertyCount()];
             foreach (var property in document.RootElement.EnumerateObject())
             {
-                if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out var id) || (uint)id >= (uint)tokens.Length || tokens[id] is not null)
-                    throw Damaged(path, $"the id of \"{property.Name}\" is not one of 0 to {tokens.Length - 1}, each once");
-                if (!property.Name.All(c => ByteAlphabet.TryGetByte(c, out _))) throw Damaged(path, $"the token \"{property.Name}\" is not in the byte alphabet");
-                tokens[id] = property.Name;
+                var (token, value) = (property.Name, property.Value);
+                var id = value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : -1;
+                if ((uint)id >= (uint)tokens.Length || tokens[id] is not null)
+                    throw Damaged(path, $"the id of \"{token}\" is not one of 0 to {tokens.Length - 1}, each once");
+                if (!token.All(c => ByteAlphabet.TryGetByte(c, out _)))
+                    throw Damaged(path, $"the token \"{token}\" is not in the byte alphabet");
+                tokens[id] = token;
             }
 
             if (tokens is not [.., Vocabulary.StartToken, Vocabulary.EndToken])
@@ -145,12 +150,13 @@ internal static class VocabularyFile
             using var packed = new GZipStream(new MemoryStream(content), CompressionMode.Decompress);
             var unpacked = ReadBounded(packed, path);
             // GZipStream takes an early end for the end, and does not look at the checksum.
-            if (BinaryPrimitives.ReadUInt32LittleEndian(content.AsSpan(^8..)) != Crc32.HashToUInt32(unpacked)) throw Damaged(path, "its checksum is wrong");
-            return unpacked;
+            var checksum = BinaryPrimitives.ReadUInt32LittleEndian(content.AsSpan(^8..));
+            return checksum == Crc32.HashToUInt32(unpacked) ? unpacked : throw Damaged(path, "its checksum is wrong");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new UserErrorException($"The vocabulary {path} does not exist: give the path of {OpenAiName}, or of a folder with {TokensName} and {MergesName}.", e);
+            throw new UserErrorException(
+                $"The vocabulary {path} does not exist: give the path of {OpenAiName}, or of a folder with {TokensName} and {MergesName}.", e);
         }
         catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
         {

@@ -29,7 +29,8 @@ internal static class CaptionInput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserErrorException($"The captions {path} cannot be read: {e.Message.TrimEnd('.')}; give a text file with one caption a line.", e);
+            throw new UserErrorException(
+                $"The captions {path} cannot be read: {e.Message.TrimEnd('.')}; give a text file with one caption a line.", e);
         }
     }
 }

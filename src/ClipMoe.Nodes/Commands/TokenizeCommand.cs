@@ -24,7 +24,8 @@ internal static class TokenizeCommand
         };
         context.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 2 or > LongestContext) result.AddError($"--context must be 2 (start and end) to {LongestContext}.");
+            if (result.GetValueOrDefault<int>() is < 2 or > LongestContext)
+                result.AddError($"--context must be 2 (start and end) to {LongestContext}.");
         });
 
         var command = new Command(

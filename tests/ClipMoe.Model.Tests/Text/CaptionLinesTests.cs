@@ -9,10 +9,12 @@ public sealed class CaptionLinesTests
     [InlineData("", new string[0])]
     [InlineData("one", new[] { "one" })]
     [InlineData("one\n\ntwo\r\nthree\rfour\n", new[] { "one", "", "two", "three\rfour" })]
-    public void A_line_feed_ends_a_caption(string text, string[] captions) => Assert.Equal(captions, Read(Encoding.UTF8.GetBytes(text)));
+    public void A_line_feed_ends_a_caption(string text, string[] captions) =>
+        Assert.Equal(captions, Read(Encoding.UTF8.GetBytes(text)));
 
     [Fact]
-    public void Bytes_that_are_no_UTF8_become_replacement_characters() => Assert.Equal(["a\uFFFDb", "c"], Read([(byte)'a', 0xFF, (byte)'b', 10, (byte)'c']));
+    public void Bytes_that_are_no_UTF8_become_replacement_characters() =>
+        Assert.Equal(["a\uFFFDb", "c"], Read([(byte)'a', 0xFF, (byte)'b', 10, (byte)'c']));
 
     [Fact]
     public void Lines_longer_than_the_buffer_stay_whole()

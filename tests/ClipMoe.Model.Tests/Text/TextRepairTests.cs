@@ -58,7 +58,8 @@ public sealed class TextRepairTests
     }
 
     [Fact]
-    public void Only_the_garbled_part_of_a_text_is_read_again() => Assert.Equal("東京 est à l'été", TextRepair.Repair("東京 est Ã\u00A0 l’Ã©tÃ©"));
+    public void Only_the_garbled_part_of_a_text_is_read_again() =>
+        Assert.Equal("東京 est à l'été", TextRepair.Repair("東京 est Ã\u00A0 l’Ã©tÃ©"));
 
     [Fact]
     public void Entities_stay_from_the_first_line_on_that_looks_like_HTML() =>

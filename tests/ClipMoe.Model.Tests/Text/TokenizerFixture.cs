@@ -20,7 +20,8 @@ internal sealed class TokenizerFixture
         Rows =
         [
             .. root.GetProperty("rows").EnumerateArray().Select(row => new Row(
-                TextOf(row.GetProperty("text")), TextOf(row.GetProperty("clean")), TextOf(row.GetProperty("decoded")), row.GetProperty("n_tokens_untruncated").GetInt32(),
+                TextOf(row.GetProperty("text")), TextOf(row.GetProperty("clean")), TextOf(row.GetProperty("decoded")),
+                row.GetProperty("n_tokens_untruncated").GetInt32(),
                 contexts.ToDictionary(c => c, c => row.GetProperty($"ids_{c}").EnumerateArray().Select(id => id.GetInt32()).ToArray()))),
         ];
     }

@@ -128,7 +128,8 @@ public sealed class TokenizerTests
 
     private static string RandomText(Random random)
     {
-        string[] pieces = ["&", "&#x", ";", "\uD83D", "\uDE00", "😀", "Ã", "©", "â€™", "\n", "\u001B[", "0m", "<|endoftext|>", "'s", "Σ", "\u0345", " "];
+        string[] pieces =
+            ["&", "&#x", ";", "\uD83D", "\uDE00", "😀", "Ã", "©", "â€™", "\n", "\u001B[", "0m", "<|endoftext|>", "'s", "Σ", "\u0345", " "];
         return string.Concat(Enumerable.Range(0, random.Next(1, 20)).Select(_ =>
             random.Next(2) == 0 ? pieces[random.Next(pieces.Length)] : ((char)random.Next(0x10000)).ToString()));
     }

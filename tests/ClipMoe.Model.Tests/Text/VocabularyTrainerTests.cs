@@ -34,7 +34,8 @@ public sealed class VocabularyTrainerTests
     public void The_order_of_the_captions_does_not_matter()
     {
         var random = new Random(5);
-        var captions = Enumerable.Range(0, 500).Select(_ => SmallVocabulary.Captions[random.Next(SmallVocabulary.Captions.Count)] + (char)random.Next('a', 'z')).ToList();
+        var captions = Enumerable.Range(0, 500)
+            .Select(_ => SmallVocabulary.Captions[random.Next(SmallVocabulary.Captions.Count)] + (char)random.Next('a', 'z')).ToList();
         var forwards = VocabularyTrainer.Train(captions, 700);
         captions.Reverse();
         Assert.Equal(forwards.Merges, VocabularyTrainer.Train(captions, 700).Merges);
@@ -52,7 +53,8 @@ public sealed class VocabularyTrainerTests
     public void The_same_as_counting_from_scratch_after_every_merge()
     {
         var random = new Random(9);
-        var words = Enumerable.Range(0, 300).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => (char)('a' + random.Next(4)))])).ToList();
+        var words = Enumerable.Range(0, 300)
+            .Select(_ => string.Concat(Enumerable.Range(0, random.Next(1, 9)).Select(_ => (char)('a' + random.Next(4))))).ToList();
         var learnt = VocabularyTrainer.Train([string.Join(' ', words)], Vocabulary.SmallestSize + 60).Merges;
         Assert.Equal(Naive(words, learnt.Count), learnt);
     }
@@ -72,7 +74,8 @@ public sealed class VocabularyTrainerTests
         {
             var best = corpus.SelectMany(w => w.Zip(w.Skip(1), (left, right) => new Merge(left, right)))
                 .Where(m => !known.Contains(m.Left + m.Right)).GroupBy(m => m)
-                .OrderByDescending(g => g.Count()).ThenBy(g => g.Key.Left, StringComparer.Ordinal).ThenBy(g => g.Key.Right, StringComparer.Ordinal).First().Key;
+                .OrderByDescending(g => g.Count())
+                .ThenBy(g => g.Key.Left, StringComparer.Ordinal).ThenBy(g => g.Key.Right, StringComparer.Ordinal).First().Key;
             result.Add(best);
             known.Add(best.Left + best.Right);
             foreach (var word in corpus)

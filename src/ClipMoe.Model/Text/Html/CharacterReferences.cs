@@ -21,7 +21,8 @@ internal static class CharacterReferences
         foreach (var line in EmbeddedLines.Read("Text.Html.entities.txt"))
         {
             var fields = line.Split(' ');
-            var text = string.Concat(fields[1..].Select(f => char.ConvertFromUtf32(int.Parse(f, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))));
+            var points = fields[1..].Select(f => int.Parse(f, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+            var text = string.Concat(points.Select(char.ConvertFromUtf32));
             if (fields[0][0] == '^')
             {
                 WholeNames[fields[0][1..]] = text;
@@ -127,7 +128,7 @@ internal static class CharacterReferences
     {
         var start = ampersand + 1;
         var end = start;
-        for (var points = 0; end < text.Length && points < LongestName && text[end] is not ('\t' or '\n' or '\f' or ' ' or '<' or '&' or '#' or ';'); points++)
+        for (var points = 0; end < text.Length && points < LongestName && !EndsName(text[end]); points++)
             end += char.IsSurrogatePair(text, end) ? 2 : 1;
         if (end == start)
         {
@@ -146,4 +147,6 @@ internal static class CharacterReferences
         result.Append(text, ampersand, end - ampersand);
         return end;
     }
+
+    private static bool EndsName(char c) => c is '\t' or '\n' or '\f' or ' ' or '<' or '&' or '#' or ';';
 }

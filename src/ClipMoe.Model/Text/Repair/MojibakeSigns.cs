@@ -164,7 +164,8 @@ internal static class MojibakeSigns
 
     /// <summary>Two-byte sequences of Windows-1252.</summary>
     private static bool IsLatin1Start(char first, char second, Kind next) =>
-        first is 'Â' or 'Ã' or 'Î' or 'Ð' && (Is(next, Kind.Opening | Kind.Closing) || "€œŠš¢£Ÿž\u00A0\u00AD®°·»–—´".Contains(second));
+        first is 'Â' or 'Ã' or 'Î' or 'Ð'
+        && (Is(next, Kind.Opening | Kind.Closing) || "€œŠš¢£Ÿž\u00A0\u00AD®°·»–—´".Contains(second));
 
     private static bool IsTriple(ReadOnlySpan<char> text, int i, Kind kind, Kind next)
     {
@@ -180,7 +181,7 @@ internal static class MojibakeSigns
             || (text[i..].StartsWith("ГўВЂВ") && IsDoublyGarbledCyrillic(text[(i + 5)..]));
     }
 
-    /// <summary>Latin-1 or the language's own letters, garbled by Windows-1251 or 1253: a lead byte on both sides of an improbable character.</summary>
+    /// <summary>Letters garbled by Windows-1251 or 1253: what a lead byte looks like, on both sides of an improbable character.</summary>
     private static bool IsCyrillicOrGreek(ReadOnlySpan<char> text, int i, Kind next)
     {
         const Kind improbable = Kind.Control | Kind.Rare | Kind.Opening | Kind.Closing | Kind.Currency;
@@ -200,7 +201,7 @@ internal static class MojibakeSigns
         first is 'Ø' or 'Ù'
         && (Is(Kinds[second], Kind.Everyday | Kind.Currency | Kind.Rare | Kind.Numeric | Kind.Opening) || "ŸŠ®°µ»".Contains(second));
 
-    /// <summary>Behind the five letters that Windows-1251 makes of a character garbled before: any character, then a Latin letter or a space.</summary>
+    /// <summary>Behind five letters that Windows-1251 makes of characters garbled before: anything, then a Latin letter or a space.</summary>
     private static bool IsDoublyGarbledCyrillic(ReadOnlySpan<char> rest)
     {
         if (rest.IsEmpty || rest[0] == '\n') return false;

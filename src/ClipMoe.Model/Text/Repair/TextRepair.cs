@@ -13,7 +13,7 @@ public static class TextRepair
 {
     private const int LongestSegment = 1_000_000;
 
-    /// <summary>No caption needs more than a few rounds; a thousand nested entities would make the work quadratic.</summary>
+    /// <summary>No caption needs more than a few rounds; a chain of nested entities would make the work quadratic.</summary>
     private const int MostRounds = 100;
 
     private const char Escape = '\x1B';
@@ -31,7 +31,7 @@ public static class TextRepair
 
     private static readonly SearchValues<char> Replaced = SearchValues.Create(string.Concat(Replacements.Keys));
 
-    /// <summary>Controls of ASCII but for tab, line feed, form feed and carriage return; invisible controls of Unicode that mean nothing today.</summary>
+    /// <summary>ASCII's controls but for tab, line feed, form feed and carriage return; Unicode's that mean nothing today.</summary>
     private static readonly SearchValues<char> Controls = SearchValues.Create(string.Concat(
         Enumerable.Range(0, 0x20).Append(0x7F).Except("\t\n\f\r".Select(c => (int)c))
             .Concat(Enumerable.Range(0x206A, 6)).Append(0xFEFF).Concat(Enumerable.Range(0xFFF9, 4)).Select(c => (char)c)));
@@ -101,21 +101,11 @@ public static class TextRepair
 
     private static string ReplaceLoneSurrogates(string text)
     {
-        for (var i = text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF'); (uint)i < (uint)text.Length; i++)
-        {
-            if (!char.IsSurrogate(text[i])) continue;
-            if (!char.IsSurrogatePair(text, i)) return ReplaceAllLoneSurrogates(text);
-            i++;
-        }
-
-        return text;
-    }
-
-    private static string ReplaceAllLoneSurrogates(string text)
-    {
+        if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF')) return text;
         var result = new StringBuilder(text.Length);
-        // A rune that cannot be read comes out as the replacement character, one for each lone surrogate.
-        foreach (var rune in text.EnumerateRunes()) result.Append(rune.ToString());
+        Span<char> units = stackalloc char[2];
+        // What is no rune is enumerated as the replacement character, one for each lone surrogate.
+        foreach (var rune in text.EnumerateRunes()) result.Append(units[..rune.EncodeToUtf16(units)]);
         return result.ToString();
     }
 

@@ -48,8 +48,9 @@ internal static class CharacterTables
             else Add(section, line.Split(' '));
         }
 
-        foreach (var space in "\t\n\v\f\r \u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000")
-            Flags[space] |= (byte)CharacterClass.Space;
+        const string spaces = "\t\n\v\f\r \u0085\u00A0\u1680" +
+            "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000";
+        foreach (var space in spaces) Flags[space] |= (byte)CharacterClass.Space;
         // The regex module folds case inside sets too: the mark is no letter, but its capital is, so neither set takes it.
         Flags[0x0345] |= (byte)CharacterClass.Ignored;
     }

@@ -35,12 +35,15 @@ internal static class TokenizerBench
         command.SetAction(parsed =>
         {
             var lines = parsed.GetValue(captions) is { } path ? CaptionInput.Lines([path]).ToList() : MakeCaptions();
-            var words = parsed.GetValue(vocabulary) is { } file ? Vocabulary.Load(file) : VocabularyTrainer.Train(lines.Take(LearntFrom), LearntSize);
-            var figures = Measure(new Tokenizer(words), lines, parsed.GetValue(threads));
+            var known = parsed.GetValue(vocabulary) is { } file
+                ? Vocabulary.Load(file)
+                : VocabularyTrainer.Train(lines.Take(LearntFrom), LearntSize);
+            var figures = Measure(new Tokenizer(known), lines, parsed.GetValue(threads));
             Console.WriteLine(parsed.GetValue(json)
                 ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
                 : $"{figures.Captions} captions, {figures.Threads} threads: {figures.MegabytesPerSecondPerThread:F1} MB/s and " +
-                    $"{figures.TokensPerSecondPerThread / 1e6:F2} M tokens/s per thread; {figures.FirstPassMegabytesPerSecond:F1} MB/s in the first pass");
+                    $"{figures.TokensPerSecondPerThread / 1e6:F2} M tokens/s per thread; " +
+                    $"{figures.FirstPassMegabytesPerSecond:F1} MB/s in the first pass");
             return ExitCodes.Success;
         });
         return command;

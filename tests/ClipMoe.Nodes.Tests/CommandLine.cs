@@ -5,15 +5,35 @@ namespace ClipMoe.Nodes.Tests;
 /// <summary>The real program in a process of its own, as people run it.</summary>
 internal static class CommandLine
 {
-    public static Outcome Run(params string[] arguments)
+    public static Outcome Run(params string[] arguments) => Run(input: [], arguments);
+
+    /// <param name="input">What the program finds on its standard input.</param>
+    public static Outcome Run(byte[] input, string[] arguments)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "clipmoe.dll");
-        var start = new ProcessStartInfo("dotnet", ["exec", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", ["exec", program, .. arguments])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
+        var output = process.StandardOutput.ReadToEndAsync();
+        Feed(process, input);
         process.WaitForExit();
-        return new Outcome(process.ExitCode, output, error.Result);
+        return new Outcome(process.ExitCode, output.Result, error.Result);
+    }
+
+    private static void Feed(Process process, byte[] input)
+    {
+        try
+        {
+            process.StandardInput.BaseStream.Write(input);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // The program ended without reading all of it.
+        }
     }
 
     public sealed record Outcome(int ExitCode, string Output, string Error);

@@ -12,25 +12,29 @@ internal static class TokenizerBench
 {
     private const int Context = 248, MadeUpCaptions = 20_000, MadeUpWords = 20_000, LearntSize = 8192, LearntFrom = 5_000;
 
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(3);
-
     public static Command Build()
     {
         var vocabulary = new Option<string?>("--vocab") { Description = "Vocabulary file or folder. Default: one learnt from the captions." };
         var captions = new Option<string?>("--captions") { Description = "Text file with one caption a line. Default: made-up captions." };
         var threads = new Option<int>("--threads") { Description = "Threads that share one tokenizer.", DefaultValueFactory = _ => 1 };
+        var seconds = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
         threads.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1.");
         });
 
+        seconds.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600)) result.AddError("--seconds must be above 0, and 3600 at most.");
+        });
+
         var command = new Command(
             "tokenizer",
-            $"Tokenizes captions to context {Context}: first with no word known yet, then again and again for {Longest.TotalSeconds:F0} s.\n\n" +
+            $"Tokenizes captions to context {Context}: first with no word known yet, then again and again for a while.\n\n" +
             "Example:\n  clipmoe bench tokenizer --vocab bpe_simple_vocab_16e6.txt.gz --captions captions.txt --json")
         {
-            vocabulary, captions, threads, json,
+            vocabulary, captions, threads, seconds, json,
         };
         command.SetAction(parsed =>
         {
@@ -38,7 +42,7 @@ internal static class TokenizerBench
             var known = parsed.GetValue(vocabulary) is { } file
                 ? Vocabulary.Load(file)
                 : VocabularyTrainer.Train(lines.Take(LearntFrom), LearntSize);
-            var figures = Measure(new Tokenizer(known), lines, parsed.GetValue(threads));
+            var figures = Measure(new Tokenizer(known), lines, parsed.GetValue(threads), parsed.GetValue(seconds));
             Console.WriteLine(parsed.GetValue(json)
                 ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
                 : $"{figures.Captions} captions, {figures.Threads} threads: {figures.MegabytesPerSecondPerThread:F1} MB/s and " +
@@ -56,7 +60,7 @@ internal static class TokenizerBench
         int Captions, long Bytes, long Tokens, int VocabularySize, int Context, int Threads,
         double MegabytesPerSecondPerThread, double TokensPerSecondPerThread, double FirstPassMegabytesPerSecond);
 
-    private static Figures Measure(Tokenizer tokenizer, List<string> captions, int threads)
+    private static Figures Measure(Tokenizer tokenizer, List<string> captions, int threads, double seconds)
     {
         var bytes = captions.Sum(c => (long)Encoding.UTF8.GetByteCount(c));
         var clock = Stopwatch.StartNew();
@@ -67,7 +71,7 @@ internal static class TokenizerBench
         clock.Restart();
         var workers = Enumerable.Range(0, threads).Select(t => new Thread(() =>
         {
-            for (; clock.Elapsed < Longest; passes[t]++) Pass(tokenizer, captions);
+            for (; clock.Elapsed.TotalSeconds < seconds; passes[t]++) Pass(tokenizer, captions);
         })).ToList();
         workers.ForEach(w => w.Start());
         workers.ForEach(w => w.Join());

@@ -13,7 +13,9 @@ internal static class CommandLine
         var program = Path.Combine(AppContext.BaseDirectory, "clipmoe.dll");
         var start = new ProcessStartInfo("dotnet", ["exec", program, .. arguments])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();

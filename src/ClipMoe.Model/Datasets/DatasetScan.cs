@@ -5,12 +5,12 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Model.Datasets;
 
 /// <summary>Decodes an image to see whether it can be.</summary>
-/// <returns>Its size in pixels.</returns>
 /// <exception cref="BadSampleException">It can't be decoded.</exception>
-public delegate (int Width, int Height) ImageCheck(ReadOnlyMemory<byte> file);
+public delegate void ImageCheck(ReadOnlyMemory<byte> file);
 
 /// <summary>What a scan sees of one usable sample.</summary>
-public readonly record struct ScannedSample(int Index, int Width, int Height, Caption Caption);
+/// <param name="File">The image file's bytes.</param>
+public readonly record struct ScannedSample(int Index, ReadOnlyMemory<byte> File, Caption Caption);
 
 public sealed record BadSample(int Index, string Key, string Reason);
 
@@ -65,8 +65,9 @@ public sealed class DatasetScan
                 try
                 {
                     var caption = data.Caption(i);
-                    var (width, height) = check(data.ReadImage(i));
-                    seen?.Invoke(new ScannedSample(i, width, height, caption));
+                    var file = data.ReadImage(i);
+                    check(file);
+                    seen?.Invoke(new ScannedSample(i, file, caption));
                 }
                 catch (BadSampleException e)
                 {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ClipMoe.Model;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Datasets;
 using ClipMoe.Nodes.Commands.Inspect;
 
 namespace ClipMoe.Nodes.Commands;
@@ -10,23 +11,46 @@ internal static class InspectCommand
 {
     public static Command Build()
     {
-        var path = new Argument<string>("PATH") { Description = "A checkpoint (safetensors or .pt)." };
+        var path = new Argument<string>("PATH")
+        {
+            Description = "A checkpoint (safetensors or .pt), or a data set (folder, ShareGPT4V .json, webdataset .tar or {000..099}.tar, .csv, .parquet).",
+        };
         var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
         var tensors = new Option<bool>("--tensors") { Description = "List every tensor of a checkpoint (JSON always does)." };
+        var format = new Option<DatasetFormat>("--format") { Description = "Of a data set; by its name unless given." };
+        var imageRoot = new Option<string?>("--image-root") { Description = "Folder that the image paths in a .json, .csv or .parquet start from." };
+        var pathColumn = new Option<string?>("--path-column") { Description = "Column of a .csv or .parquet with the images' paths." };
+        var captionColumn = new Option<string?>("--caption-column") { Description = "Column of a .csv or .parquet with the captions." };
         var command = new Command(
             "inspect",
-            "Shows what a file holds: architecture, parameter counts, types and provenance of a checkpoint.\n\n"
-            + "Examples:\n  clipmoe inspect ViT-B-32.pt\n  clipmoe inspect moe.safetensors --json")
+            "Shows what a file holds: architecture, parameter counts, types and provenance of a checkpoint; counts, image sizes, caption lengths "
+            + "and bad samples of a data set.\n\n"
+            + "Examples:\n  clipmoe inspect ViT-B-32.pt\n  clipmoe inspect moe.safetensors --json\n  clipmoe inspect pictures\n"
+            + "  clipmoe inspect captions.csv --image-root pictures --json")
         {
-            path, json, tensors,
+            path, json, tensors, format, imageRoot, pathColumn, captionColumn,
         };
-        command.SetAction(result =>
+        command.SetAction((result, cancellation) =>
         {
             var target = Path.GetFullPath(result.GetRequiredValue(path));
-            if (!File.Exists(target) && !Directory.Exists(target)) throw new UserErrorException($"{target} does not exist.");
-            if (TensorFile.Recognises(target)) CheckpointInspection.Print(target, result.GetValue(json), result.GetValue(tensors));
-            else throw new UserErrorException($"{target} is no checkpoint (safetensors or .pt).");
-            return ExitCodes.Success;
+            var isDataset = DatasetReader.LooksLikeDataset(target);
+            if (!File.Exists(target) && !Directory.Exists(target) && !isDataset) throw new UserErrorException($"{target} does not exist.");
+            if (TensorFile.Recognises(target))
+            {
+                CheckpointInspection.Print(target, result.GetValue(json), result.GetValue(tensors));
+            }
+            else if (isDataset || result.GetValue(format) != DatasetFormat.Auto)
+            {
+                var columns = new ColumnNames(result.GetValue(pathColumn), result.GetValue(captionColumn));
+                using var data = DatasetReader.Open(target, result.GetValue(format), result.GetValue(imageRoot), columns);
+                DatasetInspection.Print(data, result.GetValue(json), cancellation);
+            }
+            else
+            {
+                throw new UserErrorException($"{target} is no checkpoint (safetensors or .pt), and no data set that can be told by its name.");
+            }
+
+            return Task.FromResult(ExitCodes.Success);
         });
         return command;
     }

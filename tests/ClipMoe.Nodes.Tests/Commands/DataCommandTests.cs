@@ -1,0 +1,35 @@
+using System.Text.Json;
+
+namespace ClipMoe.Nodes.Tests.Commands;
+
+public sealed class DataCommandTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-data-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void Scenes_are_written_and_inspected()
+    {
+        var scenes = Path.Join(_folder, "scenes");
+        Assert.Equal(0, CommandLine.Run("data", "scenes", "--out", scenes, "--train", "20", "--val", "0", "--test", "5", "--seed", "3").ExitCode);
+
+        var text = CommandLine.Run("inspect", scenes);
+        Assert.Equal((0, ""), (text.ExitCode, text.Error));
+        Assert.Contains("25 samples", text.Output);
+        Assert.Contains("train 20, test 5", text.Output);
+
+        using var json = JsonDocument.Parse(CommandLine.Run("inspect", scenes, "--json").Output);
+        Assert.Equal(25, json.RootElement.GetProperty("usable").GetInt32());
+        Assert.Equal("folder", json.RootElement.GetProperty("format").GetString());
+    }
+
+    [Fact]
+    public void A_folder_in_use_is_refused_in_one_sentence()
+    {
+        File.WriteAllText(Path.Join(_folder, "thesis.doc"), "precious");
+        var refused = CommandLine.Run("data", "scenes", "--out", _folder);
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Contains($"The folder {_folder} is not empty", Assert.Single(refused.Error.TrimEnd().Split('\n')));
+    }
+}

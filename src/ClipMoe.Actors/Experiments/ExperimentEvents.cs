@@ -14,17 +14,17 @@ public sealed record DataPrepared(string Fingerprint, int Train, int Test, int B
 public sealed record StageStarted(string Stage, int? TotalSteps) : ExperimentEvent;
 
 /// <summary>
-/// Steps <c>FromStep</c> (inclusive) to <c>ToStep</c> (exclusive) are committed and their result is in <c>File</c>. The intervals of a stage
+/// Steps <c>FromStep</c> (inclusive) to <c>ToStep</c> (exclusive) are committed and their result is in the checkpoint after <c>ToStep</c>. The intervals of a stage
 /// join without gap or overlap: they are the ledger of the samples used.
 /// </summary>
 public sealed record StepsCheckpointed(
-    string Stage, int FromStep, int ToStep, string File, string Sha256, double Seconds, IReadOnlyList<LossSample> Losses) : ExperimentEvent;
+    string Stage, int FromStep, int ToStep, string ManifestSha256, double Seconds, IReadOnlyList<LossSample> Losses) : ExperimentEvent;
 
 /// <summary>The global loss before the update of <c>Step</c>.</summary>
 public sealed record LossSample(int Step, double Loss);
 
 /// <summary>The newest checkpoint of a stage no longer matches its hash: its steps leave the ledger and are done again.</summary>
-public sealed record CheckpointDamaged(string Stage, int ToStep) : ExperimentEvent;
+public sealed record CheckpointDamaged(string Stage, int ToStep, string Why) : ExperimentEvent;
 
 public sealed record ShardExtracted(string Stage, int Shard, string File, string Sha256) : ExperimentEvent;
 

@@ -14,8 +14,8 @@ public sealed record RunFolder(string Root)
 
     public string Absolute(string relative) => Path.Combine(Root, relative);
 
+    public static string StageFolder(string stage) => Path.Combine("stages", stage);
     public static string ModelFile(string stage) => Path.Combine("stages", stage, "model.safetensors");
-    public static string StateFile(string stage, int step) => Path.Combine("stages", stage, $"state-{step:D8}.safetensors");
     public static string ShardFile(string stage, int shard) => Path.Combine("stages", stage, $"features-{shard:D6}.safetensors");
     public static string ClustersFile(string stage, int shard) => Path.Combine("stages", stage, $"clusters-{shard:D6}.safetensors");
     public static string LabelsFile(string stage) => Path.Combine("stages", stage, "labels.safetensors");

@@ -56,6 +56,17 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
         return null;
     }
 
+    /// <summary>The checkpoint of this step and content, whose every byte is checked.</summary>
+    /// <exception cref="UserErrorException">It is missing or damaged; the message says which file and how.</exception>
+    public Checkpoint Open(long step, string manifestSha256)
+    {
+        var path = Path.Combine(_folder, Checkpoint.ManifestName(step, manifestSha256));
+        if (!File.Exists(path)) throw new UserErrorException($"the checkpoint {path} is missing.");
+        var checkpoint = Checkpoint.Read(path);
+        checkpoint.Verify();
+        return checkpoint;
+    }
+
     /// <summary>The new checkpoint and, before it, the newest that look whole; a damaged one must not push out one that can be used.</summary>
     private List<Checkpoint> Kept(Checkpoint written)
     {

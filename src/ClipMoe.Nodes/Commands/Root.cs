@@ -7,6 +7,7 @@ internal static class Root
 {
     public static RootCommand Build() => new("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
     {
+        RunCommand.Build(),
         DataCommand.Build(),
         ExperimentCommand.Build(),
         TokenizeCommand.Build(),

@@ -1,0 +1,86 @@
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Clustering;
+using ClipMoe.Model.Sampling;
+
+namespace ClipMoe.Actors.Clustering;
+
+/// <summary>A worker's part in k-means: the feature shards that it was given, in memory for the length of the stage.</summary>
+internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
+{
+    private readonly IReadOnlyList<LoadedShard> _shards = [.. assignment.Shards.Select(s => LoadedShard.Read(workspace, s))];
+
+    /// <summary>The best start for a modality, from a sample of all shards (read from their files, wherever they were assigned).</summary>
+    public static CentroidsSeeded Seed(Workspace workspace, SeedCentroids request)
+    {
+        var rows = workspace.Data.Train.Length;
+        var settings = Settings(workspace.Experiment);
+        var key = RandomKey.Of(workspace.Experiment.Seed).Derive(workspace.StreamOf(request.Stage)).Derive((int)request.Modality);
+        var wanted = KMeansSeeding.SampleRows(key, rows, settings.Clusters);
+        var sample = Array.Empty<float>();
+        var (dimension, next) = (0, 0);
+        foreach (var shard in request.AllShards)
+        {
+            var features = LoadedShard.Read(workspace, shard)[request.Modality];
+            dimension = features.Dimension;
+            if (sample.Length == 0) sample = new float[wanted.Length * dimension];
+            for (; next < wanted.Length && wanted[next] < features.FirstRow + features.Rows; next++)
+                features.Row(wanted[next] - features.FirstRow).CopyTo(sample.AsSpan(next * dimension));
+        }
+        return new CentroidsSeeded(request.Stage, request.Modality, KMeansSeeding.Best(key, sample, dimension, settings, workspace.Device.Threads));
+    }
+
+    public static KMeansSettings Settings(Experiment experiment) => new()
+    {
+        Clusters = experiment.Mcl.Clusters,
+        Iterations = experiment.Mcl.KMeansIterations,
+        Restarts = experiment.Mcl.KMeansRestarts,
+    };
+
+    public ClustersAccumulated Accumulate(AccumulateClusters request, int worker) => new(
+        request.Stage, request.Modality, request.Iteration, worker,
+        [.. _shards.SelectMany(s => s[request.Modality].Accumulate(request.Centroids, workspace.Device.Threads))]);
+
+    public RowsFetched Fetch(FetchRows request, int worker)
+    {
+        var found = new Dictionary<int, float[]>();
+        foreach (var shard in _shards.Select(s => s[request.Modality]))
+            foreach (var row in request.Rows.Where(r => r >= shard.FirstRow && r < shard.FirstRow + shard.Rows))
+                found[row] = shard.Row(row - shard.FirstRow).ToArray();
+        return new RowsFetched(request.Stage, worker, found);
+    }
+
+    public ShardsLabelled Label(LabelShards request, int worker)
+    {
+        var threads = workspace.Device.Threads;
+        var files = new List<string>();
+        foreach (var shard in _shards)
+        {
+            var file = RunFolder.ClustersFile(request.Stage, shard.Index);
+            var (image, text) = (shard[Modality.Image].Assign(request.Image, threads), shard[Modality.Text].Assign(request.Text, threads));
+            HostTensors.Write(workspace.Folder.Absolute(file), [("image", [image.Length], image), ("text", [text.Length], text)]);
+            files.Add(file);
+        }
+        return new ShardsLabelled(request.Stage, worker, files);
+    }
+
+    /// <summary>Both modalities of one shard.</summary>
+    private sealed record LoadedShard(int Index, KMeansShard Image, KMeansShard Text)
+    {
+        public KMeansShard this[Modality modality] => modality == Modality.Image ? Image : Text;
+
+        public static LoadedShard Read(Workspace workspace, FeatureShard shard)
+        {
+            using var file = TensorFile.Open(workspace.Folder.Absolute(shard.File));
+            return new LoadedShard(shard.Index, Features("image"), Features("text"));
+
+            KMeansShard Features(string name)
+            {
+                var (values, shape) = HostTensors.ReadFloats(file, name);
+                return new KMeansShard(values, (int)shape[1], shard.FirstSample);
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+using System.IO.Hashing;
+using System.Text;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Model;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Clip;
+using ClipMoe.Model.Datasets;
+using ClipMoe.Model.Datasets.Scenes;
+using ClipMoe.Model.Images;
+using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Text;
+
+namespace ClipMoe.Actors.Data;
+
+/// <summary>What a process knows of the run it works for: experiment, output folder, device, and once prepared or opened the data.</summary>
+public sealed class Workspace(Experiment experiment, string hash, RunFolder folder, WorkerDevice device) : IDisposable
+{
+    /// <summary>Samples in a feature shard: enough to keep a device busy, few enough that a lost lease costs little.</summary>
+    private const int ShardSize = 1024;
+
+    private RunData? _data;
+
+    public Experiment Experiment => experiment;
+    public string Hash => hash;
+    public RunFolder Folder => folder;
+    public WorkerDevice Device => device;
+    public ModelFiles Models { get; } = new(experiment, folder, device);
+    public RunData Data => _data ?? throw new InvalidOperationException("the data set is used before the data stage");
+    public ShardLayout Shards => new(Data.Train.Length, ShardSize);
+    public string DataDescription => experiment.Data.Path ?? "embedded benchmark";
+
+    /// <summary>Architecture of a base trained from scratch: the named one, with the tokenizer's vocabulary.</summary>
+    public ClipConfig ScratchConfig
+    {
+        get
+        {
+            var named = ClipConfig.Named(experiment.Model.Name);
+            return named with
+            {
+                VocabularySize = Data.Tokenizer.VocabularySize,
+                ContextLength = experiment.Model.ContextLength ?? named.ContextLength,
+            };
+        }
+    }
+
+    /// <summary>What a model file says of its origin.</summary>
+    public Provenance Provenance(string stage, int? step) => new(BaseSha256.Value, hash, stage, step);
+
+    /// <summary>Makes the benchmark where no data is given, finds bad samples, splits, learns the vocabulary where none is given.</summary>
+    /// <param name="progress">Samples checked and their number.</param>
+    /// <exception cref="UserErrorException">The data can't be used; the message says why and what to do.</exception>
+    public DataPrepared Prepare(Action<int, int> progress, CancellationToken cancellation)
+    {
+        if (experiment.Data.Path is null) MakeBenchmark(cancellation);
+        var images = OpenImages();
+        var scan = DatasetScan.Load(folder.Root, images) ?? Scan(images, progress, cancellation);
+        scan.RequireAtMost(experiment.Data.MaxBadFraction, folder.Root);
+        var splits = DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit);
+        if (experiment.Data.Vocabulary is null) LearnVocabulary(images, splits);
+        _data = Assemble(images, splits);
+        return new DataPrepared(images.Fingerprint, splits.Train.Length, splits.HeldOut.Length, scan.Bad.Count, ArtifactCheck.Sha256(VocabularyPath)!);
+    }
+
+    /// <summary>Opens what <see cref="Prepare"/> found, in a run that is taken up again.</summary>
+    /// <exception cref="UserErrorException">The data set or the vocabulary is not what it was.</exception>
+    public void Open(DataPrepared expected)
+    {
+        if (_data is not null) return;
+        var images = OpenImages();
+        if (images.Fingerprint != expected.Fingerprint)
+        {
+            throw new UserErrorException(
+                $"the data set {images.Name} changed since this run began: restore it, or start a new run in another --out folder. Nothing was lost.");
+        }
+        if (ArtifactCheck.Sha256(VocabularyPath) != expected.VocabularySha256)
+        {
+            throw new UserErrorException(
+                $"the vocabulary {VocabularyPath} is missing or changed since this run began: restore it, or start a new run in another --out folder.");
+        }
+        var scan = DatasetScan.Load(folder.Root, images)
+            ?? throw new UserErrorException($"the list of bad samples in {folder.Root} is missing: restore it, or start a new run in another --out folder.");
+        _data = Assemble(images, DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit));
+    }
+
+    /// <summary>Steps of a training stage; from its epochs where the experiment gives no number.</summary>
+    public int TotalSteps(TrainModel stage, ExperimentState state)
+    {
+        var order = OrderOf(stage, state);
+        return stage.Duration.Steps ?? checked(stage.Duration.Epochs * order.BatchesPerEpoch);
+    }
+
+    /// <summary>A stage's stream of random numbers hangs on its name, so that leaving out a comparison changes no other stage.</summary>
+    public int StreamOf(string stage) => (int)(XxHash32.HashToUInt32(Encoding.UTF8.GetBytes(stage)) & int.MaxValue);
+
+    /// <summary>Which samples make up each batch of a stage.</summary>
+    public EpochOrder OrderOf(TrainModel stage, ExperimentState state) =>
+        OrderOf(stage, stage.Order is ClusterPureOrder pure ? state.Completed[pure.Labels].File : null);
+
+    /// <param name="labels">File of the labels, relative to the output folder, for a stage with cluster-pure batches.</param>
+    public EpochOrder OrderOf(TrainModel stage, string? labels)
+    {
+        var stream = StreamOf(stage.Name);
+        if (labels is null) return EpochOrder.Shuffled(experiment.Seed, stream, Data.Train.Length, experiment.Batch.Size);
+        var leftovers = experiment.Mcl.Leftovers == LeftoverRule.Merge ? Leftovers.Merge : Leftovers.Drop;
+        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, leftovers);
+    }
+
+    /// <summary>Checkpoints of a training stage.</summary>
+    public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), experiment.Checkpoints.Keep);
+
+    public void Dispose() => _data?.Dispose();
+
+    private Lazy<string?> BaseSha256 { get; } = new(() => experiment.Model.Checkpoint is { } path ? ArtifactCheck.Sha256(path) : null);
+
+    private int ImageResolution
+    {
+        get
+        {
+            if (experiment.Model.Checkpoint is not { } path) return ClipConfig.Named(experiment.Model.Name).ImageResolution;
+            using var checkpoint = TensorFile.Open(path);
+            return CheckpointConfig.Infer(checkpoint).ImageResolution;
+        }
+    }
+
+    private Model.Images.ImageConversion ConversionOf(ICaptionedImages images) => experiment.Data.Conversion switch
+    {
+        Experiments.ImageConversion.AsIs => Model.Images.ImageConversion.AsIs,
+        Experiments.ImageConversion.RgbFirst => Model.Images.ImageConversion.RgbFirst,
+        _ => images.Format == DatasetFormat.ShareGpt4V ? Model.Images.ImageConversion.AsIs : Model.Images.ImageConversion.RgbFirst,
+    };
+
+    private string VocabularyPath => experiment.Data.Vocabulary ?? folder.Vocabulary;
+
+    private ICaptionedImages OpenImages() =>
+        DatasetReader.Open(experiment.Data.Path ?? folder.BenchmarkData);
+
+    private DatasetScan Scan(ICaptionedImages images, Action<int, int> progress, CancellationToken cancellation)
+    {
+        var seen = 0;
+        var scan = DatasetScan.Run(images, Check, cancellation, _ => progress(Interlocked.Increment(ref seen), images.Count));
+        scan.Save(folder.Root);
+        return scan;
+    }
+
+    private RunData Assemble(ICaptionedImages images, DatasetSplits splits)
+    {
+        var preprocessor = new ImagePreprocessor(ImageResolution, ConversionOf(images));
+        var loader = new BatchLoader(images, ImageResolution, Prepare, new LoaderLimits());
+        return new RunData(images, splits, loader, Tokenizer.Load(VocabularyPath), LoadAttributes());
+
+        void Prepare(ReadOnlyMemory<byte> file, Span<byte> pixels)
+        {
+            try
+            {
+                preprocessor.Process(file, pixels);
+            }
+            catch (UserErrorException e)
+            {
+                throw new BadSampleException(e.Message, e);
+            }
+        }
+    }
+
+    /// <summary>To a data set, an image that can't be decoded is a bad sample.</summary>
+    private static (int Width, int Height) Check(ReadOnlyMemory<byte> file)
+    {
+        try
+        {
+            var image = ImageDecoder.Decode(file);
+            return (image.Width, image.Height);
+        }
+        catch (UserErrorException e)
+        {
+            throw new BadSampleException(e.Message, e);
+        }
+    }
+
+    private void MakeBenchmark(CancellationToken cancellation) => SceneBenchmark.Make(
+        folder.BenchmarkData,
+        new SceneSettings(experiment.Data.BenchmarkTrain, Validation: 0, experiment.Data.BenchmarkTest, experiment.Seed),
+        cancellation);
+
+    private AttributeTable? LoadAttributes()
+    {
+        var file = Path.Combine(folder.BenchmarkData, SceneBenchmark.FactorsFile);
+        return experiment.Data.Path is null && File.Exists(file) ? AttributeTable.Load(file) : null;
+    }
+
+    private void LearnVocabulary(ICaptionedImages images, DatasetSplits splits) =>
+        VocabularyTrainer.Train(splits.Train.Select(i => images.Caption(i).Long), experiment.Data.VocabularySize).Save(folder.Vocabulary);
+}
+
+/// <summary>Where a worker computes.</summary>
+/// <param name="Name">cpu, or cuda:N.</param>
+/// <param name="Threads">libtorch's intra-op threads of one worker; part of what makes results bitwise equal.</param>
+public sealed record WorkerDevice(string Name, int Threads);

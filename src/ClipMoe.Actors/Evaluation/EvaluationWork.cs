@@ -1,0 +1,108 @@
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Evaluation;
+using ClipMoe.Model.Images;
+using ClipMoe.Model.Moe;
+using ClipMoe.Model.Parameters;
+using ExpertLoad = ClipMoe.Actors.Experiments.ExpertLoad;
+
+namespace ClipMoe.Actors.Evaluation;
+
+/// <summary>Measures one model on the held-out samples. Runs on a device thread.</summary>
+internal static class EvaluationWork
+{
+    private const int Examples = 6, ResultsPerExample = 5;
+
+    /// <summary>More training samples than this make a probe slower and hardly better.</summary>
+    private const int ProbeSamples = 4000;
+
+    public static ModelEvaluated Evaluate(Workspace workspace, EvaluateModel work, int worker)
+    {
+        using var replica = workspace.Models.Load(work.File, Locking.Everything);
+        var (data, threads) = (workspace.Data, workspace.Device.Threads);
+        var encoded = FeatureBatches.Encode(data, replica, data.HeldOut);
+        var (images, captions) = (new Features(encoded.Image, encoded.Width), new Features(encoded.Text, encoded.Width));
+        var imageOfCaption = Enumerable.Range(0, captions.Count).ToList();
+        var ranks = Retrieval.Rank(images, captions, imageOfCaption, threads);
+        return new ModelEvaluated(work.Stage, work.Model, worker, new ModelFigures(
+            Scores(work.Model, RetrievalResult.Of(ranks, RetrievalProtocol.Of(data.Images.Name, "test", images.Count, imageOfCaption))),
+            Probes(workspace, replica, images),
+            [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
+            work.WithExamples ? TextToImage(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
+    }
+
+    private static RetrievalScores Scores(string model, RetrievalResult result)
+    {
+        var (protocol, percent) = (result.Protocol, 100);
+        return new RetrievalScores(
+            model, protocol.Split, $"{protocol.Images} images, {protocol.Captions} captions, ties count against", protocol.Images, protocol.Captions,
+            percent * result.ImageToTextAt1, percent * result.ImageToTextAt5, percent * result.ImageToTextAt10,
+            percent * result.TextToImageAt1, percent * result.TextToImageAt5, percent * result.TextToImageAt10);
+    }
+
+    private static IEnumerable<ExpertLoad> Loads(string model, string tower, RouterLoad? load)
+    {
+        for (var layer = 0; layer < load?.Layers; layer++)
+        {
+            var counts = load.Counts.AsSpan(layer * load.Experts, load.Experts).ToArray();
+            yield return new ExpertLoad(model, tower, layer, [.. counts.Select(c => c / (double)counts.Sum())]);
+        }
+    }
+
+    private static List<ProbeResult> Probes(Workspace workspace, Replica replica, Features heldOut)
+    {
+        var data = workspace.Data;
+        if (data.Attributes is not { } table || !workspace.Experiment.Evaluation.LinearProbe) return [];
+        var samples = data.Train.AsSpan(0, Math.Min(ProbeSamples, data.Train.Length)).ToArray();
+        var encoded = FeatureBatches.Encode(data, replica, samples);
+        var train = new Features(encoded.Image, encoded.Width);
+        var probes = new List<ProbeResult>();
+        for (var a = 0; a < table.Attributes.Count; a++)
+        {
+            if (Values(samples, a) is not { } trainLabels || Values(data.HeldOut, a) is not { } testLabels) continue;
+            var attribute = table.Attributes[a];
+            probes.Add(LinearProbe.Evaluate(
+                attribute.Name, train, trainLabels, heldOut, testLabels, attribute.Values.Count, workspace.Device.Threads));
+        }
+        return probes;
+
+        // Null when a sample has no value: such an attribute is not probed.
+        List<int>? Values(int[] indices, int attribute)
+        {
+            var values = indices.Select(i => table.Value(data.Images.Key(i), attribute)).ToList();
+            return values.Any(v => v is null) ? null : [.. values.Select(v => v!.Value)];
+        }
+    }
+
+    /// <summary>Captions spread over the held-out samples, and the pictures that the model finds for them.</summary>
+    private static List<RetrievalExample> TextToImage(
+        RunData data, string model, int resolution, Features images, Features captions, RetrievalRanks ranks)
+    {
+        var examples = new List<RetrievalExample>();
+        for (var e = 0; e < Math.Min(Examples, captions.Count); e++)
+        {
+            var query = e * captions.Count / Examples;
+            var found = Retrieval.Nearest(captions[query], images, ResultsPerExample)
+                .Select(n => new RetrievedItem(Caption(n.Index), Picture(n.Index), n.Cosine, n.Index == query)).ToList();
+            examples.Add(new RetrievalExample(model, "text_to_image", Caption(query), Picture(query), ranks.OfCaptions[query] + 1, found));
+        }
+        return examples;
+
+        string Caption(int position) => data.Images.Caption(data.HeldOut[position]).Long;
+
+        byte[] Picture(int position)
+        {
+            var planes = data.Loader.Get([data.HeldOut[position]], CancellationToken.None).Images;
+            var (pixels, rgb) = (resolution * resolution, new byte[planes.Length]);
+            for (var i = 0; i < pixels; i++)
+                for (var channel = 0; channel < 3; channel++)
+                    rgb[3 * i + channel] = planes[channel * pixels + i];
+            return PngEncoder.Encode(rgb, resolution, resolution);
+        }
+    }
+}
+
+/// <summary>Everything measured on one model.</summary>
+public sealed record ModelFigures(
+    RetrievalScores Retrieval, IReadOnlyList<ProbeResult> Probes, IReadOnlyList<ExpertLoad> Loads, IReadOnlyList<RetrievalExample> Examples);

@@ -1,0 +1,81 @@
+using ClipMoe.Actors.Data;
+
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>The report of a finished run, from its journaled state and the file of its evaluation.</summary>
+public static class RunReportBuilder
+{
+    public static RunReport Build(Workspace workspace, ExperimentState state, ReportExperiment experiment, ReportEnvironment environment)
+    {
+        var plan = StagePlan.For(workspace.Experiment);
+        var evaluation = ReportJson.LoadEvaluation(workspace.Folder.Absolute(state.Completed[StagePlan.Evaluate].File!));
+        var stages = plan.Stages.Select(s => Stage(s, state)).ToList();
+        var comparison = MethodComparison.Of(
+            [(workspace.Experiment.Seed, evaluation.Retrieval)], Methods(workspace.Experiment), StepsOf(workspace.Experiment, state));
+        return new RunReport
+        {
+            Experiment = experiment,
+            WeightsSha256 = state.WeightsSha256 ?? throw new InvalidOperationException("the run is not finished"),
+            Checkpoint = state.Completed[StagePlan.Routers].File!,
+            Seconds = stages.Sum(s => s.Seconds),
+            Environment = environment,
+            Data = new ReportData(
+                workspace.DataDescription, state.Data!.Fingerprint, state.Data.Train, state.Data.Test,
+                state.Data.Bad > 0 ? Path.GetFileName(workspace.Folder.BadSamples) : null),
+            BadSamples = state.Data.Bad,
+            ImagesPerSecond = ImagesPerSecond(workspace.Experiment, plan, state),
+            Stages = stages,
+            Evaluations = evaluation.Retrieval,
+            Attributes = evaluation.Attributes,
+            ExpertLoads = evaluation.ExpertLoads,
+            Examples = evaluation.Examples,
+            Comparison = comparison,
+        };
+    }
+
+    /// <summary>The MoE, then what it is compared with.</summary>
+    public static IReadOnlyList<string> Methods(Experiment experiment) =>
+        [MethodComparison.Moe, .. experiment.Evaluation.Compare.Select(StagePlan.Name)];
+
+    /// <summary>Training steps of each method after the base.</summary>
+    public static IReadOnlyDictionary<string, int> StepsOf(Experiment experiment, ExperimentState state)
+    {
+        var steps = experiment.Evaluation.Compare.ToDictionary(StagePlan.Name, c => state.TotalSteps[StagePlan.Name(c)]);
+        steps[MethodComparison.Moe] = state.TotalSteps.Where(s => s.Key.StartsWith("mcl-", StringComparison.Ordinal) || s.Key == StagePlan.Routers)
+            .Sum(s => s.Value);
+        return steps;
+    }
+
+    private static double ImagesPerSecond(Experiment experiment, StagePlan plan, ExperimentState state)
+    {
+        var trained = plan.Stages.OfType<TrainModel>().Select(s => s.Name).ToList();
+        var seconds = trained.Sum(state.SecondsSpent);
+        return seconds == 0 ? 0 : trained.Sum(s => state.TotalSteps[s]) * (double)experiment.Batch.Size / seconds;
+    }
+
+    private static StageReport Stage(StageSpec spec, ExperimentState state)
+    {
+        var result = state.Completed[spec.Name];
+        var losses = state.Losses(spec.Name).ToList();
+        return new StageReport(spec.Name, Kind(spec), result.Seconds)
+        {
+            Steps = result.Steps,
+            FinalLoss = result.FinalLoss,
+            ImagesPerSecond = result.ImagesPerSecond,
+            Losses = losses.Count == 0 ? null : losses,
+            ClusterSizes = result.ClusterSizes,
+        };
+    }
+
+    private static string Kind(StageSpec spec) => spec switch
+    {
+        PrepareData => "data",
+        LoadModel => "load",
+        TrainModel => "train",
+        ExtractFeatures => "extract",
+        ClusterFeatures => "cluster",
+        AssembleMoe => "assemble",
+        EvaluateModels => "evaluate",
+        _ => throw new ArgumentOutOfRangeException(nameof(spec), spec.GetType().Name),
+    };
+}

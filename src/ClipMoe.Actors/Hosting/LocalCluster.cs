@@ -1,0 +1,66 @@
+using Akka.Actor;
+using Akka.Configuration;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Journal;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Training;
+using ClipMoe.Actors.Transport;
+
+namespace ClipMoe.Actors.Hosting;
+
+/// <summary>A coordinator and its workers in this process.</summary>
+public sealed class LocalCluster : IAsyncDisposable
+{
+    private const string Settings = """
+        akka {
+          stdout-loglevel = OFF
+          loglevel = WARNING
+          log-dead-letters = off
+          coordinated-shutdown.run-by-clr-shutdown-hook = off
+          actor.ask-timeout = infinite
+        }
+        """;
+
+    private readonly ActorSystem _system;
+    private readonly IActorRef _coordinator;
+    private readonly Workspace _workspace;
+
+    /// <param name="workers">Number of workers; the weights do not depend on it.</param>
+    public LocalCluster(Workspace workspace, int workers)
+    {
+        _workspace = workspace;
+        // Tensor and socket work has threads of its own; what runs on the pool must still never wait for a thread to be made.
+        ThreadPool.SetMinThreads(Math.Max(32, Environment.ProcessorCount * 4), 32);
+        _system = ActorSystem.Create("clipmoe", ConfigurationFactory.ParseString(Settings)
+            .WithFallback(JournalConfiguration.Sqlite(workspace.Folder.Journal)));
+        var exchanges = new LocalExchanges();
+        var refs = Enumerable.Range(0, workers).ToDictionary(
+            n => n, n => _system.ActorOf(Props.Create(() => new GpuWorker(n, workspace, exchanges)), $"worker-{n}"));
+        _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(workspace, refs)), "experiment");
+    }
+
+    /// <summary>Calls <paramref name="observer"/> for every event of the run, one at a time, in order.</summary>
+    public void Observe(Action<RunEvent> observer)
+    {
+        var listener = _system.ActorOf(Props.Create(() => new Observer(observer)));
+        _system.EventStream.Subscribe(listener, typeof(RunEvent));
+    }
+
+    /// <summary>Runs the experiment, from where its journal stands, to its end or to the next stop.</summary>
+    public Task<RunOutcome> Run() => _coordinator.Ask<RunOutcome>(new RunExperiment(), Timeout.InfiniteTimeSpan);
+
+    /// <summary>Asks the run to checkpoint and stop; <see cref="Run"/> then ends with <see cref="RunStopped"/>.</summary>
+    public void Stop() => _coordinator.Tell(new StopExperiment());
+
+    public async ValueTask DisposeAsync()
+    {
+        await _system.Terminate();
+        _workspace.Dispose();
+    }
+
+    private sealed class Observer : ReceiveActor
+    {
+        public Observer(Action<RunEvent> observer) => Receive<RunEvent>(observer);
+    }
+}

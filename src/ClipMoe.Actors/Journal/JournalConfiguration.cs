@@ -1,0 +1,38 @@
+using Akka.Configuration;
+using Akka.Persistence.Sql;
+
+namespace ClipMoe.Actors.Journal;
+
+/// <summary>Akka configuration of the journal.</summary>
+public static class JournalConfiguration
+{
+    /// <summary>Events in a SQLite file. Synchronous writes: what was acknowledged survives a kill -9 and a power cut.</summary>
+    public static Config Sqlite(string file) => Sql("SQLite.MS", $"Data Source={file}");
+
+    private static Config Sql(string provider, string connection) => ConfigurationFactory.ParseString($$"""
+        akka.persistence {
+          journal {
+            plugin = "akka.persistence.journal.sql"
+            sql {
+              connection-string = "{{connection.Replace("\\", "\\\\").Replace("\"", "\\\"")}}"
+              provider-name = "{{provider}}"
+              table-mapping = default
+              auto-initialize = true
+            }
+          }
+          snapshot-store {
+            plugin = "akka.persistence.snapshot-store.sql"
+            sql {
+              connection-string = "{{connection.Replace("\\", "\\\\").Replace("\"", "\\\"")}}"
+              provider-name = "{{provider}}"
+              table-mapping = default
+              auto-initialize = true
+            }
+          }
+        }
+        akka.actor {
+          serializers.clipmoe-events = "{{typeof(EventSerializer).AssemblyQualifiedName}}"
+          serialization-bindings."{{typeof(Experiments.ExperimentEvent).AssemblyQualifiedName}}" = clipmoe-events
+        }
+        """).WithFallback(SqlPersistence.DefaultConfiguration);
+}

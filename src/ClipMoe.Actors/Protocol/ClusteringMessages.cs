@@ -1,0 +1,34 @@
+using ClipMoe.Model.Clustering;
+
+namespace ClipMoe.Actors.Protocol;
+
+public enum Modality { Image, Text }
+
+/// <summary>A file of features, and the run of training samples that it holds.</summary>
+public sealed record FeatureShard(int Index, int FirstSample, string File);
+
+/// <summary>Session → worker: these shards are yours for the stage; read them once.</summary>
+public sealed record AssignShards(string Stage, IReadOnlyList<FeatureShard> Shards);
+
+public sealed record ShardsAssigned(string Stage, int Worker);
+
+/// <summary>Session → one worker: the best of several k-means++ starts on a sample of all shards.</summary>
+public sealed record SeedCentroids(string Stage, Modality Modality, IReadOnlyList<FeatureShard> AllShards);
+
+public sealed record CentroidsSeeded(string Stage, Modality Modality, Centroids Centroids);
+
+/// <summary>Session → every worker: one pass over your shards.</summary>
+public sealed record AccumulateClusters(string Stage, Modality Modality, int Iteration, Centroids Centroids);
+
+/// <summary>Worker → session: what the pass found, as maximal complete subtrees.</summary>
+public sealed record ClustersAccumulated(string Stage, Modality Modality, int Iteration, int Worker, IReadOnlyList<KMeansPartial> Partials);
+
+/// <summary>Session → every worker: features of a few samples, for clusters that became empty. Each answers with those that it holds.</summary>
+public sealed record FetchRows(string Stage, Modality Modality, IReadOnlyList<int> Rows);
+
+public sealed record RowsFetched(string Stage, int Worker, IReadOnlyDictionary<int, float[]> Features);
+
+/// <summary>Session → every worker: write the clusters of your shards' samples.</summary>
+public sealed record LabelShards(string Stage, Centroids Image, Centroids Text);
+
+public sealed record ShardsLabelled(string Stage, int Worker, IReadOnlyList<string> Files);

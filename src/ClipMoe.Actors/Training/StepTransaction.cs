@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Actors.Training;
+
+/// <summary>
+/// One attempt at one step: it commits when every member has reported the same gradient hash, and otherwise never happened.
+/// Pure, so that every interleaving can be tested without actors.
+/// </summary>
+public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
+{
+    private ImmutableDictionary<int, GradientReady> Reports { get; init; } = ImmutableDictionary<int, GradientReady>.Empty;
+
+    /// <summary>Takes a report in and says what follows from it.</summary>
+    public (StepTransaction Next, Verdict Verdict) Report(GradientReady report)
+    {
+        if (report.Id != Id || !Members.Contains(report.Worker) || Reports.ContainsKey(report.Worker)) return (this, new Stale());
+        var next = this with { Reports = Reports.Add(report.Worker, report) };
+        if (next.Reports.Count < Members.Count) return (next, new Wait());
+        var hashes = next.Reports.ToDictionary(r => r.Key, r => r.Value.GradientHash);
+        return hashes.Values.Distinct().Count() == 1 ? (next, new Commit(next.GlobalLoss(), report.LearningRate)) : (next, new Disagree(hashes));
+    }
+
+    /// <summary>The sum of the leaves' shares, in the tree's order, so that the reported loss too is independent of the dealing.</summary>
+    private StepLoss GlobalLoss()
+    {
+        var leaves = Members.SelectMany(m => Reports[m].LeafLosses).ToList();
+        return new ReductionTree(leaves.Count).Combine([.. leaves.Select((loss, leaf) => (new Subtree(leaf, leaf + 1), loss))], (a, b) => a + b);
+    }
+}
+
+/// <summary>What a report means for the step.</summary>
+public abstract record Verdict;
+
+/// <summary>Not of this attempt, or a repetition.</summary>
+public sealed record Stale : Verdict;
+
+public sealed record Wait : Verdict;
+
+public sealed record Commit(StepLoss Loss, double LearningRate) : Verdict;
+
+public sealed record Disagree(IReadOnlyDictionary<int, string> HashByWorker) : Verdict;

@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Actors.Transport;
+
+/// <summary>Exchanges between workers in one process: they read each other's memory.</summary>
+public sealed class LocalExchanges : IExchangeProvider
+{
+    private readonly ConcurrentDictionary<(string Stage, int Generation), Lazy<Meeting>> _meetings = new();
+
+    public IStepExchange Join(string stage, int generation, int rank, int world) =>
+        new Member(_meetings.GetOrAdd((stage, generation), _ => new Lazy<Meeting>(() => new Meeting(world))).Value, rank);
+
+    public void Abort(string stage)
+    {
+        foreach (var key in _meetings.Keys.Where(k => k.Stage == stage))
+            if (_meetings.TryRemove(key, out var meeting))
+                meeting.Value.Aborted.Cancel();
+    }
+
+    private sealed record Contribution(IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> Subtrees);
+
+    private sealed record FinishedSlice(ReadOnlyMemory<float> Sum, UInt128 Hash);
+
+    /// <summary>What the members of a generation share.</summary>
+    private sealed class Meeting
+    {
+        public readonly CancellationTokenSource Aborted = new();
+        public readonly Rendezvous<IReadOnlyList<LeafFeatures>> Features;
+        public readonly Rendezvous<IReadOnlyList<LeafNormalisers>> Normalisers;
+        public readonly Rendezvous<Contribution> Gradients;
+        public readonly Rendezvous<FinishedSlice> Slices;
+        public readonly Rendezvous<bool> Copied;
+
+        public Meeting(int world)
+        {
+            World = world;
+            Features = new(world, Aborted.Token);
+            Normalisers = new(world, Aborted.Token);
+            Gradients = new(world, Aborted.Token);
+            Slices = new(world, Aborted.Token);
+            Copied = new(world, Aborted.Token);
+        }
+
+        public int World { get; }
+    }
+
+    private sealed class Member(Meeting meeting, int rank) : IStepExchange
+    {
+        public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => [.. meeting.Features.Meet(rank, mine).SelectMany(f => f)];
+
+        public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
+            [.. meeting.Normalisers.Meet(rank, mine).SelectMany(n => n)];
+
+        /// <summary>Each member finishes the tree for its slice, then copies the slices of the others.</summary>
+        public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+        {
+            var subtrees = meeting.Gradients.Meet(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
+            var (first, length) = Slice(sum.Length, rank, meeting.World);
+            var slice = sum.Slice(first, length);
+            tree.Combine([.. subtrees.Select(s => (s.Node, s.Gradient.Slice(first, length)))], slice.Span);
+            var hash = XxHash128.HashToUInt128(MemoryMarshal.AsBytes(slice.Span));
+
+            var slices = meeting.Slices.Meet(rank, new FinishedSlice(slice, hash));
+            for (var other = 0; other < slices.Length; other++)
+                if (other != rank)
+                    slices[other].Sum.Span.CopyTo(sum.Span[Slice(sum.Length, other, meeting.World).First..]);
+            meeting.Copied.Meet(rank, true);
+            return XxHash128.HashToUInt128(MemoryMarshal.AsBytes(slices.Select(s => s.Hash).ToArray().AsSpan()));
+        }
+
+        private static (int First, int Length) Slice(int length, int rank, int world)
+        {
+            var blocks = (long)length / ParameterLayout.Alignment;
+            var first = (int)(blocks * rank / world * ParameterLayout.Alignment);
+            var end = rank == world - 1 ? length : (int)(blocks * (rank + 1) / world * ParameterLayout.Alignment);
+            return (first, end - first);
+        }
+    }
+}

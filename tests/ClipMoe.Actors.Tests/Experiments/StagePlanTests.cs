@@ -1,0 +1,74 @@
+using ClipMoe.Actors.Experiments;
+
+namespace ClipMoe.Actors.Tests.Experiments;
+
+public sealed class StagePlanTests
+{
+    private static readonly Experiment Demo = TestExperiments.Small;
+
+    [Fact]
+    public void Each_mcl_stage_extracts_with_the_last_model_but_trains_from_the_base()
+    {
+        var plan = StagePlan.For(Demo);
+        Assert.Equal(StagePlan.Base, ((ExtractFeatures)plan["extract-1"]).Model);
+        Assert.Equal("mcl-1", ((ExtractFeatures)plan["extract-2"]).Model);
+        Assert.Equal("cluster-1", ((ClusterFeatures)plan["cluster-2"]).PreviousLabels);
+        Assert.All(plan.Stages.OfType<TrainModel>().Where(s => s.Name.StartsWith("mcl-")), s =>
+        {
+            Assert.Equal(StagePlan.Base, s.From);
+            Assert.Equal(TrainedPart.Ffns, s.Trains);
+            Assert.IsType<ClusterPureOrder>(s.Order);
+        });
+    }
+
+    [Fact]
+    public void Experts_are_the_base_and_every_mcl_stage()
+    {
+        var plan = StagePlan.For(Demo);
+        Assert.Equal(["base", "mcl-1", "mcl-2"], ((AssembleMoe)plan[StagePlan.Assemble]).Models);
+    }
+
+    [Fact]
+    public void Stages_only_read_what_earlier_stages_made()
+    {
+        var plan = StagePlan.For(Demo);
+        var seen = new HashSet<string>();
+        foreach (var stage in plan.Stages)
+        {
+            string?[] reads = stage switch
+            {
+                TrainModel t => [t.From, (t.Order as ClusterPureOrder)?.Labels],
+                ExtractFeatures e => [e.Model],
+                ClusterFeatures c => [c.Features, c.PreviousLabels],
+                AssembleMoe a => [.. a.Models],
+                EvaluateModels e => [.. e.Models],
+                _ => [],
+            };
+            Assert.All(reads.OfType<string>(), r => Assert.Contains(r, seen));
+            Assert.True(seen.Add(stage.Name), $"{stage.Name} occurs twice");
+        }
+    }
+
+    [Fact]
+    public void Comparisons_train_for_as_many_steps_as_the_moe_in_total()
+    {
+        var plan = StagePlan.For(Demo);
+        var moe = plan.Stages.OfType<TrainModel>().Where(s => s.Name.StartsWith("mcl-") || s.Name == StagePlan.Routers).Sum(s => s.Duration.Steps);
+        Assert.All(Demo.Evaluation.Compare, c => Assert.Equal(moe, ((TrainModel)plan[StagePlan.Name(c)]).Duration.Steps));
+    }
+
+    [Fact]
+    public void A_given_checkpoint_replaces_training_from_scratch()
+    {
+        var plan = StagePlan.For(Demo with { Model = Demo.Model with { Checkpoint = "ViT-B-32.pt" } });
+        Assert.Equal("ViT-B-32.pt", Assert.IsType<LoadModel>(plan[StagePlan.Base]).Path);
+    }
+
+    [Fact]
+    public void Upcycling_alone_needs_no_clusters()
+    {
+        var plan = StagePlan.For(Demo with { Moe = Demo.Moe with { Init = MoeInit.Upcycle }, Evaluation = new EvaluationSettings() });
+        Assert.DoesNotContain(plan.Stages, s => s is ExtractFeatures or ClusterFeatures);
+        Assert.Equal(["base"], ((AssembleMoe)plan[StagePlan.Assemble]).Models);
+    }
+}

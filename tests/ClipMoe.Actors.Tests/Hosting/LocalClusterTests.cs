@@ -1,0 +1,39 @@
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Tests.Hosting;
+
+/// <summary>The whole pipeline in one process, small.</summary>
+public sealed class LocalClusterTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private async Task<RunOutcome> Run(string name, int workers, Experiment? experiment = null)
+    {
+        var folder = Path.Combine(_folder, name);
+        Directory.CreateDirectory(folder);
+        var workspace = new Workspace(experiment ?? TestExperiments.Small, "hash", new RunFolder(folder), new WorkerDevice("cpu", 1));
+        await using var cluster = new LocalCluster(workspace, workers);
+        return await cluster.Run();
+    }
+
+    private static ExperimentState Finished(RunOutcome outcome) =>
+        outcome is RunFailed failed ? throw new InvalidOperationException(failed.Stage, failed.Cause) : Assert.IsType<RunFinished>(outcome).State;
+
+    [Fact]
+    public async Task Any_number_of_workers_gives_bitwise_the_same_model_of_every_stage()
+    {
+        var one = Finished(await Run("one", 1));
+        foreach (var workers in (int[])[2, 3, 4])
+        {
+            var many = Finished(await Run($"{workers}", workers));
+            Assert.Equal(
+                one.Completed.OrderBy(c => c.Key).Select(c => (c.Key, c.Value.Sha256)),
+                many.Completed.OrderBy(c => c.Key).Select(c => (c.Key, c.Value.Sha256)));
+        }
+    }
+}

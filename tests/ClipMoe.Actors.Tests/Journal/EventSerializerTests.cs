@@ -1,0 +1,53 @@
+using Akka.Actor;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Journal;
+
+namespace ClipMoe.Actors.Tests.Journal;
+
+public sealed class EventSerializerTests : IDisposable
+{
+    private readonly ActorSystem _system = ActorSystem.Create("serializer");
+
+    public void Dispose() => _system.Terminate().Wait();
+
+    private static readonly ExperimentEvent[] All =
+    [
+        new ExperimentAccepted("demo", "abc", "benchmark"),
+        new DataPrepared("f", 8000, 1000, 3, "v"),
+        new StageStarted("base", 3000),
+        new StageStarted("cluster-1", null),
+        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue)]),
+        new CheckpointDamaged("base", 500, "cut off"),
+        new ShardExtracted("extract-1", 3, "f", "h"),
+        new ShardDamaged("extract-1", 3),
+        new StageCompleted("base", new StageResult("f", "h", 12) { Steps = 3, FinalLoss = 1.5, ImagesPerSecond = 10, ClusterSizes = [5, 3] }),
+        new StageDamaged("base"),
+        new ExperimentCompleted("h"),
+    ];
+
+    public static TheoryData<ExperimentEvent> Events => new(All);
+
+    [Theory]
+    [MemberData(nameof(Events))]
+    public void Every_event_survives_the_journal(ExperimentEvent e)
+    {
+        var serializer = new EventSerializer((ExtendedActorSystem)_system);
+        var back = serializer.FromBinary(serializer.ToBinary(e), serializer.Manifest(e));
+        Assert.Equal(serializer.ToBinary(e), serializer.ToBinary(back));
+        Assert.IsType(e.GetType(), back);
+    }
+
+    [Fact]
+    public void Every_kind_of_event_has_a_case_above()
+    {
+        var kinds = typeof(ExperimentEvent).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(ExperimentEvent)));
+        Assert.Equal(kinds.OrderBy(t => t.Name), All.Select(e => e.GetType()).Distinct().OrderBy(t => t.Name));
+    }
+
+    [Fact]
+    public void An_unknown_manifest_is_refused_by_name()
+    {
+        var serializer = new EventSerializer((ExtendedActorSystem)_system);
+        Assert.Contains("system-diagnostics", Assert.Throws<InvalidDataException>(() => serializer.FromBinary("{}"u8.ToArray(), "system-diagnostics")).Message);
+    }
+}

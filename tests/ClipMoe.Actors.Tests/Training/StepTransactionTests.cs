@@ -1,0 +1,54 @@
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Training;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Actors.Tests.Training;
+
+public sealed class StepTransactionTests
+{
+    private static readonly StepId Id = new("mcl-1", 2, 17);
+
+    private static GradientReady Report(int worker, string hash = "a", StepId? id = null, double loss = 1) =>
+        new(id ?? Id, worker, hash, [new StepLoss(loss, 0, 0, 0, 0, 0)], LearningRate: 1e-3);
+
+    [Fact]
+    public void Commits_only_when_every_member_reported_the_same_hash()
+    {
+        var step = new StepTransaction(Id, [0, 1, 2]);
+        (step, var first) = step.Report(Report(2));
+        (step, var second) = step.Report(Report(0));
+        (_, var third) = step.Report(Report(1));
+        Assert.IsType<Wait>(first);
+        Assert.IsType<Wait>(second);
+        Assert.Equal(3, Assert.IsType<Commit>(third).Loss.Total);
+    }
+
+    [Fact]
+    public void Names_who_reported_what_when_hashes_differ()
+    {
+        var (step, _) = new StepTransaction(Id, [0, 1]).Report(Report(0));
+        var disagree = Assert.IsType<Disagree>(step.Report(Report(1, "b")).Verdict);
+        Assert.Equal("a", disagree.HashByWorker[0]);
+        Assert.Equal("b", disagree.HashByWorker[1]);
+    }
+
+    [Theory]
+    [InlineData("mcl-1", 1, 17)]
+    [InlineData("mcl-1", 2, 16)]
+    [InlineData("mcl-2", 2, 17)]
+    public void Drops_reports_of_another_stage_generation_or_step(string stage, int generation, int step)
+    {
+        var (next, verdict) = new StepTransaction(Id, [0]).Report(Report(0, id: new StepId(stage, generation, step)));
+        Assert.IsType<Stale>(verdict);
+        Assert.IsType<Commit>(next.Report(Report(0)).Verdict);
+    }
+
+    [Fact]
+    public void Counts_a_member_once_and_a_stranger_never()
+    {
+        var (step, _) = new StepTransaction(Id, [0, 1]).Report(Report(0));
+        Assert.IsType<Stale>(step.Report(Report(0)).Verdict);
+        Assert.IsType<Stale>(step.Report(Report(7)).Verdict);
+        Assert.IsType<Commit>(step.Report(Report(1)).Verdict);
+    }
+}

@@ -1,0 +1,76 @@
+namespace ClipMoe.Nodes.Tests.Runs;
+
+/// <summary>Whatever ends a run, the run that goes on from its journal ends in the same bytes.</summary>
+[Trait("Category", "Pipeline")]
+public sealed class KillAndResumeTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
+{
+    private const int Seed = 20240929;
+
+    [Fact]
+    public async Task Killed_in_every_stage_it_ends_in_the_same_weights_with_each_sample_once_per_epoch()
+    {
+        using var folder = new TemporaryFolder();
+        var random = new Random(Seed);
+        var killed = new List<string>();
+        foreach (var (stage, events) in undisturbed.Stages)
+        {
+            if (await KilledIn(stage, random.Next(events), folder.Path)) killed.Add(stage);
+        }
+        Assert.True(killed.Count >= 8, $"only {killed.Count} kills hit the process while it ran: {string.Join(", ", killed)}");
+
+        var report = await TinyRun.Report(folder.Path);
+        Assert.Equal(undisturbed.WeightsSha256, report.GetProperty("weights_sha256").GetString());
+        Ledger.AssertEachSampleOncePerEpoch(folder.Path);
+    }
+
+    [Fact]
+    public async Task Interrupted_it_writes_a_checkpoint_says_how_to_go_on_and_exits_with_130()
+    {
+        using var folder = new TemporaryFolder();
+        using (var process = ClipMoeProcess.Start(TinyRun.Arguments(folder.Path)))
+        {
+            var interrupted = false;
+            var checkpoints = new List<int>();
+            await foreach (var e in process.Events())
+            {
+                if (e.TryGetProperty("stage", out var stage) && stage.GetString() == "base")
+                {
+                    if (e.GetProperty("event").GetString() == "checkpoint_saved") checkpoints.Add(e.GetProperty("step").GetInt32());
+                    if (!interrupted && e.GetProperty("event").GetString() == "stage_progress" && e.GetProperty("done").GetInt32() > 3)
+                    {
+                        process.Interrupt();
+                        interrupted = true;
+                    }
+                }
+            }
+            Assert.Equal(130, await process.ExitCode());
+            Assert.NotEmpty(checkpoints);
+        }
+        var report = await TinyRun.Report(folder.Path);
+        Assert.Equal(undisturbed.WeightsSha256, report.GetProperty("weights_sha256").GetString());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public async Task Any_number_of_workers_gives_the_same_weights(int workers)
+    {
+        using var folder = new TemporaryFolder();
+        var report = await TinyRun.Report(folder.Path, workers);
+        Assert.Equal(undisturbed.WeightsSha256, report.GetProperty("weights_sha256").GetString());
+    }
+
+    /// <summary>Goes on with the run until so many events of a stage were seen, then kill -9. False when the stage was over before.</summary>
+    private static async Task<bool> KilledIn(string stage, int after, string folder)
+    {
+        using var process = ClipMoeProcess.Start(TinyRun.Arguments(folder));
+        await foreach (var e in process.Events())
+        {
+            if (!e.TryGetProperty("stage", out var of) || of.GetString() != stage || after-- > 0) continue;
+            process.Kill();
+            return await process.ExitCode() == 128 + 9;
+        }
+        return false;
+    }
+}

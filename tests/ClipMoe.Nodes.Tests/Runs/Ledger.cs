@@ -1,0 +1,49 @@
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Journal;
+using ClipMoe.Nodes.Options;
+using Microsoft.Data.Sqlite;
+
+namespace ClipMoe.Nodes.Tests.Runs;
+
+/// <summary>Reads the journal of a run as the database holds it, and works out from it which samples were used.</summary>
+internal static class Ledger
+{
+    public static void AssertEachSampleOncePerEpoch(string folder)
+    {
+        var state = State(folder);
+        var experiment = ExperimentFile.Load(Path.Combine(folder, "experiment.yaml"), []);
+        using var workspace = new Workspace(experiment, "", new RunFolder(folder), new WorkerDevice("cpu", 1));
+        workspace.Open(state.Data!);
+        foreach (var stage in StagePlan.For(experiment).Stages.OfType<TrainModel>())
+        {
+            var steps = StepsOf(state, stage.Name);
+            Assert.Equal(Enumerable.Range(0, state.TotalSteps[stage.Name]), steps);
+
+            var order = workspace.OrderOf(stage, state);
+            foreach (var epoch in steps.GroupBy(s => s / order.BatchesPerEpoch))
+            {
+                var used = epoch.SelectMany(s => order.Batch(s)).ToList();
+                Assert.Equal(used.Count, used.Distinct().Count());
+                if (epoch.Count() == order.BatchesPerEpoch)
+                    Assert.Equal(Enumerable.Range(0, workspace.Data.Train.Length), used.Order());
+            }
+        }
+    }
+
+    /// <summary>Every committed step of a stage, once for each time that the ledger names it.</summary>
+    private static List<int> StepsOf(ExperimentState state, string stage) =>
+        [.. state.Ledger.Where(l => l.Stage == stage).SelectMany(l => Enumerable.Range(l.FromStep, l.ToStep - l.FromStep))];
+
+    private static ExperimentState State(string folder)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(folder, "journal.db")};Mode=ReadOnly");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT message, manifest FROM journal ORDER BY sequence_number";
+        using var rows = command.ExecuteReader();
+        var state = ExperimentState.Empty;
+        while (rows.Read()) state = state.Apply(EventSerializer.Read((byte[])rows[0], rows.GetString(1)));
+        return state;
+    }
+}

@@ -58,5 +58,5 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, WorkerDe
         _ => Precisions.For(Device, config),
     };
 
-    private torch.Device Device { get; } = torch.device(device.Name);
+    private torch.Device Device => torch.device(device.Name);
 }

@@ -25,7 +25,10 @@ internal static class PythonTorch
 
     private static (int ExitCode, string Output, string Error) Start(string program, string[] arguments)
     {
-        var start = new ProcessStartInfo(Interpreter, ["-c", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // TorchScript asks for the source of what it compiles, so the program must be a file.
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("program.py"), program);
+        var start = new ProcessStartInfo(Interpreter, [folder.File("program.py"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["OMP_NUM_THREADS"] = "1";
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();

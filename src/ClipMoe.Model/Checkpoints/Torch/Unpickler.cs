@@ -91,7 +91,7 @@ internal sealed class Unpickler
     {
         switch (opcode)
         {
-            case (byte)'(': _marks.Push(_stack.Count); return true;
+            case (byte)'(': Mark(); return true;
             case (byte)'0': Pop(); return true;
             case (byte)'1': PopToMark(); return true;
             case (byte)'2': Push(Top()); return true;
@@ -218,7 +218,8 @@ internal sealed class Unpickler
     {
         if (length is < 0 or > MaxLongBytes) throw Damaged($"it holds a number of {length} bytes");
         var value = new BigInteger(Bytes((ulong)length));
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        if (value >= long.MinValue && value <= long.MaxValue) return (long)value;
+        return value;
     }
 
     private string String(ulong length)
@@ -248,6 +249,12 @@ internal sealed class Unpickler
     {
         Charge(ItemBytes + bytes);
         _stack.Add(value);
+    }
+
+    private void Mark()
+    {
+        Charge(ItemBytes);
+        _marks.Push(_stack.Count);
     }
 
     private void Charge(int bytes)

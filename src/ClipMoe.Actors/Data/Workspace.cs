@@ -101,8 +101,7 @@ public sealed class Workspace(Experiment experiment, string hash, RunFolder fold
     {
         var stream = StreamOf(stage.Name);
         if (labels is null) return EpochOrder.Shuffled(experiment.Seed, stream, Data.Train.Length, experiment.Batch.Size);
-        var leftovers = experiment.Mcl.Leftovers == LeftoverRule.Merge ? Leftovers.Merge : Leftovers.Drop;
-        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, leftovers);
+        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, experiment.Mcl.Leftovers);
     }
 
     /// <summary>Checkpoints of a training stage.</summary>
@@ -122,57 +121,32 @@ public sealed class Workspace(Experiment experiment, string hash, RunFolder fold
         }
     }
 
-    private Model.Images.ImageConversion ConversionOf(ICaptionedImages images) => experiment.Data.Conversion switch
+    private ImagePreprocessor PreprocessorOf(ICaptionedImages images) => new(ImageResolution, experiment.Data.Conversion switch
     {
         Experiments.ImageConversion.AsIs => Model.Images.ImageConversion.AsIs,
         Experiments.ImageConversion.RgbFirst => Model.Images.ImageConversion.RgbFirst,
-        _ => images.Format == DatasetFormat.ShareGpt4V ? Model.Images.ImageConversion.AsIs : Model.Images.ImageConversion.RgbFirst,
-    };
+        _ => SampleImages.DefaultConversion(images.Format),
+    });
 
     private string VocabularyPath => experiment.Data.Vocabulary ?? folder.Vocabulary;
 
-    private ICaptionedImages OpenImages() =>
-        DatasetReader.Open(experiment.Data.Path ?? folder.BenchmarkData);
+    private ICaptionedImages OpenImages() => experiment.Data.Path is { } path
+        ? DatasetReader.Open(path, experiment.Data.Format, experiment.Data.ImageRoot, indexFolder: Path.Combine(folder.Root, "index"))
+        : DatasetReader.Open(folder.BenchmarkData, DatasetFormat.Folder);
 
     private DatasetScan Scan(ICaptionedImages images, Action<int, int> progress, CancellationToken cancellation)
     {
         var seen = 0;
-        var scan = DatasetScan.Run(images, Check, cancellation, _ => progress(Interlocked.Increment(ref seen), images.Count));
+        var scan = DatasetScan.Run(
+            images, SampleImages.Check(PreprocessorOf(images)), cancellation, _ => progress(Interlocked.Increment(ref seen), images.Count));
         scan.Save(folder.Root);
         return scan;
     }
 
     private RunData Assemble(ICaptionedImages images, DatasetSplits splits)
     {
-        var preprocessor = new ImagePreprocessor(ImageResolution, ConversionOf(images));
-        var loader = new BatchLoader(images, ImageResolution, Prepare, new LoaderLimits());
+        var loader = new BatchLoader(images, ImageResolution, SampleImages.Preparation(PreprocessorOf(images)), new LoaderLimits());
         return new RunData(images, splits, loader, Tokenizer.Load(VocabularyPath), LoadAttributes());
-
-        void Prepare(ReadOnlyMemory<byte> file, Span<byte> pixels)
-        {
-            try
-            {
-                preprocessor.Process(file, pixels);
-            }
-            catch (UserErrorException e)
-            {
-                throw new BadSampleException(e.Message, e);
-            }
-        }
-    }
-
-    /// <summary>To a data set, an image that can't be decoded is a bad sample.</summary>
-    private static (int Width, int Height) Check(ReadOnlyMemory<byte> file)
-    {
-        try
-        {
-            var image = ImageDecoder.Decode(file);
-            return (image.Width, image.Height);
-        }
-        catch (UserErrorException e)
-        {
-            throw new BadSampleException(e.Message, e);
-        }
     }
 
     private void MakeBenchmark(CancellationToken cancellation) => SceneBenchmark.Make(

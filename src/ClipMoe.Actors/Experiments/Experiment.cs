@@ -1,4 +1,7 @@
 using System.Text.Json.Serialization;
+using ClipMoe.Model.Datasets;
+using ClipMoe.Model.Losses;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -25,7 +28,7 @@ public sealed record Experiment
 public sealed record DataSettings
 {
     public string? Path { get; init; }
-    public DataFormat Format { get; init; } = DataFormat.Auto;
+    public DatasetFormat Format { get; init; } = DatasetFormat.Auto;
     /// <summary>Root of the image paths in a JSON, CSV or Parquet file; default: the file's own folder.</summary>
     public string? ImageRoot { get; init; }
     /// <summary>Default: <c>as-is</c> for ShareGPT4V JSON, <c>rgb-first</c> otherwise, as in the reference.</summary>
@@ -43,16 +46,6 @@ public sealed record DataSettings
     /// <summary>Sizes of the embedded benchmark, when <see cref="Path"/> is null.</summary>
     public int BenchmarkTrain { get; init; } = 8000;
     public int BenchmarkTest { get; init; } = 1000;
-}
-
-public enum DataFormat
-{
-    Auto,
-    Folder,
-    [JsonStringEnumMemberName("sharegpt4v")] ShareGpt4V,
-    [JsonStringEnumMemberName("webdataset")] WebDataset,
-    Csv,
-    Parquet,
 }
 
 public enum ImageConversion
@@ -105,15 +98,12 @@ public sealed record MclSettings
     public double LearningRate { get; init; } = 1e-5;
     public double WeightDecay { get; init; } = 0.2;
     public int WarmupSteps { get; init; } = 200;
-    public LeftoverRule Leftovers { get; init; } = LeftoverRule.Merge;
+    public Leftovers Leftovers { get; init; } = Leftovers.Merge;
     [JsonPropertyName("kmeans_iterations")]
     public int KMeansIterations { get; init; } = 50;
     [JsonPropertyName("kmeans_restarts")]
     public int KMeansRestarts { get; init; } = 5;
 }
-
-/// <summary>What happens to samples that fill no whole batch of their cluster: merged up the label hierarchy, or dropped as in the reference.</summary>
-public enum LeftoverRule { Merge, Drop }
 
 /// <summary>The mixture of experts. The number of experts is <c>Mcl.Stages + 1</c> for <c>init: mcl</c>.</summary>
 public sealed record MoeSettings
@@ -139,9 +129,6 @@ public sealed record RouterSettings
     public double LossWeight { get; init; } = 0.01;
     public RouterLossTokens LossTokens { get; init; } = RouterLossTokens.Valid;
 }
-
-/// <summary>Which text tokens the router balance loss counts: all positions, padding too (the reference), or those up to the end of text.</summary>
-public enum RouterLossTokens { Valid, All }
 
 /// <summary>What the report compares. Each comparison trains for as many steps in total as the MoE did.</summary>
 public sealed record EvaluationSettings

@@ -42,8 +42,7 @@ internal sealed class ReplicaTraining : IDisposable
         {
             Leaves = experiment.Batch.Leaves,
             RouterLossWeight = experiment.Router.LossWeight,
-            RouterLossTokens = experiment.Router.LossTokens == Experiments.RouterLossTokens.All
-                ? Model.Losses.RouterLossTokens.All : Model.Losses.RouterLossTokens.Valid,
+            RouterLossTokens = experiment.Router.LossTokens,
             ExpertDropout = spec.Trains == TrainedPart.Routers ? experiment.Router.ExpertDropout : 0,
             Seed = experiment.Seed + (ulong)workspace.StreamOf(spec.Name),
         };

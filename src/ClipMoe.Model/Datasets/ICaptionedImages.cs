@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace ClipMoe.Model.Datasets;
 
 /// <summary>
@@ -39,7 +41,16 @@ public readonly record struct Caption(string Long, string Short);
 
 public enum SampleSplit { Train, Validation, Test }
 
-public enum DatasetFormat { Auto, Folder, ShareGpt4V, WebDataset, Csv, Parquet }
+/// <summary>Formats of data sets, with the names that experiment files give them.</summary>
+public enum DatasetFormat
+{
+    Auto,
+    Folder,
+    [JsonStringEnumMemberName("sharegpt4v")] ShareGpt4V,
+    [JsonStringEnumMemberName("webdataset")] WebDataset,
+    Csv,
+    Parquet,
+}
 
 /// <summary>
 /// One sample can't be used. The message is a short reason that does not depend on the machine, without the sample's name.

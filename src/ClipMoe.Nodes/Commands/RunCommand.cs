@@ -34,7 +34,8 @@ internal static class RunCommand
         var output = new Option<string?>("--out") { Description = "Output folder: journal, checkpoints, report. Default: runs/NAME.", HelpName = "DIR" };
         var data = new Option<string?>("--data")
         {
-            Description = "Captioned images: a folder, a ShareGPT4V JSON, webdataset tars, CSV or Parquet; short for --set data.path=PATH.", HelpName = "PATH",
+            Description = "Captioned images: a folder, a ShareGPT4V JSON, webdataset tars, CSV or Parquet; short for --set data.path=PATH.",
+            HelpName = "PATH",
         };
         var workers = new Option<int?>("--workers")
         {
@@ -43,7 +44,8 @@ internal static class RunCommand
         };
         var threads = new Option<int?>("--threads")
         {
-            Description = "Compute threads of each worker. Default: OMP_NUM_THREADS, else the cores shared out.", HelpName = "N",
+            Description = "Compute threads of each worker. Default: OMP_NUM_THREADS, else the cores shared out.",
+            HelpName = "N",
         };
         var device = new Option<string>("--device") { Description = "cpu, cuda:N or auto.", DefaultValueFactory = _ => "auto", HelpName = "NAME" };
         var resume = new Option<bool>("--resume") { Description = "Goes on with the run in the output folder where its journal stands." };

@@ -1,5 +1,7 @@
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
+using ClipMoe.Model.Losses;
+using ClipMoe.Model.Sampling;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Options;
@@ -58,7 +60,7 @@ public sealed class ExperimentFileTests
 
         Assert.True(paper.Model.RoundToHalf);
         Assert.Equal(248, paper.Model.ContextLength);
-        Assert.Equal((3, 3, 1e-5, 0.2, 200, LeftoverRule.Drop),
+        Assert.Equal((3, 3, 1e-5, 0.2, 200, Leftovers.Drop),
             (paper.Mcl.Stages, paper.Mcl.Clusters, paper.Mcl.LearningRate, paper.Mcl.WeightDecay, paper.Mcl.WarmupSteps, paper.Mcl.Leftovers));
         Assert.Null(paper.Mcl.Steps);
         Assert.Equal((1e-6, 1e-2, 0.1, 0.01, RouterLossTokens.All),

@@ -90,7 +90,7 @@ public sealed class CheckpointCommandTests : IDisposable
         {
             (["inspect", In("absent")], "does not exist."),
             (["inspect", In("text.pt")], "is neither a safetensors file nor a PyTorch archive (.pt)."),
-            (["inspect", _folder], "is no checkpoint"),
+            (["inspect", _folder], "holds no images"),
             (["convert", In("text.pt"), In("out.safetensors")], "is neither a safetensors file nor a PyTorch archive (.pt)."),
             (["convert", In("text.pt"), In("out.zip")], "OUT must end in .safetensors, .pt, .pth"),
             (["convert", In("text.pt")], "Required argument 'OUT' missing"),

@@ -23,9 +23,11 @@ public sealed class BatchLoader : IDisposable
     private enum State { Waiting, Decoding, Ready, Failed }
 
     /// <summary>One sample on its way: claimed once for each announcement; some of the claims are taken by a <see cref="Get"/> in progress.</summary>
-    private sealed class Slot(int index)
+    private sealed class Slot(int index, long number)
     {
         public int Index { get; } = index;
+        /// <summary>Counts up from one announcement to the next.</summary>
+        public long Number { get; } = number;
         public State State { get; set; }
         public int Claims { get; set; }
         public int Taken { get; set; }
@@ -46,6 +48,7 @@ public sealed class BatchLoader : IDisposable
     private readonly Queue<Slot> _announced = new();
     private readonly Stack<byte[]> _free = new();
     private int _decoded;
+    private long _announcements;
     private bool _disposed;
 
     public BatchLoader(ICaptionedImages data, int resolution, ImagePreparation prepare, LoaderLimits limits)
@@ -83,6 +86,7 @@ public sealed class BatchLoader : IDisposable
         {
             for (var i = 0; i < slots.Length; i++)
                 slots[i] = Take(indices[i]);
+            DropForgotten(slots);
             Monitor.PulseAll(_gate);
         }
 
@@ -149,7 +153,7 @@ public sealed class BatchLoader : IDisposable
     {
         if (!_slots.TryGetValue(index, out var slot))
         {
-            _slots[index] = slot = new Slot(index);
+            _slots[index] = slot = new Slot(index, _announcements++);
             _announced.Enqueue(slot);
         }
 
@@ -157,11 +161,27 @@ public sealed class BatchLoader : IDisposable
         return slot;
     }
 
+    /// <summary>
+    /// When a sample that is asked for was not begun because the memory is full, it is full of what was announced before and never fetched (by
+    /// a stage that was broken off, for instance). If one of those is fetched all the same, it is decoded again.
+    /// </summary>
+    private void DropForgotten(Slot[] wanted)
+    {
+        if (_resident || _decoded < _maxAhead || wanted.FirstOrDefault(s => s.State == State.Waiting) is not { } first)
+            return;
+        foreach (var slot in _slots.Values.Where(s => s.State == State.Ready && s.Taken == 0 && s.Number < first.Number).ToList())
+            Remove(slot);
+    }
+
     private void Release(Slot slot)
     {
         slot.Taken--;
-        if (--slot.Claims > 0 || _resident)
-            return;
+        if (--slot.Claims == 0 && !_resident)
+            Remove(slot);
+    }
+
+    private void Remove(Slot slot)
+    {
         _slots.Remove(slot.Index);
         _free.Push(slot.Pixels);
         _decoded--;

@@ -125,7 +125,7 @@ public sealed class DatasetScan
         {
             var header = JsonSerializer.Deserialize<Header>(File.ReadAllText(path), Json);
             var bad = File.ReadLines(Path.Join(folder, BadSamplesFile)).Select(line => JsonSerializer.Deserialize<BadSample>(line, Json)!).ToList();
-            if (header is not null && header.Bad == bad.Count && bad.All(b => b.Index >= 0 && b.Index < header.Samples))
+            if (header is not null && header.Bad == bad.Count && bad.All(b => b?.Index >= 0 && b.Index < header.Samples))
                 return (header, bad);
             throw new JsonException("the two files do not belong together");
         }

@@ -83,6 +83,32 @@ public sealed class BatchLoaderTests
     }
 
     [Fact]
+    public void Samples_announced_and_never_fetched_do_not_stop_decoding_ahead()
+    {
+        using var data = new MemoryDataset(100);
+        using var fullOfForgotten = new CountdownEvent(8);
+        using var aheadAgain = new ManualResetEventSlim();
+        using var loader = new BatchLoader(data, Resolution, Signalling, new LoaderLimits(0, 8 * ImageBytes, 1));
+        loader.Announce(Enumerable.Range(0, 8).ToArray());
+        fullOfForgotten.Wait();
+
+        loader.Announce([50, 51, 60]);
+        Assert.Equal(Expected(data, [50, 51]), loader.Get([50, 51], CancellationToken.None).Images);
+
+        Assert.True(aheadAgain.Wait(TimeSpan.FromSeconds(30)), "sample 60 was never decoded ahead");
+        Assert.Equal(Expected(data, [3]), loader.Get([3], CancellationToken.None).Images);
+
+        void Signalling(ReadOnlyMemory<byte> file, Span<byte> pixels)
+        {
+            MemoryDataset.Prepare(file, pixels);
+            if (!fullOfForgotten.IsSet)
+                fullOfForgotten.Signal();
+            if (file.Span.SequenceEqual("60"u8))
+                aheadAgain.Set();
+        }
+    }
+
+    [Fact]
     public void Several_consumers_share_one_loader()
     {
         using var data = new MemoryDataset(400);

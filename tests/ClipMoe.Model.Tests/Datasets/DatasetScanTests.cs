@@ -55,7 +55,8 @@ public sealed class DatasetScanTests : IDisposable
     }
 
     [Theory]
-    [InlineData("scan.json", "{"), InlineData("scan.json", "null"), InlineData("bad-samples.jsonl", ""), InlineData("bad-samples.jsonl", "[[[[")]
+    [InlineData("scan.json", "{"), InlineData("scan.json", "null")]
+    [InlineData("bad-samples.jsonl", ""), InlineData("bad-samples.jsonl", "[[[["), InlineData("bad-samples.jsonl", "null")]
     public void A_damaged_scan_is_refused(string file, string content)
     {
         using var data = new MemoryDataset(10) { Bad = { 2 } };

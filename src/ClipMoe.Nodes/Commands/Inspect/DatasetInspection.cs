@@ -31,24 +31,29 @@ internal static class DatasetInspection
         yield return Line("usable", $"{s.Usable:n0}; {bad:n0} bad ({(double)bad / s.Samples:p2})");
         yield return Line("split", s.Splits.Count == 0 ? "none given" : string.Join(", ", s.Splits.Select(p => $"{Name(p.Split)} {p.Samples:n0}")));
         yield return Line("fingerprint", s.Fingerprint);
-        yield return Line("width", Numbers(s.Width, "px"));
-        yield return Line("height", Numbers(s.Height, "px"));
-        yield return Line("captions", $"{s.DistinctCaptions:n0} distinct");
-        yield return Line("  words", Numbers(s.CaptionWords, ""));
-        yield return Line("  characters", Numbers(s.CaptionCharacters, ""));
-        var most = s.CaptionWordBins.Select(b => b.Captions).DefaultIfEmpty(1).Max();
-        foreach (var bin in s.CaptionWordBins)
-        {
-            var range = bin.From == bin.To ? $"{bin.From}" : $"{bin.From}–{bin.To}";
-            yield return Line($"    {range}", $"{bin.Captions,9:n0} {new string('█', (int)Math.Ceiling((double)bin.Captions * BarLength / most))}");
-        }
-
+        foreach (var line in s.Usable > 0 ? Measures(s) : [])
+            yield return line;
         foreach (var reason in s.BadReasons)
             yield return Line("bad", $"{reason.Samples:n0} × {Printable(reason.Reason)}");
         foreach (var sample in s.BadSamples.Take(ShownBadSamples))
             yield return $"    {Printable(sample.Key)}: {Printable(sample.Reason)}";
         if (bad > ShownBadSamples)
             yield return $"    … and {bad - ShownBadSamples:n0} more (--json lists all)";
+    }
+
+    private static IEnumerable<string> Measures(DatasetSummary s)
+    {
+        yield return Line("width", Numbers(s.Width, "px"));
+        yield return Line("height", Numbers(s.Height, "px"));
+        yield return Line("captions", $"{s.DistinctCaptions:n0} distinct");
+        yield return Line("  words", Numbers(s.CaptionWords, ""));
+        yield return Line("  characters", Numbers(s.CaptionCharacters, ""));
+        var most = s.CaptionWordBins.Max(b => b.Captions);
+        foreach (var bin in s.CaptionWordBins)
+        {
+            var range = bin.From == bin.To ? $"{bin.From}" : $"{bin.From}–{bin.To}";
+            yield return Line($"    {range}", $"{bin.Captions,9:n0} {new string('█', (int)Math.Ceiling((double)bin.Captions * BarLength / most))}");
+        }
     }
 
     private static string Name(SampleSplit split) => split.ToString().ToLowerInvariant();

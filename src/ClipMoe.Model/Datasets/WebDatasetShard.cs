@@ -8,9 +8,18 @@ namespace ClipMoe.Model.Datasets;
 internal readonly record struct ShardSample(long ImageStart, long ImageLength, long CaptionStart, long CaptionLength)
 {
     public static readonly ShardSample Empty = new(0, -1, 0, -1);
+
+    public bool Has(bool caption) => (caption ? CaptionLength : ImageLength) >= 0;
+
+    public ShardSample With(TarMember member, bool isCaption) => isCaption
+        ? this with { CaptionStart = member.Start, CaptionLength = member.Length }
+        : this with { ImageStart = member.Start, ImageLength = member.Length };
 }
 
-/// <summary>The samples of one webdataset tar: consecutive entries with the same name up to the first dot of the file name.</summary>
+/// <summary>
+/// The samples of one webdataset tar: an image and a caption with the same name up to the first dot of the file name. They usually follow each
+/// other, but may lie apart, as in a tar made of a folder in no order; a second image or caption of a name begins another sample.
+/// </summary>
 internal sealed class WebDatasetShard
 {
     private const string Magic = "clipmoe tar index 1";
@@ -37,41 +46,32 @@ internal sealed class WebDatasetShard
         return shard;
     }
 
-    private static WebDatasetShard Scan(string path)
+    private static WebDatasetShard Scan(string file)
     {
         var keys = new PackedStrings();
         var samples = new List<ShardSample>();
-        string? key = null;
-        var sample = ShardSample.Empty;
-        using var tar = new TarEntries(path);
+        var latest = new Dictionary<string, int>(StringComparer.Ordinal);
+        using var tar = new TarEntries(file);
         foreach (var member in tar.Read())
         {
-            var dot = member.Name.IndexOf('.', member.Name.LastIndexOf('/') + 1);
-            if (dot < 0 || dot == member.Name.LastIndexOf('/') + 1)
+            var path = member.Name.StartsWith("./", StringComparison.Ordinal) ? member.Name[2..] : member.Name;
+            var fileName = path.LastIndexOf('/') + 1;
+            var dot = path.IndexOf('.', fileName);
+            var extension = path[(dot + 1)..];
+            var isCaption = extension == "txt";
+            if (dot <= fileName || (!isCaption && !ImageExtensions.Contains(extension)))
                 continue;
-            if (member.Name[..dot] != key)
+            var key = path[..dot];
+            if (!latest.TryGetValue(key, out var index) || samples[index].Has(isCaption))
             {
-                Finish();
-                (key, sample) = (member.Name[..dot], ShardSample.Empty);
+                latest[key] = index = keys.Add(key);
+                samples.Add(ShardSample.Empty);
             }
 
-            var extension = member.Name[(dot + 1)..];
-            if (extension == "txt")
-                sample = sample with { CaptionStart = member.Start, CaptionLength = member.Length };
-            else if (sample.ImageLength < 0 && ImageExtensions.Contains(extension))
-                sample = sample with { ImageStart = member.Start, ImageLength = member.Length };
+            samples[index] = samples[index].With(member, isCaption);
         }
 
-        Finish();
         return new WebDatasetShard(keys, samples);
-
-        void Finish()
-        {
-            if (sample == ShardSample.Empty)
-                return;
-            keys.Add(key!);
-            samples.Add(sample);
-        }
     }
 
     /// <summary>

@@ -56,6 +56,18 @@ public sealed class WebDatasetTests : IDisposable
     }
 
     [Fact]
+    public void Parts_of_a_sample_may_lie_apart_and_names_may_come_twice()
+    {
+        WriteTar(
+            "s.tar", TarEntryFormat.Pax,
+            ("./b.txt", "one"), ("./a.jpg", "image a"), ("./b.jpg", "image b"), ("./a.txt", "two"), ("./b.txt", "three"), ("./b.jpg", "image c"));
+        using var data = DatasetReader.Open(_folder.At("s.tar"));
+        Assert.Equal(
+            ["s.tar/b one image b", "s.tar/a two image a", "s.tar/b three image c"],
+            Enumerable.Range(0, data.Count).Select(i => $"{data.Key(i)} {data.Caption(i).Long} {Encoding.UTF8.GetString(data.ReadImage(i).Span)}"));
+    }
+
+    [Fact]
     public void Incomplete_samples_are_bad_samples()
     {
         WriteTar(

@@ -17,14 +17,17 @@ public static class Fixtures
     public static string Path(string file) => System.IO.Path.Combine(Directory, file);
 
     /// <summary>Files of the folder whose names match, for instance <c>moe_dense_*.pt</c>, in ordinal order.</summary>
-    public static IReadOnlyList<string> Matching(string pattern) => [.. System.IO.Directory.GetFiles(Directory, pattern).Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Matching(string pattern) =>
+        [.. System.IO.Directory.GetFiles(Directory, pattern).Order(StringComparer.Ordinal)];
 
     /// <summary>Why a test that needs these files cannot run; null when it can, and must.</summary>
     internal static string? SkipReason(IReadOnlyList<string> files)
     {
         if (!IsSmallCopy) return null;
         var missing = files.Where(f => !File.Exists(Path(f))).ToList();
-        return missing.Count == 0 ? null : $"the small copy in tests/fixtures lacks {string.Join(", ", missing)}; set {DirectoryVariable} to the whole folder";
+        return missing.Count == 0
+            ? null
+            : $"the small copy in tests/fixtures lacks {string.Join(", ", missing)}; set {DirectoryVariable} to the whole folder";
     }
 
     private static string Find()
@@ -48,7 +51,7 @@ public static class Fixtures
     }
 }
 
-/// <summary>A test that needs these files of <see cref="Fixtures.Directory"/>; skipped, with the reason, only where the small copy lacks one.</summary>
+/// <summary>A test that needs these files of <see cref="Fixtures.Directory"/>; skipped, with a reason, only where the small copy lacks one.</summary>
 public sealed class FixtureFactAttribute : FactAttribute
 {
     public FixtureFactAttribute(params string[] files) => Skip = Fixtures.SkipReason(files);

@@ -12,6 +12,8 @@ public sealed record CheckpointPart(string Name, string File, long Length, strin
 /// <param name="ManifestSha256">Names the checkpoint's exact content: equal states give equal hashes.</param>
 public sealed record Checkpoint(string Folder, long Step, string ManifestSha256, IReadOnlyList<CheckpointPart> Parts)
 {
+    private static readonly JsonSerializerOptions Indented = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
     public string ManifestPath => Path.Combine(Folder, ManifestName(Step, ManifestSha256));
 
     public bool Has(string part) => Parts.Any(p => p.Name == part);
@@ -42,7 +44,7 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
 
     /// <summary>The manifest's bytes; they depend on nothing but the step and the parts' content.</summary>
     internal static byte[] Manifest(long step, IReadOnlyList<CheckpointPart> parts) =>
-        JsonSerializer.SerializeToUtf8Bytes(new ManifestFile(step, parts), new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true });
+        JsonSerializer.SerializeToUtf8Bytes(new ManifestFile(step, parts), Indented);
 
     /// <summary>Reads a manifest and checks that it is as it was written, by the hash in its own name.</summary>
     /// <exception cref="UserErrorException">It is damaged; the message says why.</exception>
@@ -90,7 +92,8 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
     {
         var file = new FileInfo(PathOf(part.Name));
         if (!file.Exists) throw new UserErrorException($"{file.FullName} is missing.");
-        if (file.Length != part.Length) throw new UserErrorException($"{file.FullName} is damaged: it has {file.Length} bytes instead of {part.Length}.");
+        if (file.Length != part.Length)
+            throw new UserErrorException($"{file.FullName} is damaged: it has {file.Length} bytes instead of {part.Length}.");
     }
 
     private sealed record ManifestFile(long Step, IReadOnlyList<CheckpointPart> Parts);

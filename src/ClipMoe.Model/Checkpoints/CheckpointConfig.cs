@@ -62,7 +62,8 @@ public static class CheckpointConfig
         if (completed != claimed) throw Refused(file, "its metadata claims another architecture than its tensors show");
         foreach (var tower in (TowerConfig[])[completed.Vision, completed.Text])
         {
-            if (tower.Heads < 1 || tower.Width % tower.Heads != 0) throw Refused(file, $"a width of {tower.Width} has no {tower.Heads} attention heads");
+            if (tower.Heads < 1 || tower.Width % tower.Heads != 0)
+                throw Refused(file, $"a width of {tower.Width} has no {tower.Heads} attention heads");
         }
 
         return completed;
@@ -88,7 +89,9 @@ public static class CheckpointConfig
         gates.Select(g => g.Block).SequenceEqual(Enumerable.Range(tower.Layers - moe.LayersOf(tower), moe.LayersOf(tower)));
 
     private static List<(int Block, int Experts)> Gates(ITensorFile file, string blocks, int layers) =>
-        [.. Enumerable.Range(0, layers).Where(i => file.TryGet($"{blocks}{i}.gate.weight", out _)).Select(i => (i, Shape(file, $"{blocks}{i}.gate.weight", 2)[0]))];
+        [.. Enumerable.Range(0, layers)
+            .Where(i => file.TryGet($"{blocks}{i}.gate.weight", out _))
+            .Select(i => (i, Shape(file, $"{blocks}{i}.gate.weight", 2)[0]))];
 
     private static int Layers(ITensorFile file, string blocks)
     {
@@ -101,7 +104,9 @@ public static class CheckpointConfig
     private static int Grid(ITensorFile file, int positions)
     {
         var grid = (int)Math.Round(Math.Sqrt(positions - 1));
-        return grid > 0 && grid * grid == positions - 1 ? grid : throw Refused(file, $"its {positions} vision positions are not a square of patches and one");
+        return grid > 0 && grid * grid == positions - 1
+            ? grid
+            : throw Refused(file, $"its {positions} vision positions are not a square of patches and one");
     }
 
     /// <summary>A tensor's shape, which must have this rank and begin with these sizes.</summary>
@@ -121,11 +126,13 @@ public static class CheckpointConfig
         return shape[0];
     }
 
-    private static string WhyNoVisionTransformer(ITensorFile file) => file.Tensors.Any(t => t.Name.StartsWith("visual.layer1.", StringComparison.Ordinal))
-        ? "its image tower is a ResNet"
-        : file.Tensors.Any(t => t.Name.StartsWith("vision_model.", StringComparison.Ordinal))
-            ? "it has the tensor names of Hugging Face's transformers"
-            : "visual.proj is missing";
+    private static string WhyNoVisionTransformer(ITensorFile file)
+    {
+        if (Begins("visual.layer1.")) return "its image tower is a ResNet";
+        return Begins("vision_model.") ? "it has the tensor names of Hugging Face's transformers" : "visual.proj is missing";
+
+        bool Begins(string prefix) => file.Tensors.Any(t => t.Name.StartsWith(prefix, StringComparison.Ordinal));
+    }
 
     private static UserErrorException Refused(ITensorFile file, string why) =>
         new($"{file.Path} is no CLIP that ClipMoe knows (a vision transformer with OpenAI's tensor names): {why}.");

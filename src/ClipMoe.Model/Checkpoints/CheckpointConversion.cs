@@ -21,7 +21,7 @@ public static class CheckpointConversion
     /// <summary>Sizes that OpenAI keeps among the tensors; the reference drops them at every load, and after a stretch they would be wrong.</summary>
     private static readonly string[] StoredSizes = ["input_resolution", "context_length", "vocab_size"];
 
-    /// <summary>Writes <paramref name="source"/> to <paramref name="output"/>, in PyTorch's format for <c>.pt</c>, as safetensors otherwise.</summary>
+    /// <summary>Writes <paramref name="source"/> to <paramref name="output"/>: in PyTorch's format for <c>.pt</c>, else as safetensors.</summary>
     /// <param name="source">Any tensor file; only a CLIP gets a config and can be stretched.</param>
     /// <param name="output">Replaced, when it exists, only by the whole new file.</param>
     /// <param name="options">What to change.</param>
@@ -32,7 +32,8 @@ public static class CheckpointConversion
         var config = CheckpointConfig.IsClip(source) ? CheckpointConfig.Infer(source, options.TopK) : null;
         if (options.Stretch) config = Stretched(source, config);
         var tensors = source.Tensors.Where(t => !options.Stretch || !StoredSizes.Contains(t.Name)).SelectMany(t => Targets(t, options)).ToList();
-        var metadata = config is null ? source.Metadata : CheckpointMetadata.Create(config, CheckpointMetadata.Provenance(source) ?? new Provenance(sourceSha256));
+        var provenance = CheckpointMetadata.Provenance(source) ?? new Provenance(sourceSha256);
+        var metadata = config is null ? source.Metadata : CheckpointMetadata.Create(config, provenance);
         using var writer = TensorWriter.Create(output, tensors, metadata);
         foreach (var tensor in tensors)
         {

@@ -93,8 +93,8 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
     {
         var files = kept.SelectMany(c => c.Parts.Select(p => p.File).Append(Path.GetFileName(c.ManifestPath))).ToHashSet();
         // Manifests first: if a kill comes between, files without a manifest are harmless, a manifest without its files is not.
-        foreach (var path in Files().Where(p => !files.Contains(Path.GetFileName(p))).OrderByDescending(p => ManifestName().IsMatch(Path.GetFileName(p))))
-            File.Delete(path);
+        foreach (var name in Files().Select(p => Path.GetFileName(p)).Except(files).OrderByDescending(n => ManifestName().IsMatch(n)))
+            File.Delete(Path.Combine(_folder, name));
     }
 
     private IEnumerable<string> Manifests() =>
@@ -125,7 +125,8 @@ public sealed class CheckpointWriter
     internal IReadOnlyList<CheckpointPart> Parts => _parts;
 
     /// <summary>A part of named tensors, as a safetensors file.</summary>
-    public void Tensors(string part, IReadOnlyList<TensorInfo> tensors, Action<TensorWriter> write, IReadOnlyDictionary<string, string>? metadata = null) =>
+    public void Tensors(
+        string part, IReadOnlyList<TensorInfo> tensors, Action<TensorWriter> write, IReadOnlyDictionary<string, string>? metadata = null) =>
         Add(part, "safetensors", path =>
         {
             using var writer = new SafetensorsWriter(path, tensors, metadata);
@@ -137,7 +138,7 @@ public sealed class CheckpointWriter
     public void Json<T>(string part, T value) =>
         Add(part, "json", path => AtomicFile.WriteAllBytes(path, JsonSerializer.SerializeToUtf8Bytes(value, JsonSerializerOptions.Web)));
 
-    /// <summary>Files are named by what is in them, so that a checkpoint written again for the same step never touches the first one's files.</summary>
+    /// <summary>Files are named by what is in them, so that writing a step again never touches the files of the first time.</summary>
     private void Add(string part, string extension, Action<string> write)
     {
         var unnamed = Path.Combine(_folder, $"{_step:d8}-{part}.{extension}{AtomicFile.TemporaryMark}unnamed");

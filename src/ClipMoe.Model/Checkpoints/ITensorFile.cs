@@ -23,7 +23,7 @@ public interface ITensorFile : IDisposable
     /// </summary>
     void Read(string name, Span<byte> destination, long offset = 0);
 
-    /// <summary>Reads floating-point elements of any width as fp32, from element <paramref name="offset"/> on, until the destination is full.</summary>
+    /// <summary>Reads floating-point elements of any width as fp32, from element <paramref name="offset"/> on, as many as fit.</summary>
     void ReadFloats(string name, Span<float> destination, long offset = 0);
 }
 
@@ -32,7 +32,7 @@ public static class TensorFileExtensions
     /// <summary>The named tensor's type and shape.</summary>
     /// <exception cref="UserErrorException">The file has no tensor of that name.</exception>
     public static TensorInfo Get(this ITensorFile file, string name) =>
-        file.TryGet(name, out var info) ? info : throw new UserErrorException($"{file.Path} holds no tensor {Text.Quote(name)}.");
+        file.TryGet(name, out var info) ? info : throw new UserErrorException($"{file.Path} holds no tensor {Printable.Quote(name)}.");
 
     /// <summary>A whole floating-point tensor as fp32, row-major.</summary>
     public static float[] ReadFloats(this ITensorFile file, string name)
@@ -46,7 +46,7 @@ public static class TensorFileExtensions
     public static long[] ReadIntegers(this ITensorFile file, string name)
     {
         var info = file.Get(name);
-        if (info.Type.IsFloat()) throw new UserErrorException($"tensor {Text.Quote(name)} in {file.Path} holds {info.Type}, not integers.");
+        if (info.Type.IsFloat()) throw new UserErrorException($"tensor {Printable.Quote(name)} in {file.Path} holds {info.Type}, not integers.");
         var values = new long[Length(file, name)];
         TensorConversion.ToIntegers(info.Type, file.ReadBytes(name), values);
         return values;
@@ -64,6 +64,6 @@ public static class TensorFileExtensions
     {
         var info = file.Get(name);
         return info.ByteLength <= Array.MaxLength ? info.Count
-            : throw new UserErrorException($"tensor {Text.Quote(name)} in {file.Path} has {info.ByteLength} bytes, too many to be read at once.");
+            : throw new UserErrorException($"tensor {Printable.Quote(name)} in {file.Path} has {info.ByteLength} bytes, too many for one read.");
     }
 }

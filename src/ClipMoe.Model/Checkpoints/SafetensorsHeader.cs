@@ -45,7 +45,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var name = reader.GetString()!;
-            if (!names.Add(name)) throw Damaged(path, $"its header names {Text.Quote(name)} twice");
+            if (!names.Add(name)) throw Damaged(path, $"its header names {Printable.Quote(name)} twice");
             reader.Read();
             if (name == MetadataKey)
             {
@@ -69,14 +69,14 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
         {
             var key = reader.GetString()!;
             reader.Read();
-            if (reader.TokenType != JsonTokenType.String) throw Damaged(path, $"{MetadataKey} value {Text.Quote(key)} is no string");
-            if (!metadata.TryAdd(key, reader.GetString()!)) throw Damaged(path, $"{MetadataKey} names {Text.Quote(key)} twice");
+            if (reader.TokenType != JsonTokenType.String) throw Damaged(path, $"{MetadataKey} value {Printable.Quote(key)} is no string");
+            if (!metadata.TryAdd(key, reader.GetString()!)) throw Damaged(path, $"{MetadataKey} names {Printable.Quote(key)} twice");
         }
     }
 
     private static SafetensorsEntry ReadTensor(string path, string name, ref Utf8JsonReader reader)
     {
-        if (reader.TokenType != JsonTokenType.StartObject) throw Damaged(path, $"tensor {Text.Quote(name)} has no description");
+        if (reader.TokenType != JsonTokenType.StartObject) throw Damaged(path, $"tensor {Printable.Quote(name)} has no description");
         TensorType? type = null;
         List<long>? shape = null, offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -95,14 +95,18 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
                     offsets = ReadNumbers(path, name, ref reader, 2);
                     break;
                 default:
-                    throw Damaged(path, $"tensor {Text.Quote(name)} has an unknown or repeated field {Text.Quote(key)}");
+                    throw Damaged(path, $"tensor {Printable.Quote(name)} has an unknown or repeated field {Printable.Quote(key)}");
             }
         }
 
         if (type is null || shape is null || offsets is not [var begin, var end])
-            throw Damaged(path, $"tensor {Text.Quote(name)} lacks dtype, shape or data_offsets");
+            throw Damaged(path, $"tensor {Printable.Quote(name)} lacks dtype, shape or data_offsets");
         if (TensorInfo.CountOf(shape) is not { } count || begin > end || end - begin != count * type.Value.Size())
-            throw Damaged(path, $"tensor {Text.Quote(name)} of shape [{string.Join(", ", shape)}] and type {type} does not fit its offsets {begin}–{end}");
+        {
+            var shown = $"{Printable.Quote(name)} of shape [{string.Join(", ", shape)}] and type {type}";
+            throw Damaged(path, $"tensor {shown} does not fit its offsets {begin}–{end}");
+        }
+
         return new SafetensorsEntry(new TensorInfo(name, type.Value, shape), begin);
     }
 
@@ -110,17 +114,17 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
     {
         "BOOL" => TensorType.Bool,
         not null and not "Bool" when Enum.TryParse<TensorType>(text, out var type) && type.ToString() == text => type,
-        _ => throw new UserErrorException($"tensor {Text.Quote(name)} in {path} has the type {text ?? "null"}, which ClipMoe does not read."),
+        _ => throw new UserErrorException($"tensor {Printable.Quote(name)} in {path} has the type {text ?? "null"}, which ClipMoe does not read."),
     };
 
     private static List<long> ReadNumbers(string path, string name, ref Utf8JsonReader reader, int most)
     {
-        if (reader.TokenType != JsonTokenType.StartArray) throw Damaged(path, $"tensor {Text.Quote(name)} has a list that is none");
+        if (reader.TokenType != JsonTokenType.StartArray) throw Damaged(path, $"tensor {Printable.Quote(name)} has a list that is none");
         var numbers = new List<long>();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (!reader.TryGetInt64(out var number) || number < 0 || numbers.Count == most)
-                throw Damaged(path, $"tensor {Text.Quote(name)} has a negative, too large or superfluous number in its shape or offsets");
+                throw Damaged(path, $"tensor {Printable.Quote(name)} has a negative, too large or superfluous number in its shape or offsets");
             numbers.Add(number);
         }
 
@@ -134,7 +138,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
         foreach (var tensor in tensors.OrderBy(t => t.Begin).ThenBy(t => t.Info.ByteLength))
         {
             if (tensor.Begin != end)
-                throw Damaged(path, $"tensor {Text.Quote(tensor.Info.Name)} begins at byte {tensor.Begin} of the data instead of {end}");
+                throw Damaged(path, $"tensor {Printable.Quote(tensor.Info.Name)} begins at byte {tensor.Begin} of the data instead of {end}");
             end += tensor.Info.ByteLength;
         }
 

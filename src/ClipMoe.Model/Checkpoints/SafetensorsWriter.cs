@@ -10,7 +10,8 @@ public sealed class SafetensorsWriter : TensorWriter
     private readonly long[] _positions;
     private readonly long _dataStart;
 
-    public SafetensorsWriter(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null) : base(path, tensors)
+    public SafetensorsWriter(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        : base(path, tensors)
     {
         _positions = new long[tensors.Count];
         var end = 0L;

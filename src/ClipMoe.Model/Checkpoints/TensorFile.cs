@@ -44,7 +44,8 @@ public static class TensorFile
         // The pickled "magic number" of torch's first format: PROTO 2, LONG1 of 10 bytes.
         if (start.StartsWith((ReadOnlySpan<byte>)[0x80, 2, 0x8a, 10])) return Kind.LegacyTorch;
         var named = Path.GetExtension(path).Equals(SafetensorsExtension, StringComparison.OrdinalIgnoreCase);
-        return named || (start.Length == 9 && start[8] == (byte)'{' && BitConverter.ToUInt64(start) <= SafetensorsHeader.MaxLength) ? Kind.Safetensors : Kind.Unknown;
+        var plausible = start.Length == 9 && start[8] == (byte)'{' && BitConverter.ToUInt64(start) <= SafetensorsHeader.MaxLength;
+        return named || plausible ? Kind.Safetensors : Kind.Unknown;
     }
 
     internal static SafeFileHandle OpenHandle(string path)
@@ -92,7 +93,8 @@ public static class TensorFile
     internal static void ReadFloats(ITensorFile file, string name, Span<float> destination, long offset)
     {
         var info = file.Get(name);
-        if (!info.Type.IsFloat()) throw new UserErrorException($"tensor {Text.Quote(name)} in {file.Path} holds {info.Type}, not floating-point numbers.");
+        if (!info.Type.IsFloat())
+            throw new UserErrorException($"tensor {Printable.Quote(name)} in {file.Path} holds {info.Type}, not floating-point numbers.");
         var size = info.Type.Size();
         var buffer = new byte[(int)Math.Min(ChunkBytes, (long)destination.Length * size)];
         while (!destination.IsEmpty)

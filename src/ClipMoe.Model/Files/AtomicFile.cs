@@ -27,7 +27,7 @@ public sealed class AtomicFile : IDisposable
     /// <summary>The temporary file's stream: seekable, and readable so that a header can be filled in afterwards.</summary>
     public FileStream Stream { get; }
 
-    /// <summary>Begins a file; nothing is visible at <paramref name="path"/> before <see cref="Commit"/>. Makes the folder when it is missing.</summary>
+    /// <summary>Begins a file, and makes its folder; nothing is visible at <paramref name="path"/> before <see cref="Commit"/>.</summary>
     /// <exception cref="IOException">The folder cannot be written; the message says where and why.</exception>
     public static AtomicFile Create(string path) => Explained(path, () => new AtomicFile(path));
 

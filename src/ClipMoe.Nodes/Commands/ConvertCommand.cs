@@ -19,7 +19,8 @@ internal static class ConvertCommand
         });
         var type = new Option<string>("--dtype")
         {
-            Description = "fp32: everything; fp16, bf16: the weights that OpenAI publishes in fp16, with embeddings and LayerNorms in fp32; keep: as they are.",
+            Description = "keep: as they are; fp32: everything; fp16, bf16: the weights that OpenAI publishes in fp16, but embeddings and LayerNorms "
+                + "stay in fp32.",
             DefaultValueFactory = _ => "keep",
         };
         type.AcceptOnlyFromAmong("keep", "fp32", "fp16", "bf16");
@@ -27,8 +28,8 @@ internal static class ConvertCommand
         var topK = new Option<int?>("--top-k") { Description = "Experts per token of a CLIP-MoE whose file does not say (default: 2)." };
         var command = new Command(
             "convert",
-            "Writes a checkpoint in another format: safetensors with its configuration and provenance, or a state dict that Python's torch.load opens.\n\n"
-            + "Examples:\n  clipmoe convert ViT-B-32.pt base.safetensors --stretch\n  clipmoe convert moe.safetensors moe.pt --dtype fp16")
+            "Writes a checkpoint in another format: safetensors with its configuration and provenance, or a state dict that Python's torch.load "
+            + "opens.\n\nExamples:\n  clipmoe convert ViT-B-32.pt base.safetensors --stretch\n  clipmoe convert moe.safetensors moe.pt --dtype fp16")
         {
             input, output, type, stretch, topK,
         };

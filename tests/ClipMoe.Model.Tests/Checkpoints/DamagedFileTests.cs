@@ -14,7 +14,8 @@ public sealed class DamagedFileTests : IDisposable
 
     public static TheoryData<string> Archives => [.. Fixtures.Matching("*.pt").Select(f => Path.GetFileName(f))];
 
-    public static TheoryData<string> Files => [.. Fixtures.Matching("*.pt").Concat(Fixtures.Matching("*.safetensors")).Select(f => Path.GetFileName(f))];
+    public static TheoryData<string> Files =>
+        [.. Fixtures.Matching("*.pt").Concat(Fixtures.Matching("*.safetensors")).Select(f => Path.GetFileName(f))];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -104,7 +105,8 @@ public sealed class DamagedFileTests : IDisposable
         Pickle.WriteArchive(_folder.File("x.pt"), Pickle.Of("N"));
         var bytes = ToZip64(File.ReadAllBytes(_folder.File("x.pt")));
         var end = bytes.Length - 22 - 20 - 56;
-        foreach (var (at, value) in (ReadOnlySpan<(int, ulong)>)[(32, 1UL << 40), (32, ulong.MaxValue), (40, 1UL << 60), (40, ulong.MaxValue), (48, 1UL << 62), (48, ulong.MaxValue)])
+        (int, ulong)[] claims = [(32, 1UL << 40), (32, ulong.MaxValue), (40, 1UL << 60), (40, ulong.MaxValue), (48, 1UL << 62), (48, ulong.MaxValue)];
+        foreach (var (at, value) in claims)
         {
             var changed = bytes.ToArray();
             BinaryPrimitives.WriteUInt64LittleEndian(changed.AsSpan(end + at), value);
@@ -131,7 +133,8 @@ public sealed class DamagedFileTests : IDisposable
     private static Dictionary<string, byte[]> Records(string archive)
     {
         using var zip = ZipFile.OpenRead(archive);
-        return zip.Entries.Where(e => e.FullName.Split('/')[1] is "data.pkl" or "data").ToDictionary(e => e.FullName[(e.FullName.IndexOf('/') + 1)..], e =>
+        var entries = zip.Entries.Where(e => e.FullName.Split('/')[1] is "data.pkl" or "data");
+        return entries.ToDictionary(e => e.FullName[(e.FullName.IndexOf('/') + 1)..], e =>
         {
             using var record = e.Open();
             var bytes = new byte[e.Length];
@@ -140,7 +143,7 @@ public sealed class DamagedFileTests : IDisposable
         });
     }
 
-    /// <summary>Changes a few bytes, or repeats, removes or overwrites a stretch with large numbers, at places that <paramref name="place"/> chooses.</summary>
+    /// <summary>Changes a few bytes, or repeats, removes or overwrites a stretch, at places that <paramref name="place"/> chooses.</summary>
     private static byte[] Mutate(byte[] bytes, Random random, Func<int, int> place)
     {
         var result = bytes.ToList();
@@ -196,7 +199,8 @@ public sealed class DamagedFileTests : IDisposable
         }
 
         var directoryEnd = result.Position;
-        result.Write(Pickle.Raw("PK\u0006\u0006", BitConverter.GetBytes(44L), new byte[12], BitConverter.GetBytes((long)count), BitConverter.GetBytes((long)count),
+        var number = BitConverter.GetBytes((long)count);
+        result.Write(Pickle.Raw("PK\u0006\u0006", BitConverter.GetBytes(44L), new byte[12], number, number,
             BitConverter.GetBytes(directoryEnd - start), BitConverter.GetBytes((long)start)));
         result.Write(Pickle.Raw("PK\u0006\u0007", new byte[4], BitConverter.GetBytes(directoryEnd), BitConverter.GetBytes(1)));
         result.Write(Pickle.Raw("PK\u0005\u0006", new byte[4], Enumerable.Repeat((byte)0xff, 12).ToArray(), new byte[2]));

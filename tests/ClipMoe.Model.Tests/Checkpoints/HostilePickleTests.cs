@@ -54,8 +54,8 @@ public sealed class HostilePickleTests : IDisposable
             """;
         PythonTorch.Run(program, _folder.File("evil.pt"), _folder.File("touched"));
         var error = Assert.Throws<UserErrorException>(() => TensorFile.Open(_folder.File("evil.pt")));
-        Assert.Equal($"{_folder.File("evil.pt")} refers to \"posix.system\", which ClipMoe does not load: a checkpoint may hold only tensors, containers and "
-            + "scalars; nothing of it was run.", error.Message);
+        Assert.Equal($"{_folder.File("evil.pt")} refers to \"posix.system\", which ClipMoe does not load: a checkpoint may hold only tensors, "
+            + "containers and scalars; nothing of it was run.", error.Message);
         Assert.False(File.Exists(_folder.File("touched")));
     }
 
@@ -140,7 +140,11 @@ public sealed class HostilePickleTests : IDisposable
     {
         var pieces = new List<object> { Pickle.Dict(("w", Pickle.Six(0, [6], [1]))), "q\u0000" };
         for (var level = 0; level < 40; level++)
-            pieces.AddRange(["}(", Pickle.Text("a"), Pickle.Raw("h", level), Pickle.Text("b"), Pickle.Raw("h", level), "u", Pickle.Raw("q", level + 1)]);
+        {
+            var below = Pickle.Raw("h", level);
+            pieces.AddRange([Pickle.Dict(("a", below), ("b", below)), Pickle.Raw("q", level + 1)]);
+        }
+
         var allocated = Allocated(() => Refused(Pickle.Of([.. pieces])));
         Assert.InRange(allocated, 0, 512 * Megabyte);
     }
@@ -184,11 +188,17 @@ public sealed class HostilePickleTests : IDisposable
     [InlineData(6, 0, new long[] { 2, 2 }, new long[] { 4, 2 })]
     [InlineData(6, 0, new long[] { 1L << 40 }, new long[] { 0 })]
     [InlineData(6, 0, new long[] { 1L << 32, 1L << 32 }, new long[] { 0, 0 })]
-    [InlineData(6, 0, new long[] { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, new long[] { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 })]
     public void Views_that_reach_outside_their_storage_are_refused(long count, long offset, long[] shape, long[] strides)
     {
         var error = Refused(Pickle.Of(Pickle.Dict(("w", Pickle.Tensor(Pickle.Storage("FloatStorage", "0", count), offset, shape, strides)))));
-        Assert.Matches("\"w\"|shape of a tensor", error);
+        Assert.Contains("\"w\"", error);
+    }
+
+    [Fact]
+    public void Tensors_of_very_many_dimensions_are_refused()
+    {
+        long[] ones = [.. Enumerable.Repeat(1L, 17)];
+        Assert.Contains("the shape of a tensor is none", Refused(Pickle.Of(Pickle.Dict(("w", Pickle.Six(0, ones, ones))))));
     }
 
     [Theory]

@@ -33,7 +33,8 @@ internal static class Pickle
     /// <summary>Six fp32 elements, 0 to 5, in storage 0.</summary>
     public static byte[] Six(long offset, long[] shape, long[] strides) => Tensor(Storage("FloatStorage", "0", 6), offset, shape, strides);
 
-    public static byte[] Dict(params (string Key, byte[] Value)[] items) => Raw(["}(", .. items.SelectMany(i => new object[] { Text(i.Key), i.Value }), "u"]);
+    public static byte[] Dict(params (string Key, byte[] Value)[] items) =>
+        Raw(["}(", .. items.SelectMany(i => new object[] { Text(i.Key), i.Value }), "u"]);
 
     /// <summary>An archive with this pickle and the storage of <see cref="Six"/>; more records, or other bytes for these, as given.</summary>
     public static void WriteArchive(string path, byte[] pickle, params (string Name, byte[] Bytes, CompressionLevel Level)[] more)

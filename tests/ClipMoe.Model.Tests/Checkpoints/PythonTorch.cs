@@ -28,7 +28,11 @@ internal static class PythonTorch
         // TorchScript asks for the source of what it compiles, so the program must be a file.
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.File("program.py"), program);
-        var start = new ProcessStartInfo(Interpreter, [folder.File("program.py"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Interpreter, [folder.File("program.py"), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["OMP_NUM_THREADS"] = "1";
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();

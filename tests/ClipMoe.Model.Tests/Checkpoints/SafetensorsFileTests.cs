@@ -12,7 +12,10 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void Reads_names_shapes_metadata_and_values_in_file_order()
     {
-        Write("""{"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"k":"v"},"a":{"dtype":"F16","shape":[1,2],"data_offsets":[8,12]}}  """,
+        Write("""
+            {"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}, "__metadata__":{"k":"v"},
+            "a":{"dtype":"F16","shape":[1,2],"data_offsets":[8,12]}}
+            """,
             [0, 0, 128, 63, 0, 0, 0, 192, 0, 60, 0, 192]);
         using var file = TensorFile.Open(_path);
         Assert.Equal([new TensorInfo("b", TensorType.F32, [2]), new TensorInfo("a", TensorType.F16, [1, 2])], file.Tensors);
@@ -41,8 +44,8 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "begins at byte 4")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", "its tensors need 4 bytes, but 8 follow")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "its tensors need 16 bytes, but 8 follow")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "begins at byte 4 of the data instead of 8")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "names \"a\" twice")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "instead of 8")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "\"a\" twice")]
     [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "unknown or repeated field \"dtype\"")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}}""", "unknown or repeated field \"x\"")]
     [InlineData("""{"a":{"dtype":7,"shape":[2],"data_offsets":[0,8]}}""", "no valid JSON")]

@@ -50,7 +50,8 @@ public sealed class TorchFileParityTests
         foreach (var other in files.Skip(1))
         {
             Assert.Equal(files[0].Tensors, other.Tensors);
-            Assert.All(files[0].Tensors, t => Assert.Equal(t.Name.Contains(".mlp."), !files[0].ReadBytes(t.Name).SequenceEqual(other.ReadBytes(t.Name))));
+            Assert.All(files[0].Tensors, t =>
+                Assert.Equal(t.Name.Contains(".mlp."), !files[0].ReadBytes(t.Name).SequenceEqual(other.ReadBytes(t.Name))));
         }
 
         files.ForEach(f => f.Dispose());

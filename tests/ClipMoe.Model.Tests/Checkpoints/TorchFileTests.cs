@@ -55,15 +55,18 @@ public sealed class TorchFileTests : IDisposable
                     self.mask = torch.full((2, 2), -1.0)
                 def forward(self, x):
                     return self.inner(x) @ self.mask + self.count
-            tensors = {'t': base.permute(2, 0, 1), 'slice': base[1:3, ::2, 1], 'same': base, 'half': base.half().t() if base.dim() == 2 else base.half()[..., 0].t(),
-                'brain': base.bfloat16(), 'double': base.double()[2], 'parameter': torch.nn.Parameter(base[0]), 'int': torch.arange(5, dtype=torch.int32),
-                'short': torch.arange(-3, 3, dtype=torch.int16), 'char': torch.arange(-3, 3, dtype=torch.int8), 'byte': torch.arange(250, 256).to(torch.uint8),
-                'bool': torch.tensor([True, False]), 'long': torch.tensor(-2**40), 'expanded': torch.tensor([3.5]).expand(1, 1), 'empty': torch.zeros(0, 3)}
+            tensors = {
+                't': base.permute(2, 0, 1), 'slice': base[1:3, ::2, 1], 'same': base, 'half': base.half()[..., 0].t(), 'brain': base.bfloat16(),
+                'double': base.double()[2], 'parameter': torch.nn.Parameter(base[0]), 'int': torch.arange(5, dtype=torch.int32),
+                'short': torch.arange(-3, 3, dtype=torch.int16), 'char': torch.arange(-3, 3, dtype=torch.int8),
+                'byte': torch.arange(250, 256).to(torch.uint8), 'bool': torch.tensor([True, False]), 'long': torch.tensor(-2**40),
+                'expanded': torch.tensor([3.5]).expand(1, 1), 'empty': torch.zeros(0, 3)}
+            wrapped = collections.OrderedDict(('module.' + k, v) for k, v in tensors.items())
             module = Masked()
             files = {
                 'plain': (tensors, tensors),
                 'nested': ({'epoch': 3, 'lr': 1e-3, 'name': 'x', 'none': None, 'big': 2**70, 'set': {1, 2}, 'shape': (1, 2), 'ok': True,
-                    'optimizer': {'state': {0: {'exp_avg': base}}}, 'state_dict': collections.OrderedDict(('module.' + k, v) for k, v in tensors.items())}, tensors),
+                    'optimizer': {'state': {0: {'exp_avg': base}}}, 'state_dict': wrapped}, tensors),
                 'lists': ({'a': [base, (base[0], 1)]}, {'a.0': base, 'a.1.0': base[0]}),
                 'module': (module.state_dict(), module.state_dict()),
             }
@@ -92,8 +95,9 @@ public sealed class TorchFileTests : IDisposable
     [InlineData("model_state_dict")]
     public void The_model_is_found_in_a_training_checkpoint_and_loses_the_prefix_of_its_wrapper(string key)
     {
-        Pickle.WriteArchive(Archive, Pickle.Of(Pickle.Dict(
-            ("optimizer", Pickle.Dict(("moment", Pickle.Six(0, [6], [1])))), (key, Pickle.Dict(("module.w", Pickle.Six(0, [6], [1])), ("module.b", Pickle.Six(0, [], [])))))));
+        var model = Pickle.Dict(("module.w", Pickle.Six(0, [6], [1])), ("module.b", Pickle.Six(0, [], [])));
+        var optimizer = Pickle.Dict(("moment", Pickle.Six(0, [6], [1])));
+        Pickle.WriteArchive(Archive, Pickle.Of(Pickle.Dict(("optimizer", optimizer), (key, model))));
         using var file = TensorFile.Open(Archive);
         Assert.Equal(["w", "b"], file.Tensors.Select(t => t.Name));
     }
@@ -101,9 +105,12 @@ public sealed class TorchFileTests : IDisposable
     [Fact]
     public void Of_a_TorchScript_module_only_parameters_and_buffers_are_taken()
     {
-        var inner = Pickle.Raw(Pickle.Global("__torch__.net.___torch_mangle_3", "Inner"), ")", 0x81, Pickle.Dict(("w", Pickle.Six(0, [6], [1])), ("mask", Pickle.Six(0, [6], [1]))), "b");
-        var root = Pickle.Of(Pickle.Global("__torch__.net", "Net"), ")", 0x81, Pickle.Dict(("scale", Pickle.Six(1, [], [])), ("training", Pickle.Raw(0x88)), ("inner", inner)), "b");
-        const string net = "class Other(Module):\n  __parameters__ = [\"none\", ]\nclass Net(Module):\n  __parameters__ = []\n  __buffers__ = [\"scale\", ]\n  scale : Tensor\n";
+        var innerState = Pickle.Dict(("w", Pickle.Six(0, [6], [1])), ("mask", Pickle.Six(0, [6], [1])));
+        var inner = Pickle.Raw(Pickle.Global("__torch__.net.___torch_mangle_3", "Inner"), ")", 0x81, innerState, "b");
+        var state = Pickle.Dict(("scale", Pickle.Six(1, [], [])), ("training", Pickle.Raw(0x88)), ("inner", inner));
+        var root = Pickle.Of(Pickle.Global("__torch__.net", "Net"), ")", 0x81, state, "b");
+        const string net = "class Other(Module):\n  __parameters__ = [\"none\", ]\n"
+            + "class Net(Module):\n  __parameters__ = []\n  __buffers__ = [\"scale\", ]\n  scale : Tensor\n";
         const string mangled = "class Inner(Module):\n  __parameters__ = [\"w\", ]\n  __buffers__ = []\n";
         Pickle.WriteArchive(Archive, root,
             ("archive/code/__torch__/net.py", Encoding.UTF8.GetBytes(net), CompressionLevel.Optimal),

@@ -57,7 +57,9 @@ public sealed class AtomicFileTests : IDisposable
             using var full = new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             full.Write("x"u8);
         }));
-        Assert.Equal($"{path} could not be written: the disk of {_folder} is full; free some space and run again, what was already written is kept.", error.Message);
+        Assert.Equal(
+            $"{path} could not be written: the disk of {_folder} is full; free some space and run again, what was already written is kept.",
+            error.Message);
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Equal([path], Directory.GetFiles(_folder));
     }

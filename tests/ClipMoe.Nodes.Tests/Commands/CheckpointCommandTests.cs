@@ -64,7 +64,8 @@ public sealed class CheckpointCommandTests : IDisposable
     public void Inspect_tells_architecture_counts_types_and_provenance_to_people_and_programs()
     {
         using var config = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("moe_config.json")));
-        var experts = config.RootElement.GetProperty("cases").GetProperty(Path.GetFileNameWithoutExtension(Moe)).GetProperty("num_experts").GetInt32();
+        var moe = config.RootElement.GetProperty("cases").GetProperty(Path.GetFileNameWithoutExtension(Moe));
+        var experts = moe.GetProperty("num_experts").GetInt32();
         using var source = TensorFile.Open(Fixtures.Path(Moe));
         var total = source.Tensors.Sum(t => t.Count);
 
@@ -117,5 +118,6 @@ public sealed class CheckpointCommandTests : IDisposable
 
     private string In(string name) => Path.Combine(_folder, name);
 
-    private static bool SameTensor((TensorInfo Info, byte[] Bytes) a, (TensorInfo Info, byte[] Bytes) b) => a.Info.Equals(b.Info) && a.Bytes.SequenceEqual(b.Bytes);
+    private static bool SameTensor((TensorInfo Info, byte[] Bytes) a, (TensorInfo Info, byte[] Bytes) b) =>
+        a.Info.Equals(b.Info) && a.Bytes.SequenceEqual(b.Bytes);
 }

@@ -1,6 +1,7 @@
 namespace ClipMoe.Model.Checkpoints.Torch;
 
-// What an unpickled object graph consists of, beside null, bool, long, BigInteger, double, string, List<object?> (list and set) and object?[] (tuple).
+// What an unpickled object graph consists of, beside null, bool, long, BigInteger, double, string, List<object?> (list and set) and object?[]
+// (tuple).
 
 /// <summary>
 /// A dict or OrderedDict; as in Python, a key set again keeps its place and takes the new value. Numbers are keys by their text, which is what
@@ -49,7 +50,8 @@ internal abstract record PickleGlobal
         ("builtins" or "__builtin__", "set") => new Set(),
         ("torch._utils", "_rebuild_tensor_v2") => new Tensor(),
         ("torch._utils", "_rebuild_parameter") => new Parameter(),
-        ("torch.jit._pickle", "build_intlist" or "build_tensorlist" or "build_doublelist" or "build_boollist" or "restore_type_tag") => new Unchanged(),
+        ("torch.jit._pickle", "build_intlist" or "build_tensorlist" or "build_doublelist" or "build_boollist" or "restore_type_tag") =>
+            new Unchanged(),
         ("torch", _) => StorageType(name) is { } type ? new Storage(type) : null,
         _ => module == "__torch__" || module.StartsWith("__torch__.", StringComparison.Ordinal) ? new ScriptClass($"{module}.{name}") : null,
     };

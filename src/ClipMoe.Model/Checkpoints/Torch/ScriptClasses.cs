@@ -16,7 +16,7 @@ internal sealed partial class ScriptClasses(ZipDirectory zip, string root)
     private long _read;
 
     /// <summary>Names of the class's parameters and buffers; null when the archive has no source of it.</summary>
-    /// <param name="className">For instance <c>__torch__.model.___torch_mangle_4.Transformer</c>, in <c>code/__torch__/model/___torch_mangle_4.py</c>.</param>
+    /// <param name="className">For instance <c>__torch__.model.___torch_mangle_4.Net</c>, which is in <c>___torch_mangle_4.py</c>.</param>
     public IReadOnlySet<string>? StateNames(string className)
     {
         if (_stateNames.TryGetValue(className, out var known)) return known;

@@ -71,7 +71,8 @@ internal sealed class StateDict
         var state = _classes.StateNames(script.ClassName);
         foreach (var (attribute, item) in script.Attributes.Items)
         {
-            if (item is ScriptObject || (item is PickleTensor && state?.Contains(attribute) != false)) Collect(item, Below(name, attribute), depth + 1);
+            if (item is ScriptObject || (item is PickleTensor && state?.Contains(attribute) != false))
+                Collect(item, Below(name, attribute), depth + 1);
         }
     }
 
@@ -79,7 +80,7 @@ internal sealed class StateDict
     {
         if (name.Length > MaxNameLength) throw Refused($"names a tensor in {name.Length} characters");
         if (_tensors.Count == MaxTensors) throw Refused($"holds more than {MaxTensors} tensors");
-        if (!_tensors.TryAdd(name, tensor)) throw Refused($"names {Text.Quote(name)} twice");
+        if (!_tensors.TryAdd(name, tensor)) throw Refused($"names {Printable.Quote(name)} twice");
     }
 
     /// <summary>Grows no further than what is refused anyway, so that deep nesting of long keys costs nothing.</summary>

@@ -123,7 +123,11 @@ public sealed class TorchFile : ITensorFile
             if (_gathered is { } last && last.Name == tensor.Info.Name) return last.Bytes;
             var size = tensor.Info.Type.Size();
             if (tensor.Extent * size > Array.MaxLength)
-                throw new UserErrorException($"{Text.Quote(tensor.Info.Name)} in {Path} is a strided view of {tensor.Extent * size} bytes, too many to be put in order.");
+            {
+                throw new UserErrorException(
+                    $"{Printable.Quote(tensor.Info.Name)} in {Path} is a strided view of {tensor.Extent * size} bytes, too many to be put in order.");
+            }
+
             var extent = new byte[tensor.Extent * size];
             TensorFile.ReadExactly(Path, _handle, extent, tensor.FilePosition);
             var bytes = new byte[tensor.Info.ByteLength];

@@ -16,7 +16,7 @@ internal sealed record TorchTensor(TensorInfo Info, ZipEntry Storage, long Offse
     /// <exception cref="UserErrorException">The view reaches outside its storage, or the storage is missing or shorter than claimed.</exception>
     public static TorchTensor Create(ZipDirectory zip, string root, string name, PickleTensor tensor)
     {
-        var shown = Text.Quote(name);
+        var shown = Printable.Quote(name);
         var storage = zip.Find($"{root}/data/{tensor.Storage.Key}") ?? throw zip.Damaged($"the storage of {shown} is missing");
         if (storage.Deflated) throw zip.Damaged($"the storage of {shown} is compressed, which torch.save never does");
         if (TensorInfo.CountOf(tensor.Shape) is not { } count || tensor.Strides.Length != tensor.Shape.Length || tensor.Strides.Any(s => s < 0))

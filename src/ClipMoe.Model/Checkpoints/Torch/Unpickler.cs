@@ -60,7 +60,8 @@ internal sealed class Unpickler
                 case (byte)'.':
                     return Pop();
                 default:
-                    if (!Scalar(opcode) && !Container(opcode) && !Memo(opcode) && !Global(opcode)) throw Damaged($"instruction 0x{opcode:x2} has no place in it");
+                    if (!Scalar(opcode) && !Container(opcode) && !Memo(opcode) && !Global(opcode))
+                        throw Damaged($"instruction 0x{opcode:x2} has no place in it");
                     break;
             }
         }
@@ -155,8 +156,8 @@ internal sealed class Unpickler
     }
 
     private PickleGlobal FindGlobal(string module, string name) => PickleGlobal.Find(module, name) ?? throw new UserErrorException(
-        $"{_path} refers to {Text.Quote($"{module}.{name}")}, which ClipMoe does not load: a checkpoint may hold only tensors, containers and scalars; "
-        + "nothing of it was run.");
+        $"{_path} refers to {Printable.Quote($"{module}.{name}")}, which ClipMoe does not load: a checkpoint may hold only tensors, containers and "
+        + "scalars; nothing of it was run.");
 
     private object? Rebuild(PickleGlobal global, object?[] arguments) => (global, arguments) switch
     {
@@ -212,7 +213,8 @@ internal sealed class Unpickler
         _memo[index] = Top();
     }
 
-    private object? FromMemo(long index) => _memo.TryGetValue(index, out var value) ? value : throw Damaged($"it recalls {index}, which it never noted");
+    private object? FromMemo(long index) =>
+        _memo.TryGetValue(index, out var value) ? value : throw Damaged($"it recalls {index}, which it never noted");
 
     private object Integer(int length)
     {

@@ -44,11 +44,11 @@ internal sealed class ZipDirectory
     public byte[] ReadSmall(ZipEntry entry, int maxLength)
     {
         if (entry.Length > maxLength || (entry.Deflated && entry.Length > entry.StoredLength * MaxDeflateRatio + 64))
-            throw Damaged($"its record {Text.Quote(entry.Name)} claims {entry.Length} bytes");
+            throw Damaged($"its record {Printable.Quote(entry.Name)} claims {entry.Length} bytes");
         var stored = new byte[(int)entry.StoredLength];
         TensorFile.ReadExactly(_path, _handle, stored, entry.DataOffset);
         var bytes = entry.Deflated ? Inflate(entry, stored) : stored;
-        if (entry.Crc32 != 0 && Crc32.HashToUInt32(bytes) != entry.Crc32) throw Damaged($"its record {Text.Quote(entry.Name)} fails its checksum");
+        if (entry.Crc32 != 0 && Crc32.HashToUInt32(bytes) != entry.Crc32) throw WrongChecksum(entry);
         return bytes;
     }
 
@@ -66,11 +66,13 @@ internal sealed class ZipDirectory
             done += chunk.Length;
         }
 
-        if (crc.GetCurrentHashAsUInt32() != entry.Crc32) throw Damaged($"its record {Text.Quote(entry.Name)} fails its checksum");
+        if (crc.GetCurrentHashAsUInt32() != entry.Crc32) throw WrongChecksum(entry);
     }
 
     public UserErrorException Damaged(string why, Exception? inner = null) =>
         new($"{_path} is not a whole PyTorch archive: {why}; copy or save it again.", inner);
+
+    private UserErrorException WrongChecksum(ZipEntry entry) => Damaged($"its record {Printable.Quote(entry.Name)} fails its checksum");
 
     private byte[] Inflate(ZipEntry entry, byte[] stored)
     {
@@ -79,12 +81,12 @@ internal sealed class ZipDirectory
             var bytes = new byte[(int)entry.Length];
             using var inflater = new DeflateStream(new MemoryStream(stored), CompressionMode.Decompress);
             inflater.ReadExactly(bytes);
-            if (inflater.ReadByte() >= 0) throw Damaged($"its record {Text.Quote(entry.Name)} is longer than the {entry.Length} bytes it claims");
+            if (inflater.ReadByte() >= 0) throw Damaged($"its record {Printable.Quote(entry.Name)} is longer than it claims");
             return bytes;
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw Damaged($"its record {Text.Quote(entry.Name)} does not inflate", e);
+            throw Damaged($"its record {Printable.Quote(entry.Name)} does not inflate", e);
         }
     }
 
@@ -92,7 +94,8 @@ internal sealed class ZipDirectory
     {
         var fileLength = RandomAccess.GetLength(_handle);
         var (offset, length, count) = FindDirectory(fileLength);
-        if (offset < 0 || length < 0 || offset > fileLength - length || length > MaxDirectoryBytes || count is < 0 or > MaxEntries || count > length / EntryLength)
+        var inFile = offset >= 0 && length is >= 0 and <= MaxDirectoryBytes && offset <= fileLength - length;
+        if (!inFile || count is < 0 or > MaxEntries || count > length / EntryLength)
             throw Damaged($"its directory claims {count} records in {length} bytes at {offset}");
         var bytes = new byte[(int)length];
         TensorFile.ReadExactly(_path, _handle, bytes, offset);
@@ -103,7 +106,7 @@ internal sealed class ZipDirectory
             int nameLength = U16(rest, 28), extraLength = U16(rest, 30), total = EntryLength + nameLength + extraLength + U16(rest, 32);
             if (rest.Length < total) throw Damaged($"entry {i} of its directory is cut off");
             var entry = ReadEntry(rest[..total], nameLength, extraLength, offset);
-            if (!_entries.TryAdd(entry.Name, entry)) throw Damaged($"it holds two records {Text.Quote(entry.Name)}");
+            if (!_entries.TryAdd(entry.Name, entry)) throw Damaged($"it holds two records {Printable.Quote(entry.Name)}");
             rest = rest[total..];
         }
     }
@@ -138,16 +141,17 @@ internal sealed class ZipDirectory
     {
         var name = Encoding.UTF8.GetString(entry.Slice(EntryLength, nameLength));
         int flags = U16(entry, 8), method = U16(entry, 10);
-        if ((flags & 1) != 0 || method is not (0 or 8)) throw Damaged($"its record {Text.Quote(name)} is encrypted or compressed by method {method}");
+        if ((flags & 1) != 0 || method is not (0 or 8))
+            throw Damaged($"its record {Printable.Quote(name)} is encrypted or compressed by method {method}");
         long stored = U32(entry, 20), length = U32(entry, 24), header = U32(entry, 42);
         ReadZip64Sizes(entry.Slice(EntryLength + nameLength, extraLength), ref length, ref stored, ref header);
         if (stored < 0 || length < 0 || header < 0 || header > directoryOffset - LocalHeaderLength || (method == 0 && stored != length))
-            throw Damaged($"its record {Text.Quote(name)} claims impossible sizes");
+            throw Damaged($"its record {Printable.Quote(name)} claims impossible sizes");
         Span<byte> local = stackalloc byte[LocalHeaderLength];
         TensorFile.ReadExactly(_path, _handle, local, header);
         var data = header + LocalHeaderLength + U16(local, 26) + U16(local, 28);
         if (U32(local, 0) != LocalSignature || data > directoryOffset || stored > directoryOffset - data)
-            throw Damaged($"its record {Text.Quote(name)} is damaged or cut off");
+            throw Damaged($"its record {Printable.Quote(name)} is damaged or cut off");
         return new ZipEntry(name, method == 8, U32(entry, 16), stored, length, data);
     }
 

@@ -48,17 +48,19 @@ internal static class CheckpointInspection
         yield return Line("types", string.Join(", ", summary.Types.Select(t => $"{t.Key} {t.Value:n0}")));
         yield return Line("provenance", Provenance(summary.Provenance));
         if (!listTensors && summary.Config is not null) yield break;
-        foreach (var tensor in file.Tensors) yield return $"  {tensor.Type,-4} {tensor.ShapeText,-20} {Printable(tensor.Name)}";
+        foreach (var tensor in file.Tensors) yield return $"  {tensor.Type,-4} {tensor.ShapeText,-20} {Printable.Clean(tensor.Name)}";
     }
 
     private static IEnumerable<string> Architecture(ClipConfig config)
     {
         var (vision, text) = (config.Vision, config.Text);
         yield return Line("images", $"{config.ImageResolution} px in patches of {config.PatchSize}, {Tower(vision)}");
-        yield return Line("texts", $"{config.ContextLength} positions{(config.StretchedPositions ? " (stretched)" : "")}, {config.VocabularySize:n0} tokens, {Tower(text)}");
+        var stretched = config.StretchedPositions ? " (stretched)" : "";
+        yield return Line("texts", $"{config.ContextLength} positions{stretched}, {config.VocabularySize:n0} tokens, {Tower(text)}");
         yield return Line("embedding", config.EmbedDim.ToString());
-        if (config.Moe is { } moe)
-            yield return Line("experts", $"{moe.Experts}, top-{moe.TopK}, in the last {moe.LayersOf(vision)} image and {moe.LayersOf(text)} text blocks");
+        if (config.Moe is not { } moe) yield break;
+        var layers = $"in the last {moe.LayersOf(vision)} image and {moe.LayersOf(text)} text blocks";
+        yield return Line("experts", $"{moe.Experts}, top-{moe.TopK}, {layers}");
     }
 
     private static string Tower(TowerConfig tower) => $"{Amount(tower.Layers, "block")}, width {tower.Width}, {Amount(tower.Heads, "head")}";
@@ -66,10 +68,10 @@ internal static class CheckpointInspection
     private static string Provenance(Provenance? provenance) => provenance is null ? "not recorded" : string.Join(", ",
         new[]
         {
-            provenance.Stage is { } stage ? $"stage {Printable(stage)}" : null,
+            provenance.Stage is { } stage ? $"stage {Printable.Clean(stage)}" : null,
             provenance.Step is { } step ? $"step {step:n0}" : null,
-            provenance.ExperimentHash is { } experiment ? $"experiment {Printable(experiment)}" : null,
-            provenance.BaseSha256 is { } sha256 ? $"from the file with SHA-256 {Printable(sha256)}" : null,
+            provenance.ExperimentHash is { } experiment ? $"experiment {Printable.Clean(experiment)}" : null,
+            provenance.BaseSha256 is { } sha256 ? $"from the file with SHA-256 {Printable.Clean(sha256)}" : null,
         }.OfType<string>());
 
     private static string Description(CheckpointSummary summary) => Kind(summary) switch
@@ -80,9 +82,6 @@ internal static class CheckpointInspection
     };
 
     private static string Kind(CheckpointSummary summary) => summary.Config is null ? "tensors" : summary.Config.Moe is null ? "dense" : "moe";
-
-    /// <summary>Names come out of the file and must not steer the terminal.</summary>
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '?' : c));
 
     private static string Amount(int count, string what) => count == 1 ? $"1 {what}" : $"{count:n0} {what}s";
 

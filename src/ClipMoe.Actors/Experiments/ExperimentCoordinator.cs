@@ -25,6 +25,8 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private IActorRef _client = ActorRefs.Nobody;
     private IActorRef _stage = ActorRefs.Nobody;
     private bool _stopping;
+    private string? _onlyStage;
+    private StageResult? _before;
 
     public override string PersistenceId { get; } = "experiment";
 
@@ -51,6 +53,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void Run(RunExperiment command)
     {
         _client = Sender;
+        _onlyStage = command.OnlyStage;
         if (_state.Accepted is not { } accepted)
         {
             Persist(new ExperimentAccepted(_workspace.Experiment.Name, _workspace.Hash, _workspace.DataDescription), e =>
@@ -102,6 +105,11 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     private void Next()
     {
+        if (_onlyStage is not null)
+        {
+            RunOnly(_plan[_onlyStage]);
+            return;
+        }
         if (_state.Next(_plan) is not { } spec)
         {
             Complete();
@@ -112,10 +120,31 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         }
         else
         {
-            var state = _state;
-            Task.Run(() => new StageReady(spec, spec is TrainModel train ? _workspace.TotalSteps(train, state) : null, null))
-                .PipeTo(Self, failure: e => new StageReady(spec, null, e));
+            Prepare(spec);
         }
+    }
+
+    private void RunOnly(StageSpec spec)
+    {
+        if (spec.Reads.FirstOrDefault(r => !_state.Completed.ContainsKey(r)) is { } missing)
+        {
+            End(new RunFailed(spec.Name, new UserErrorException(
+                $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_workspace.Folder.Root}: run it first, or all with clipmoe run --resume.")));
+            return;
+        }
+        _before = _state.Completed.GetValueOrDefault(spec.Name);
+        Persist(new StageReset(spec.Name), reset =>
+        {
+            _state = _state.Apply(reset);
+            Prepare(spec);
+        });
+    }
+
+    private void Prepare(StageSpec spec)
+    {
+        var state = _state;
+        Task.Run(() => new StageReady(spec, spec is TrainModel train ? _workspace.TotalSteps(train, state) : null, null))
+            .PipeTo(Self, failure: e => new StageReady(spec, null, e));
     }
 
     private void Start(StageReady ready)
@@ -192,7 +221,8 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             Context.System.EventStream.Publish(new StageFinished(completed.Stage, completed.Result));
             Context.Stop(_stage);
             _stage = ActorRefs.Nobody;
-            Next();
+            if (_onlyStage is null) Next();
+            else End(new StageRerun(completed.Stage, completed.Result, _before));
         });
     }
 

@@ -36,6 +36,9 @@ public sealed record StageCompleted(string Stage, StageResult Result) : Experime
 /// <summary>The file that a stage left no longer matches its hash: the stage is finished again from its last checkpoint or shards.</summary>
 public sealed record StageDamaged(string Stage) : ExperimentEvent;
 
+/// <summary>A stage is to run again from its beginning: its result, its steps and its shards are forgotten.</summary>
+public sealed record StageReset(string Stage) : ExperimentEvent;
+
 /// <summary>What a stage leaves behind: its main file (relative to the output folder) and the file's hash, and figures for the report.</summary>
 public sealed record StageResult(string? File, string? Sha256, double Seconds)
 {

@@ -26,6 +26,12 @@ public sealed record ExperimentState
         ShardExtracted s => this with { Shards = Shards.Add(s) },
         ShardDamaged d => this with { Shards = Shards.RemoveAll(s => s.Stage == d.Stage && s.Shard == d.Shard) },
         StageDamaged d => this with { Completed = Completed.Remove(d.Stage), WeightsSha256 = null },
+        StageReset r => this with
+        {
+            Completed = Completed.Remove(r.Stage),
+            Ledger = Ledger.RemoveAll(l => l.Stage == r.Stage),
+            Shards = Shards.RemoveAll(s => s.Stage == r.Stage),
+        },
         StageCompleted s => this with { Completed = Completed.SetItem(s.Stage, s.Result) },
         ExperimentCompleted c => this with { WeightsSha256 = c.WeightsSha256 },
         _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),

@@ -119,7 +119,21 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
 }
 
 /// <summary>One stage: what it reads (names of earlier stages) and makes. Its output lies in a folder of the stage's name.</summary>
-public abstract record StageSpec(string Name);
+public abstract record StageSpec(string Name)
+{
+    /// <summary>Names of the earlier stages whose results it needs.</summary>
+    public IReadOnlyList<string> Reads => [.. (this switch
+    {
+        PrepareData => [],
+        LoadModel => [StagePlan.Data],
+        TrainModel t => [StagePlan.Data, t.From, (t.Order as ClusterPureOrder)?.Labels],
+        ExtractFeatures e => [StagePlan.Data, e.Model],
+        ClusterFeatures c => [c.Features, c.PreviousLabels],
+        AssembleMoe a => a.Models,
+        EvaluateModels e => e.Models,
+        _ => (IReadOnlyList<string?>)[],
+    }).OfType<string>()];
+}
 
 /// <summary>Makes or opens the data set, finds its bad samples, splits it, learns or loads the vocabulary.</summary>
 public sealed record PrepareData(string Name) : StageSpec(Name);

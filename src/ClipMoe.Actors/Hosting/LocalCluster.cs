@@ -48,7 +48,8 @@ public sealed class LocalCluster : IAsyncDisposable
     }
 
     /// <summary>Runs the experiment, from where its journal stands, to its end or to the next stop.</summary>
-    public Task<RunOutcome> Run() => _coordinator.Ask<RunOutcome>(new RunExperiment(), Timeout.InfiniteTimeSpan);
+    /// <param name="onlyStage">Runs just this stage again, from its beginning.</param>
+    public Task<RunOutcome> Run(string? onlyStage = null) => _coordinator.Ask<RunOutcome>(new RunExperiment(onlyStage), Timeout.InfiniteTimeSpan);
 
     /// <summary>Asks the run to checkpoint and stop; <see cref="Run"/> then ends with <see cref="RunStopped"/>.</summary>
     public void Stop() => _coordinator.Tell(new StopExperiment());

@@ -20,6 +20,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("shard-damaged-1", typeof(ShardDamaged)),
         ("stage-completed-1", typeof(StageCompleted)),
         ("stage-damaged-1", typeof(StageDamaged)),
+        ("stage-reset-1", typeof(StageReset)),
         ("completed-1", typeof(ExperimentCompleted)),
     ];
 
@@ -51,5 +52,6 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(ShardDamaged))]
 [JsonSerializable(typeof(StageCompleted))]
 [JsonSerializable(typeof(StageDamaged))]
+[JsonSerializable(typeof(StageReset))]
 [JsonSerializable(typeof(ExperimentCompleted))]
 internal sealed partial class EventJson : JsonSerializerContext;

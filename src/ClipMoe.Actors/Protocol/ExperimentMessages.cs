@@ -3,7 +3,8 @@ using ClipMoe.Actors.Experiments;
 namespace ClipMoe.Actors.Protocol;
 
 /// <summary>Command line → coordinator: run, or take up again, the experiment of this output folder.</summary>
-public sealed record RunExperiment;
+/// <param name="OnlyStage">Run just this stage, from its beginning; the stages that it reads must be done.</param>
+public sealed record RunExperiment(string? OnlyStage = null);
 
 /// <summary>Command line → coordinator: checkpoint and stop (Ctrl-C).</summary>
 public sealed record StopExperiment;
@@ -12,6 +13,10 @@ public sealed record StopExperiment;
 public abstract record RunOutcome;
 
 public sealed record RunFinished(ExperimentState State) : RunOutcome;
+
+/// <summary>The one stage that was asked for is done.</summary>
+/// <param name="Before">Its result before, for comparison; null when it had not run.</param>
+public sealed record StageRerun(string Stage, StageResult Result, StageResult? Before) : RunOutcome;
 
 public sealed record RunStopped(string Stage) : RunOutcome;
 

@@ -19,8 +19,13 @@ internal static class ReportWriter
         var report = RunReportBuilder.Build(
             workspace, state, new ReportExperiment(experiment.Name, experiment.Seed, workspace.Hash, ExperimentYaml.Write(experiment)),
             EnvironmentOf(workspace, where, state));
-        ReportJson.Save(workspace.Folder.ReportJson, report);
+        Save(workspace.Folder, report);
         return report;
+    }
+
+    public static void Save(RunFolder folder, RunReport report)
+    {
+        ReportJson.Save(folder.ReportJson, report);
     }
 
     private static ReportEnvironment EnvironmentOf(Workspace workspace, LocalResources where, ExperimentState state)

@@ -5,15 +5,20 @@ namespace ClipMoe.Nodes.Commands;
 /// <summary>The command line <c>clipmoe</c>: one file per command in this folder, listed here and nowhere else.</summary>
 internal static class Root
 {
-    public static RootCommand Build() => new("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
+    public static RootCommand Build()
     {
-        RunCommand.Build(),
-        DataCommand.Build(),
-        ExperimentCommand.Build(),
-        TokenizeCommand.Build(),
-        TokenizerCommand.Build(),
-        BenchCommand.Build(),
-        ConvertCommand.Build(),
-        InspectCommand.Build(),
-    };
+        var root = new RootCommand("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
+        {
+            RunCommand.Build(),
+            DataCommand.Build(),
+            ExperimentCommand.Build(),
+            TokenizeCommand.Build(),
+            TokenizerCommand.Build(),
+            BenchCommand.Build(),
+            ConvertCommand.Build(),
+            InspectCommand.Build(),
+        };
+        foreach (var command in StageCommands.Build()) root.Add(command);
+        return root;
+    }
 }

@@ -1,11 +1,5 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Hosting;
-using ClipMoe.Actors.Protocol;
-using ClipMoe.Model;
-using ClipMoe.Model.Files;
 using ClipMoe.Nodes.Dashboard;
 using ClipMoe.Nodes.Options;
 
@@ -22,6 +16,7 @@ internal static class RunCommand
           clipmoe run --data photos/ --out runs/photos        your own pictures with captions beside them
           clipmoe run my.yaml --set mcl.steps=500 --workers 2
           clipmoe run my.yaml --out runs/mine --resume        goes on after Ctrl-C, a crash or a power cut
+          clipmoe run --seeds 3                               three seeds, and the paired gains over them
         """;
 
     public static Command Build()
@@ -51,12 +46,17 @@ internal static class RunCommand
         var resume = new Option<bool>("--resume") { Description = "Goes on with the run in the output folder where its journal stands." };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var sets = ExperimentCommand.SetOption();
+        var seeds = new Option<int?>("--seeds")
+        {
+            Description = "Runs so many seeds, from the experiment's on, each in a folder of its own, and reports their paired gains.", HelpName = "N",
+        };
         AtLeastOne(workers);
         AtLeastOne(threads);
+        AtLeastOne(seeds);
 
         var command = new Command("run", "Runs the whole pipeline on this machine, from a base CLIP to a CLIP-MoE and its report." + Examples)
         {
-            file, output, data, workers, threads, device, sets, resume, json,
+            file, output, data, workers, threads, device, sets, seeds, resume, json,
         };
         command.SetAction(async result =>
         {
@@ -65,49 +65,27 @@ internal static class RunCommand
             var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, overrides);
             var folder = new RunFolder(Path.GetFullPath(result.GetValue(output) ?? Path.Combine("runs", experiment.Name)));
             var where = LocalResources.Choose(experiment, result.GetValue(device)!, result.GetValue(workers), result.GetValue(threads));
-            return await Run(experiment, folder, where, result.GetValue(resume), result.GetValue(json));
+            using var view = RunView.Create(result.GetValue(json));
+            return result.GetValue(seeds) is { } count
+                ? await RunSeeds(experiment, count, folder, where, result.GetValue(resume), view)
+                : await LocalRun.Run(experiment, folder, where, result.GetValue(resume), view);
         });
         return command;
     }
 
-    private static async Task<int> Run(Experiment experiment, RunFolder folder, LocalResources where, bool resume, bool json)
+    private static async Task<int> RunSeeds(Experiment experiment, int count, RunFolder folder, LocalResources where, bool resume, RunView view)
     {
-        var hash = ExperimentHash.Of(experiment);
-        using var held = RunFolderLock.Take(folder, resume);
-        AtomicFile.WriteAllText(folder.Experiment, ExperimentYaml.Write(experiment));
-        var workspace = new Workspace(experiment, hash, folder, where.Device);
-        await using var cluster = new LocalCluster(workspace, where.Workers);
-        using var view = RunView.Create(json);
-        cluster.Observe(view.Show);
-
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        view.Show(new RunStarted(
-            experiment.Name, hash, folder.Root, where.Workers, where.Describe(), [.. StagePlan.For(experiment).Stages.Select(s => s.Name)]));
-        switch (await cluster.Run())
+        var runs = Enumerable.Range(0, count).Select(i => experiment with { Seed = experiment.Seed + (ulong)i })
+            .Select(e => (Experiment: e, Folder: new RunFolder(Path.Combine(folder.Root, $"seed-{e.Seed}")))).ToList();
+        foreach (var run in runs)
         {
-            case RunFinished finished:
-                var report = ReportWriter.Write(workspace, where, finished.State);
-                view.Show(new RunEnded(report.WeightsSha256, report.Checkpoint, folder.ReportHtml));
-                return ExitCodes.Success;
-            case RunStopped:
-                view.Show(new RunWarning($"Stopped at a checkpoint; go on with: clipmoe run … --out {folder.Root} --resume"));
-                return ExitCodes.Interrupted;
-            case RunFailed { Cause: UserErrorException or IOException } failed:
-                throw failed.Cause;
-            case RunFailed failed:
-                throw new InvalidOperationException($"stage {failed.Stage} failed: {failed.Cause.Message}", failed.Cause);
-            default:
-                throw new InvalidOperationException("the run ended in an unknown way");
+            var exitCode = await LocalRun.Run(run.Experiment, run.Folder, where, resume, view);
+            if (exitCode != ExitCodes.Success) return exitCode;
         }
-
-        // The first signal stops at a checkpoint; a second one ends the process as usual.
-        void Stop(PosixSignalContext signal)
-        {
-            if (!view.Stopping()) return;
-            signal.Cancel = true;
-            cluster.Stop();
-        }
+        var combined = SeedReport.Combine([.. runs.Select(r => (Path.GetFileName(r.Folder.Root), ReportJson.Load(r.Folder.ReportJson)))], experiment);
+        ReportWriter.Save(folder, combined);
+        view.Show(new RunEnded(combined.WeightsSha256, combined.Checkpoint, folder.ReportHtml));
+        return ExitCodes.Success;
     }
 
     private static void AtLeastOne(Option<int?> option) => option.Validators.Add(result =>

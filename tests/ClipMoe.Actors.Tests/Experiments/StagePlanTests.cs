@@ -35,16 +35,7 @@ public sealed class StagePlanTests
         var seen = new HashSet<string>();
         foreach (var stage in plan.Stages)
         {
-            string?[] reads = stage switch
-            {
-                TrainModel t => [t.From, (t.Order as ClusterPureOrder)?.Labels],
-                ExtractFeatures e => [e.Model],
-                ClusterFeatures c => [c.Features, c.PreviousLabels],
-                AssembleMoe a => [.. a.Models],
-                EvaluateModels e => [.. e.Models],
-                _ => [],
-            };
-            Assert.All(reads.OfType<string>(), r => Assert.Contains(r, seen));
+            Assert.All(stage.Reads, r => Assert.Contains(r, seen));
             Assert.True(seen.Add(stage.Name), $"{stage.Name} occurs twice");
         }
     }

@@ -22,6 +22,7 @@ public sealed class EventSerializerTests : IDisposable
         new ShardDamaged("extract-1", 3),
         new StageCompleted("base", new StageResult("f", "h", 12) { Steps = 3, FinalLoss = 1.5, ImagesPerSecond = 10, ClusterSizes = [5, 3] }),
         new StageDamaged("base"),
+        new StageReset("base"),
         new ExperimentCompleted("h"),
     ];
 

@@ -1,0 +1,62 @@
+using System.CommandLine;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Model;
+using ClipMoe.Nodes.Dashboard;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe train | embed | cluster | assemble | evaluate</c>: one stage of an existing run again, alone.</summary>
+internal static class StageCommands
+{
+    public static IEnumerable<Command> Build() =>
+    [
+        Build<TrainModel>("train", "Trains one model of a run again", "mcl-2"),
+        Build<ExtractFeatures>("embed", "Extracts the features of all training samples again", "extract-1"),
+        Build<ClusterFeatures>("cluster", "Clusters features again", "cluster-1"),
+        Build<AssembleMoe>("assemble", "Puts experts together again", "assemble"),
+        Build<EvaluateModels>("evaluate", "Measures the models of a run again", "evaluate"),
+    ];
+
+    private static Command Build<T>(string name, string what, string example)
+        where T : StageSpec
+    {
+        var stage = new Argument<string?>("STAGE")
+        {
+            Description = "Name of the stage; not needed where the run has just one of the kind.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var output = new Option<string>("--out") { Description = "Output folder of the run.", HelpName = "DIR", Required = true };
+        var workers = new Option<int?>("--workers") { Description = "Workers in this process.", HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "Compute threads of each worker.", HelpName = "N" };
+        var device = new Option<string>("--device") { Description = "cpu, cuda:N or auto.", DefaultValueFactory = _ => "auto", HelpName = "NAME" };
+        var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
+        var command = new Command(
+            name, $"{what}, from its beginning, by what the stages before it made.\n\nExample:\n  clipmoe {name} {example} --out runs/demo")
+        {
+            stage, output, workers, threads, device, json,
+        };
+        command.SetAction(async result =>
+        {
+            var folder = new RunFolder(Path.GetFullPath(result.GetValue(output)!));
+            if (!File.Exists(folder.Journal)) throw new UserErrorException($"{folder.Root} holds no run: start one with clipmoe run --out {folder.Root}.");
+            var experiment = ExperimentFile.Load(folder.Experiment, []);
+            var where = LocalResources.Choose(experiment, result.GetValue(device)!, result.GetValue(workers), result.GetValue(threads));
+            using var view = RunView.Create(result.GetValue(json));
+            return await LocalRun.RunStage(experiment, folder, where, Choose<T>(experiment, result.GetValue(stage)), view);
+        });
+        return command;
+    }
+
+    /// <exception cref="UserErrorException">The run has no such stage, or several and none was named.</exception>
+    private static string Choose<T>(Experiment experiment, string? name)
+        where T : StageSpec
+    {
+        var stages = StagePlan.For(experiment).Stages.OfType<T>().Select(s => s.Name).ToList();
+        if (name is null && stages.Count == 1) return stages[0];
+        if (name is not null && stages.Contains(name)) return name;
+        throw new UserErrorException(name is null
+            ? $"the run has several such stages: name one of {string.Join(", ", stages)}."
+            : $"the run has no such stage {name}: it has {string.Join(", ", stages)}.");
+    }
+}

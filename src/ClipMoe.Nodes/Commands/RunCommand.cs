@@ -48,7 +48,8 @@ internal static class RunCommand
         var sets = ExperimentCommand.SetOption();
         var seeds = new Option<int?>("--seeds")
         {
-            Description = "Runs so many seeds, from the experiment's on, each in a folder of its own, and reports their paired gains.", HelpName = "N",
+            Description = "Runs so many seeds, from the experiment's on, each in a folder of its own, and reports their paired gains.",
+            HelpName = "N",
         };
         AtLeastOne(workers);
         AtLeastOne(threads);

@@ -101,7 +101,8 @@ public sealed class Workspace(Experiment experiment, string hash, RunFolder fold
     {
         var stream = StreamOf(stage.Name);
         if (labels is null) return EpochOrder.Shuffled(experiment.Seed, stream, Data.Train.Length, experiment.Batch.Size);
-        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, experiment.Mcl.Leftovers);
+        var mcl = experiment.Mcl;
+        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, mcl.Leftovers, mcl.Schedule);
     }
 
     /// <summary>Checkpoints of a training stage.</summary>

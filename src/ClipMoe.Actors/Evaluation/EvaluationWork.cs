@@ -29,7 +29,7 @@ internal static class EvaluationWork
             Scores(work.Model, RetrievalResult.Of(ranks, RetrievalProtocol.Of(data.Images.Name, "test", images.Count, imageOfCaption))),
             Probes(workspace, replica, images),
             [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
-            work.WithExamples ? TextToImage(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
+            work.WithExamples ? ExamplesOf(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
     }
 
     private static RetrievalScores Scores(string model, RetrievalResult result)
@@ -75,19 +75,22 @@ internal static class EvaluationWork
         }
     }
 
-    /// <summary>Captions spread over the held-out samples, and the pictures that the model finds for them.</summary>
-    private static List<RetrievalExample> TextToImage(
+    /// <summary>Samples spread over the held-out ones: the pictures that the model finds for their captions, and the captions for their pictures.</summary>
+    private static List<RetrievalExample> ExamplesOf(
         RunData data, string model, int resolution, Features images, Features captions, RetrievalRanks ranks)
     {
         var examples = new List<RetrievalExample>();
         for (var e = 0; e < Math.Min(Examples, captions.Count); e++)
         {
             var query = e * captions.Count / Examples;
-            var found = Retrieval.Nearest(captions[query], images, ResultsPerExample)
-                .Select(n => new RetrievedItem(Caption(n.Index), Picture(n.Index), n.Cosine, n.Index == query)).ToList();
-            examples.Add(new RetrievalExample(model, "text_to_image", Caption(query), Picture(query), ranks.OfCaptions[query] + 1, found));
+            examples.Add(Example("text_to_image", query, Retrieval.Nearest(captions[query], images, ResultsPerExample), ranks.OfCaptions[query]));
+            examples.Add(Example("image_to_text", query, Retrieval.Nearest(images[query], captions, ResultsPerExample), ranks.OfImages[query]));
         }
         return examples;
+
+        RetrievalExample Example(string direction, int query, IReadOnlyList<(int Index, float Cosine)> nearest, int rank) => new(
+            model, direction, Caption(query), Picture(query), rank + 1,
+            [.. nearest.Select(n => new RetrievedItem(Caption(n.Index), Picture(n.Index), n.Cosine, n.Index == query))]);
 
         string Caption(int position) => data.Images.Caption(data.HeldOut[position]).Long;
 

@@ -99,6 +99,8 @@ public sealed record MclSettings
     public double WeightDecay { get; init; } = 0.2;
     public int WarmupSteps { get; init; } = 200;
     public Leftovers Leftovers { get; init; } = Leftovers.Merge;
+    /// <summary>In which order an epoch visits the batches of its clusters.</summary>
+    public BatchSchedule Schedule { get; init; } = BatchSchedule.RoundRobin;
     [JsonPropertyName("kmeans_iterations")]
     public int KMeansIterations { get; init; } = 50;
     [JsonPropertyName("kmeans_restarts")]

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using ClipMoe.Model.Clip;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -15,6 +16,8 @@ public sealed record RunReport
     /// <summary>Path of the final checkpoint, relative to the report.</summary>
     public required string Checkpoint { get; init; }
     public required double Seconds { get; init; }
+    /// <summary>Architecture of the final checkpoint.</summary>
+    public required ClipConfig Model { get; init; }
     public required ReportEnvironment Environment { get; init; }
     public required ReportData Data { get; init; }
     /// <summary>Samples that could not be read and were left out.</summary>
@@ -95,7 +98,7 @@ public sealed record ExpertLoad(string Model, string Tower, int Layer, IReadOnly
 
 /// <summary>One query and what the model found for it, best first.</summary>
 /// <param name="Direction">text_to_image or image_to_text.</param>
-/// <param name="Picture">PNG of the query's image.</param>
+/// <param name="Picture">The query's image as a small PNG, or another format that browsers show.</param>
 /// <param name="Rank">Of the first correct result among all candidates, from 1.</param>
 public sealed record RetrievalExample(
     string Model, string Direction, string Caption, byte[] Picture, int Rank, IReadOnlyList<RetrievedItem> Results);

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Data;
+using ClipMoe.Model.Checkpoints;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -12,11 +13,14 @@ public static class RunReportBuilder
         var stages = plan.Stages.Select(s => Stage(s, state)).ToList();
         var comparison = MethodComparison.Of(
             [(workspace.Experiment.Seed, evaluation.Retrieval)], Methods(workspace.Experiment), StepsOf(workspace.Experiment, state));
-        return new RunReport
+        var checkpoint = state.Completed[StagePlan.Routers].File!;
+        using var model = TensorFile.Open(workspace.Folder.Absolute(checkpoint));
+        var report = new RunReport
         {
             Experiment = experiment,
             WeightsSha256 = state.WeightsSha256 ?? throw new InvalidOperationException("the run is not finished"),
-            Checkpoint = state.Completed[StagePlan.Routers].File!,
+            Checkpoint = checkpoint,
+            Model = CheckpointConfig.Infer(model),
             Seconds = stages.Sum(s => s.Seconds),
             Environment = environment,
             Data = new ReportData(
@@ -31,6 +35,7 @@ public static class RunReportBuilder
             Examples = evaluation.Examples,
             Comparison = comparison,
         };
+        return report with { Notes = ReportNotes.Of(report) };
     }
 
     /// <summary>The MoE, then what it is compared with.</summary>

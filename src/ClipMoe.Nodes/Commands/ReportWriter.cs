@@ -5,6 +5,7 @@ using ClipMoe.Actors.Experiments;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Nodes.Dashboard;
 using ClipMoe.Nodes.Options;
 using TorchSharp;
 
@@ -26,6 +27,7 @@ internal static class ReportWriter
     public static void Save(RunFolder folder, RunReport report)
     {
         ReportJson.Save(folder.ReportJson, report);
+        ReportHtml.Save(folder.ReportHtml, report);
     }
 
     private static ReportEnvironment EnvironmentOf(Workspace workspace, LocalResources where, ExperimentState state)

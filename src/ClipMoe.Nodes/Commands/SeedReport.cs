@@ -10,7 +10,7 @@ internal static class SeedReport
     {
         var (folder, first) = runs[0];
         var steps = first.Comparison?.Methods.Where(m => m.Steps is not null).ToDictionary(m => m.Method, m => m.Steps!.Value) ?? [];
-        return first with
+        var combined = first with
         {
             Checkpoint = $"{folder}/{first.Checkpoint}",
             Seconds = runs.Sum(r => r.Report.Seconds),
@@ -19,5 +19,6 @@ internal static class SeedReport
             SeedRuns = [.. runs.Select(r => new SeedRun(
                 r.Report.Experiment.Seed, r.Report.Experiment.Hash, r.Report.WeightsSha256, $"{r.Folder}/report.html"))],
         };
+        return combined with { Notes = ReportNotes.Of(combined) };
     }
 }

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Model.Clip;
 using ClipMoe.Model.Datasets.Scenes;
 using ClipMoe.Nodes.Options;
 
@@ -11,12 +12,13 @@ internal static class SampleReport
     {
         var experiment = ExperimentFile.Load(null, []);
         var random = new Random(7);
-        return new RunReport
+        var report = new RunReport
         {
             Experiment = new ReportExperiment("demo", 0, ExperimentHash.Of(experiment), ExperimentYaml.Write(experiment)),
             WeightsSha256 = new string('a', 64),
             Checkpoint = "stages/routers/model.safetensors",
             Seconds = 301.5,
+            Model = ClipConfig.Named("scenes") with { Moe = new MoeConfig(4, 2, 4) },
             Environment = new ReportEnvironment
             {
                 ClipMoe = "1.0.0",
@@ -40,8 +42,9 @@ internal static class SampleReport
             Comparison = MethodComparison.Of(
                 [.. (seeds.Count == 0 ? [0UL] : seeds).Select(s => (s, Evaluations(s)))],
                 ["moe", "direct", "hard_batch", "upcycle"],
-                new Dictionary<string, int> { ["base"] = 3000, ["moe"] = 900, ["direct"] = 900, ["hard_batch"] = 900, ["upcycle"] = 900 }),
+                new Dictionary<string, int> { ["moe"] = 900, ["direct"] = 900, ["hard_batch"] = 900, ["upcycle"] = 900 }),
         };
+        return report with { Notes = ComparisonVerdict.Sentences(report.Comparison!) };
     }
 
     /// <summary>The table of the feasibility study, with directions a little apart.</summary>

@@ -19,8 +19,6 @@ public sealed class ExperimentFileTests
         var experiment = ExperimentFile.Load(null, []);
 
         Assert.Equal("demo", experiment.Name);
-        Assert.Equal(250, experiment.Mcl.Steps);
-        Assert.Equal(5e-3, experiment.Mcl.LearningRate);
         Assert.Equal([Comparison.Direct, Comparison.HardBatch, Comparison.Upcycle], experiment.Evaluation.Compare);
     }
 
@@ -127,6 +125,7 @@ public sealed class ExperimentFileTests
             moe:
               top_k: 5
               init: upcycel
+              experts: 4
             model: {round_to_half: yes}
             stages: 3
             evaluation: {compare: [direct, direct]}
@@ -143,10 +142,10 @@ public sealed class ExperimentFileTests
                 "line 8, mcl.learning_rate: found -1; allowed is a number from 0 to 10.",
                 "line 9, mcl.stages: the key stands twice; the first is on line 7.",
                 "line 12, moe.init: found upcycel; allowed are mcl, upcycle; did you mean upcycle?",
-                "line 13, model.round_to_half: found yes; allowed are true and false.",
-                "line 14, stages: there is no such key; did you mean mcl.stages?",
-                "line 15, evaluation.compare: found a list; allowed is a list, in brackets, of different ones of direct, hard_batch, upcycle.",
-                "line 16, data: found 7; allowed is a section with " + string.Join(", ", ((SchemaSection)ExperimentSchema.Root.Children["data"]).Children.Keys) + ".",
+                "line 14, model.round_to_half: found yes; allowed are true and false.",
+                "line 15, stages: there is no such key; did you mean mcl.stages?",
+                "line 16, evaluation.compare: found a list; allowed is a list, in brackets, of different ones of direct, hard_batch, upcycle.",
+                "line 17, data: found 7; allowed is a section with " + string.Join(", ", ((SchemaSection)ExperimentSchema.Root.Children["data"]).Children.Keys) + ".",
                 "--set router.epochs=0.5, router.epochs: found 0.5; allowed is a whole number from 1 to 1000000.",
                 "line 11, moe.top_k: found 5; allowed are at most as many as moe.experts, 4.",
             ],
@@ -155,10 +154,10 @@ public sealed class ExperimentFileTests
 
     [Theory]
     [InlineData("batch: {size: 8, leaves: 16}", "line 1, batch.leaves: found 16; allowed are at most as many leaves as batch.size, 8.")]
-    [InlineData("batch:\n  size: 4", "line 2, batch.leaves: found 8; allowed are at most as many leaves as batch.size, 4.")]
-    [InlineData("moe: {top_k: 5}", "line 1, moe.top_k: found 5; allowed are at most as many as moe.experts, 4.")]
-    [InlineData("mcl: {stages: 2}", "line 1, moe.experts: found 4; with init: mcl the base and each of the 2 stages (mcl.stages) give one expert, so it must be 3.")]
-    [InlineData("mcl: {warmup_steps: 250}", "line 1, mcl.warmup_steps: found 250; allowed are fewer than mcl.steps, 250.")]
+    [InlineData("batch:\n  size: 4\n  leaves: 8", "line 3, batch.leaves: found 8; allowed are at most as many leaves as batch.size, 4.")]
+    [InlineData("moe: {top_k: 5, experts: 4}\nmcl: {stages: 3}", "line 1, moe.top_k: found 5; allowed are at most as many as moe.experts, 4.")]
+    [InlineData("mcl: {stages: 2}\nmoe: {experts: 4}", "line 2, moe.experts: found 4; with init: mcl the base and each of the 2 stages (mcl.stages) give one expert, so it must be 3.")]
+    [InlineData("mcl: {warmup_steps: 250, steps: 250}", "line 1, mcl.warmup_steps: found 250; allowed are fewer than mcl.steps, 250.")]
     [InlineData("data: {test_split: 1.5}", "line 1, data.test_split: found 1.5; allowed is a fraction below 1 or a whole number of samples.")]
     [InlineData("data: {image_root: x}", "line 1, data.image_root: it says where the images of data.path lie, but data.path is not given.")]
     [InlineData("model: {checkpoint: x}", "line 1, data.vocabulary: it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: bpe_simple_vocab_16e6.txt.gz).")]

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace ClipMoe.Model.Images;
 
 /// <summary>
@@ -9,13 +11,15 @@ internal sealed class BicubicTaps
     /// <summary>8 bits of value and two more for overshoot leave this many of an int for the fraction.</summary>
     public const int FractionBits = 32 - 8 - 2;
 
-    private const double Support = 2.0;
+    /// <summary>Vector code takes so many source pixels at once.</summary>
+    public const int GroupSize = 4;
 
-    /// <param name="sourceSize">Pixels before.</param>
-    /// <param name="resultSize">Pixels after.</param>
-    /// <param name="first">First output wanted.</param>
-    /// <param name="count">Number of outputs wanted.</param>
-    public BicubicTaps(int sourceSize, int resultSize, int first, int count)
+    private const double Support = 2.0;
+    private const int MaxKept = 128;
+
+    private static readonly ConcurrentDictionary<(int SourceSize, int ResultSize, int First, int Count), BicubicTaps> Kept = new();
+
+    private BicubicTaps(int sourceSize, int resultSize, int first, int count)
     {
         var scale = (double)sourceSize / resultSize;
         var stretch = Math.Max(scale, 1.0);
@@ -23,12 +27,12 @@ internal sealed class BicubicTaps
         var inverse = 1.0 / stretch;
         Count = count;
 
-        // An even number, so that vector code can take two at once; the last may be a zero.
-        Stride = ((int)Math.Ceiling(support) * 2 + 2) & ~1;
+        Stride = ((int)Math.Ceiling(support) * 2 + GroupSize) / GroupSize * GroupSize;
         Starts = new int[count];
         Lengths = new int[count];
         Exact = new double[count * Stride];
         Fixed = new int[count * Stride];
+        Split = new short[count * Stride * 8];
         for (var i = 0; i < count; i++)
         {
             var center = (first + i + 0.5) * scale;
@@ -44,6 +48,8 @@ internal sealed class BicubicTaps
                 if (sum != 0.0) taps[x] /= sum;
                 Fixed[i * Stride + x] = (int)((taps[x] < 0 ? -0.5 : 0.5) + taps[x] * (1 << FractionBits));
             }
+
+            for (var x = 0; x < length; x++) SetSplit(i * Stride + x, Fixed[i * Stride + x]);
         }
     }
 
@@ -65,9 +71,37 @@ internal sealed class BicubicTaps
     /// <summary>[Count, Stride], fixed point with <see cref="FractionBits"/>.</summary>
     public int[] Fixed { get; }
 
+    /// <summary>
+    /// <see cref="Fixed"/> as 16-bit parts for multiply-add instructions: for each output and each group of four source pixels, 16 times
+    /// value ≫ 8, then 16 times value ∧ 255; among the 16, pixels 0 and 1 alternate for four channels, then pixels 2 and 3.
+    /// </summary>
+    public short[] Split { get; }
+
     public int SourceStart => Starts[0];
 
     public int SourceEnd => Starts[^1] + Lengths[^1];
+
+    /// <summary>The coefficients for one dimension of an image. Some are kept: most images of a data set share a few sizes.</summary>
+    /// <param name="sourceSize">Pixels before.</param>
+    /// <param name="resultSize">Pixels after.</param>
+    /// <param name="first">First output wanted.</param>
+    /// <param name="count">Number of outputs wanted.</param>
+    public static BicubicTaps For(int sourceSize, int resultSize, int first, int count)
+    {
+        if (Kept.Count >= MaxKept) Kept.Clear();
+        return Kept.GetOrAdd((sourceSize, resultSize, first, count), k => new BicubicTaps(k.SourceSize, k.ResultSize, k.First, k.Count));
+    }
+
+    private void SetSplit(int tap, int value)
+    {
+        const int partLength = 4 * GroupSize;
+        var (group, pixel) = Math.DivRem(tap, GroupSize);
+        for (var channel = 0; channel < 4; channel++)
+        {
+            var at = 2 * partLength * group + pixel / 2 * 8 + channel * 2 + pixel % 2;
+            (Split[at], Split[at + partLength]) = ((short)(value >> 8), (short)(value & 255));
+        }
+    }
 
     private static double Bicubic(double x)
     {

@@ -31,6 +31,15 @@ public static class ImageDecoder
         return new ImageInfo(rows.Format, rows.Layout.Mode, rows.Width, rows.Height);
     }
 
+    /// <summary>Decodes every pixel and keeps none: whether an image is whole.</summary>
+    /// <inheritdoc cref="Inspect"/>
+    public static ImageInfo Check(ReadOnlyMemory<byte> file, string name = "the image")
+    {
+        using var rows = Open(file, name);
+        for (var top = 0; top < rows.Height; top += rows.RowsPerStrip) rows.Read(top, Math.Min(rows.RowsPerStrip, rows.Height - top));
+        return new ImageInfo(rows.Format, rows.Layout.Mode, rows.Width, rows.Height);
+    }
+
     /// <summary>Decodes a whole image to RGB.</summary>
     /// <inheritdoc cref="Inspect"/>
     public static DecodedImage Decode(ReadOnlyMemory<byte> file, string name = "the image")

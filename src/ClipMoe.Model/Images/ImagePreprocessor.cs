@@ -11,8 +11,14 @@ namespace ClipMoe.Model.Images;
 /// <param name="maxPixels">Images claiming more pixels (width × height) are refused before they are decoded.</param>
 public sealed class ImagePreprocessor(int size, ImageConversion conversion, long maxPixels = ImageDecoder.MaxPixels)
 {
+    /// <summary>Larger sides are surely mistakes; a model has a few hundred pixels.</summary>
+    public const int MaxSize = 8192;
+
     /// <summary>Side of the square result, in pixels.</summary>
-    public int Size { get; } = size is > 0 and <= 8192 ? size : throw new ArgumentOutOfRangeException(nameof(size), size, "1 … 8192");
+    public int Size { get; } = size is > 0 and <= MaxSize ? size : throw new ArgumentOutOfRangeException(nameof(size), size, $"not 1 … {MaxSize}");
+
+    /// <summary>Whether an image becomes RGB before or after it is resized.</summary>
+    public ImageConversion Conversion => conversion;
 
     /// <summary>Bytes of one result: 3 · size².</summary>
     public int ResultLength => 3 * Size * Size;
@@ -30,11 +36,11 @@ public sealed class ImagePreprocessor(int size, ImageConversion conversion, long
         var resized = (geometry.Width, geometry.Height) != (rows.Width, rows.Height);
         var treatment = PixelConversion.TreatmentOf(rows.Layout.Mode, conversion, resized);
         using var resampler = PillowResampler.For(treatment, rows.Width, rows.Height, geometry);
-        var source = ArrayPool<uint>.Shared.Rent(rows.Width + 1);
+        var source = ArrayPool<uint>.Shared.Rent(rows.Width + BicubicTaps.GroupSize);
         var result = ArrayPool<uint>.Shared.Rent(Size);
         try
         {
-            Resample(rows, treatment, resampler, source.AsSpan(0, rows.Width + 1), result.AsSpan(0, Size), chw);
+            Resample(rows, treatment, resampler, source.AsSpan(0, rows.Width + BicubicTaps.GroupSize), result.AsSpan(0, Size), chw);
         }
         finally
         {
@@ -55,7 +61,7 @@ public sealed class ImagePreprocessor(int size, ImageConversion conversion, long
             for (var y = 0; y < count; y++)
             {
                 if (!resampler.Wants(top + y)) continue;
-                PixelConversion.Expand(strip.Slice(y * rows.RowBytes, rows.RowBytes), rows.Layout, treatment, source[..^1]);
+                PixelConversion.Expand(strip.Slice(y * rows.RowBytes, rows.RowBytes), rows.Layout, treatment, source[..rows.Width]);
                 resampler.Push(source);
                 while (resampler.TryPop(result))
                 {

@@ -5,8 +5,11 @@ namespace ClipMoe.Model.Images;
 /// </summary>
 internal abstract class ImageRows(ImageFormat format, PixelLayout layout, int width, int height) : IDisposable
 {
-    /// <summary>A strip stays below the size from which .NET would put it into its large-object heap.</summary>
-    private const int StripBytes = 80_000;
+    /// <summary>Larger strips are slower: glibc may give their memory back to the system each time.</summary>
+    private const int StripBytes = 32_000;
+
+    /// <summary>libvips decodes so many rows at once.</summary>
+    private const int MinStripRows = 8;
 
     public ImageFormat Format => format;
 
@@ -18,8 +21,8 @@ internal abstract class ImageRows(ImageFormat format, PixelLayout layout, int wi
 
     public int RowBytes => checked(width * layout.Stride);
 
-    /// <summary>Rows worth decoding at once; a multiple of 8, the height of a JPEG's blocks, where memory allows.</summary>
-    public int RowsPerStrip => StripBytes / RowBytes < 8 ? Math.Max(1, StripBytes / RowBytes) : StripBytes / RowBytes & ~7;
+    /// <summary>Rows worth decoding at once.</summary>
+    public int RowsPerStrip => Math.Min(height, Math.Max(MinStripRows, StripBytes / RowBytes / MinStripRows * MinStripRows));
 
     /// <summary>
     /// Rows <paramref name="top"/> … <paramref name="top"/> + <paramref name="count"/> − 1, each <see cref="RowBytes"/> long. Call with

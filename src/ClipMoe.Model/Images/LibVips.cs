@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NetVips;
 
 namespace ClipMoe.Model.Images;
@@ -32,4 +33,19 @@ internal static class LibVips
             _ => throw new ArgumentOutOfRangeException(nameof(format), format, "not decoded by libvips"),
         };
     }
+
+    /// <summary>
+    /// Decodes full rows into memory of libvips, to be given back with <see cref="NetVips.NetVips.Free"/>. <see cref="Region.Fetch"/> copies
+    /// them into a new array each time, which takes a tenth of the time of a whole decode.
+    /// </summary>
+    /// <exception cref="VipsException">The pixels are damaged.</exception>
+    public static nint Fetch(Region region, int top, int width, int count)
+    {
+        var rows = vips_region_fetch(region.DangerousGetHandle(), 0, top, width, count, out _);
+        GC.KeepAlive(region);
+        return rows != 0 ? rows : throw new VipsException("the rows cannot be decoded");
+    }
+
+    [DllImport("libvips.so.42")]
+    private static extern nint vips_region_fetch(nint region, int left, int top, int width, int height, out nuint length);
 }

@@ -18,7 +18,7 @@ internal abstract class PillowResampler : IDisposable
     /// <summary>Whether source row <paramref name="y"/> contributes to a result row. Rows that do not need not be pushed.</summary>
     public abstract bool Wants(int y);
 
-    /// <summary>The next wanted row, followed by at least one more pixel of any value.</summary>
+    /// <summary>The next wanted row, followed by <see cref="BicubicTaps.GroupSize"/> more pixels of any value.</summary>
     public abstract void Push(ReadOnlySpan<uint> row);
 
     /// <summary>Computes the next row of the result, if all of its source rows are there.</summary>
@@ -43,8 +43,8 @@ internal sealed class BicubicResampler<TKernel> : PillowResampler where TKernel 
     public BicubicResampler(int width, int height, ResizeGeometry geometry)
     {
         _width = geometry.Size;
-        _horizontal = new BicubicTaps(width, geometry.Width, geometry.Left, _width);
-        _vertical = new BicubicTaps(height, geometry.Height, geometry.Top, _width);
+        _horizontal = BicubicTaps.For(width, geometry.Width, geometry.Left, _width);
+        _vertical = BicubicTaps.For(height, geometry.Height, geometry.Top, _width);
         _windowStart = _windowEnd = _vertical.SourceStart;
         _capacity = Math.Min(4 * _vertical.Stride, _vertical.SourceEnd - _vertical.SourceStart);
         _window = ArrayPool<uint>.Shared.Rent(_capacity * _width);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -57,6 +58,7 @@ internal static class PixelConversion
     /// <param name="pixels">Receives the row.</param>
     public static void Expand(ReadOnlySpan<byte> row, PixelLayout layout, PixelTreatment treatment, Span<uint> pixels)
     {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(row.Length, pixels.Length * layout.Stride);
         switch (layout.Mode)
         {
             case PixelMode.Gray16:
@@ -110,17 +112,32 @@ internal static class PixelConversion
     }
 
     /// <summary>RGB pixels as a row in each of three planes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToPlanes(ReadOnlySpan<uint> pixels, Span<byte> red, Span<byte> green, Span<byte> blue)
     {
         red = red[..pixels.Length];
         green = green[..pixels.Length];
         blue = blue[..pixels.Length];
-        for (var x = 0; x < pixels.Length; x++)
+        var x = 0;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            var gather = Vector128.Create((byte)0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 255, 255, 255, 255);
+            for (; x + Vector128<uint>.Count <= pixels.Length; x += Vector128<uint>.Count)
+            {
+                var planes = Vector128.Shuffle(Vector128.Create(pixels[x..]).AsByte(), gather).AsUInt32();
+                MemoryMarshal.Write(red[x..], planes[0]);
+                MemoryMarshal.Write(green[x..], planes[1]);
+                MemoryMarshal.Write(blue[x..], planes[2]);
+            }
+        }
+
+        for (; x < pixels.Length; x++)
             (red[x], green[x], blue[x]) = ((byte)pixels[x], (byte)(pixels[x] >> 8), (byte)(pixels[x] >> 16));
     }
 
     private static uint Grey(int value) => (uint)value * 0x010101;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ExpandOpaque(ReadOnlySpan<byte> row, PixelLayout layout, Span<uint> pixels)
     {
         var (stride, sample) = (layout.Stride, layout.SampleBytes);
@@ -134,8 +151,10 @@ internal static class PixelConversion
         if (stride == 3 && Vector128.IsHardwareAccelerated)
         {
             var spread = Vector128.Create((byte)0, 1, 2, 255, 3, 4, 5, 255, 6, 7, 8, 255, 9, 10, 11, 255);
+            ref var from = ref MemoryMarshal.GetReference(row);
+            ref var to = ref MemoryMarshal.GetReference(pixels);
             for (; 3 * x + Vector128<byte>.Count <= row.Length; x += 4)
-                Vector128.Shuffle(Vector128.Create(row[(3 * x)..]), spread).AsUInt32().CopyTo(pixels[x..]);
+                Vector128.Shuffle(Vector128.LoadUnsafe(ref from, (nuint)(3 * x)), spread).AsUInt32().StoreUnsafe(ref to, (nuint)x);
         }
 
         for (; x < pixels.Length; x++)

@@ -3,12 +3,13 @@ using NetVips;
 namespace ClipMoe.Model.Images;
 
 /// <summary>Rows decoded by libvips, strip by strip, so that a large photo is never whole in memory.</summary>
-internal sealed class VipsRows : ImageRows
+internal sealed unsafe class VipsRows : ImageRows
 {
     private readonly Image _image;
     private readonly Region _region;
     private readonly byte[] _file;
     private readonly string _name;
+    private nint _strip;
 
     private VipsRows(ImageFormat format, PixelLayout layout, Image image, byte[] file, string name)
         : base(format, layout, image.Width, image.Height)
@@ -36,9 +37,11 @@ internal sealed class VipsRows : ImageRows
 
     public override ReadOnlySpan<byte> Read(int top, int count)
     {
+        FreeStrip();
         try
         {
-            return _region.Fetch(0, top, Width, count);
+            _strip = LibVips.Fetch(_region, top, Width, count);
+            return new ReadOnlySpan<byte>((void*)_strip, checked(count * RowBytes));
         }
         catch (VipsException e)
         {
@@ -48,8 +51,15 @@ internal sealed class VipsRows : ImageRows
 
     public override void Dispose()
     {
+        FreeStrip();
         _region.Dispose();
         _image.Dispose();
+    }
+
+    private void FreeStrip()
+    {
+        NetVips.NetVips.Free(_strip);
+        _strip = 0;
     }
 
     private static PixelLayout LayoutOf(ImageFormat format, byte[] file, Image image, string name)

@@ -8,6 +8,7 @@ internal static class BenchCommand
 {
     public static Command Build() => new("bench", "Measures the speed of one part on this machine.")
     {
+        ImagesBench.Build(),
         KMeansBench.Build(),
         TokenizerBench.Build(),
     };

@@ -14,6 +14,7 @@ internal static class Root
             ExperimentCommand.Build(),
             TokenizeCommand.Build(),
             TokenizerCommand.Build(),
+            PreprocessCommand.Build(),
             BenchCommand.Build(),
             ConvertCommand.Build(),
             InspectCommand.Build(),

@@ -13,11 +13,11 @@ public sealed class PillowResamplerTests
     public void Vector_and_scalar_code_give_the_same_bytes(int sourceSize, int resultSize)
     {
         var random = new Random(sourceSize);
-        var taps = new BicubicTaps(sourceSize, resultSize, 0, resultSize);
+        var taps = BicubicTaps.For(sourceSize, resultSize, 0, resultSize);
         foreach (var contrast in new[] { false, true })
         {
             // Black against white drives the sums over both ends of a byte.
-            var row = Pixels(random, sourceSize + 1, contrast);
+            var row = Pixels(random, sourceSize + BicubicTaps.GroupSize, contrast);
             uint[] vector = new uint[resultSize], scalar = new uint[resultSize];
             ByteKernel.Horizontal(row, taps, vector);
             ByteKernel.HorizontalScalar(row, taps, scalar);
@@ -42,7 +42,7 @@ public sealed class PillowResamplerTests
     public void Coefficients_are_Pillows()
     {
         // Enlarging 2 → 4: the second output lies at 0.25 of the source, between its pixels' centres at −0.5 … 2.
-        var taps = new BicubicTaps(2, 4, 0, 4);
+        var taps = BicubicTaps.For(2, 4, 0, 4);
         Assert.Equal((0, 2), (taps.Starts[1], taps.Lengths[1]));
         var (near, far) = (1 - 2.5 * 0.0625 + 1.5 * 0.015625, 1 - 2.5 * 0.5625 + 1.5 * 0.421875);
         Assert.Equal(near / (near + far), taps.Exact[taps.Stride], 1e-15);
@@ -52,8 +52,8 @@ public sealed class PillowResamplerTests
     [Fact]
     public void An_unchanged_size_is_an_identity()
     {
-        var taps = new BicubicTaps(50, 50, 0, 50);
-        var row = Pixels(new Random(1), 51, contrast: false);
+        var taps = BicubicTaps.For(50, 50, 0, 50);
+        var row = Pixels(new Random(1), 50 + BicubicTaps.GroupSize, contrast: false);
         var result = new uint[50];
         ByteKernel.Horizontal(row, taps, result);
         Assert.Equal(row[..50], result);

@@ -9,11 +9,12 @@ public sealed class DamageTests(UndisturbedRun undisturbed) : IClassFixture<Undi
     {
         using var folder = new TemporaryFolder();
         await KilledAfter(folder.Path, checkpointStep: 40);
-        FlipByte(Directory.GetFiles(Path.Combine(folder.Path, "stages", "base"), "00000040-*.safetensors").First());
+        var newest = Ledger.LastCheckpoint(folder.Path);
+        FlipByte(Directory.GetFiles(Path.Combine(folder.Path, "stages", newest.Stage), $"{newest.ToStep:D8}-model-*.safetensors").Single());
 
         var (exitCode, output, errors) = await ClipMoeProcess.Run(TinyRun.Arguments(folder.Path));
         Assert.True(exitCode == 0, errors);
-        Assert.Contains(output, line => line.Contains("run_warning") && line.Contains("after step 40"));
+        Assert.Contains(output, line => line.Contains("run_warning") && line.Contains($"{newest.Stage} after step {newest.ToStep}"));
         Assert.Contains(output, line => line.Contains("run_ended") && line.Contains(undisturbed.WeightsSha256));
         Ledger.AssertEachSampleOncePerEpoch(folder.Path);
     }

@@ -31,6 +31,9 @@ internal static class Ledger
         }
     }
 
+    /// <summary>The newest checkpoint that the journal knows of.</summary>
+    public static StepsCheckpointed LastCheckpoint(string folder) => State(folder).Ledger[^1];
+
     /// <summary>Every committed step of a stage, once for each time that the ledger names it.</summary>
     private static List<int> StepsOf(ExperimentState state, string stage) =>
         [.. state.Ledger.Where(l => l.Stage == stage).SelectMany(l => Enumerable.Range(l.FromStep, l.ToStep - l.FromStep))];

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using ClipMoe.Model;
-using ClipMoe.Model.Files;
 using ClipMoe.Model.Native;
 using ClipMoe.Nodes.Commands;
 
@@ -17,7 +16,7 @@ catch (Exception e) when (e is UserErrorException or LibTorchNotFoundException)
     Console.Error.WriteLine($"clipmoe: {e.Message}");
     return ExitCodes.WrongInput;
 }
-catch (FileWriteException e)
+catch (IOException e)
 {
     Console.Error.WriteLine($"clipmoe: {e.Message}");
     return ExitCodes.Failure;

@@ -46,6 +46,32 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Command<StageFailed>(f => End(new RunFailed(f.Stage, f.Cause)));
     }
 
+    /// <summary>A stage actor that throws has met a fault of ours: the run ends with it instead of going on from a restarted actor.</summary>
+    protected override SupervisorStrategy SupervisorStrategy()
+    {
+        var self = Self;
+        return new OneForOneStrategy(cause =>
+        {
+            self.Tell(new StageFailed(_stage.Path.Name, cause));
+            return Directive.Stop;
+        });
+    }
+
+    protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
+    {
+        base.OnPersistFailure(cause, @event, sequenceNr);
+        _client.Tell(new RunFailed("journal", JournalFailure("written", cause)));
+    }
+
+    protected override void OnRecoveryFailure(Exception reason, object? message = null)
+    {
+        base.OnRecoveryFailure(reason, message);
+        Context.System.EventStream.Publish(new RunWarning(JournalFailure("read", reason).Message));
+    }
+
+    private IOException JournalFailure(string what, Exception cause) => new(
+        $"the journal {_workspace.Folder.Journal} can't be {what} ({cause.Message.TrimEnd('.')}): check the disk and the file; what is in it is kept.", cause);
+
     private sealed record ArtifactsChecked(IReadOnlyList<ExperimentEvent> Damages, Exception? Failure);
 
     private sealed record StageReady(StageSpec Spec, int? TotalSteps, Exception? Failure);

@@ -49,7 +49,15 @@ public sealed class LocalCluster : IAsyncDisposable
 
     /// <summary>Runs the experiment, from where its journal stands, to its end or to the next stop.</summary>
     /// <param name="onlyStage">Runs just this stage again, from its beginning.</param>
-    public Task<RunOutcome> Run(string? onlyStage = null) => _coordinator.Ask<RunOutcome>(new RunExperiment(onlyStage), Timeout.InfiniteTimeSpan);
+    /// <exception cref="IOException">The journal can't be read.</exception>
+    public async Task<RunOutcome> Run(string? onlyStage = null)
+    {
+        var outcome = _coordinator.Ask<RunOutcome>(new RunExperiment(onlyStage), Timeout.InfiniteTimeSpan);
+        var died = _coordinator.WatchAsync();
+        return await Task.WhenAny(outcome, died) == outcome
+            ? await outcome
+            : throw new IOException($"the journal {_workspace.Folder.Journal} can't be read: restore it, or start a new run in another --out folder.");
+    }
 
     /// <summary>Asks the run to checkpoint and stop; <see cref="Run"/> then ends with <see cref="RunStopped"/>.</summary>
     public void Stop() => _coordinator.Tell(new StopExperiment());

@@ -45,6 +45,8 @@ public sealed class TrainingSession : ReceiveActor
         Receive<WorkFailed>(f => f.Stage == Stage, f => Context.Parent.Tell(new StageFailed(Stage, f.Cause)));
     }
 
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(_ => Directive.Escalate);
+
     protected override void PreStart()
     {
         foreach (var worker in _workers.Values) worker.Tell(_settings.Join);

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using ClipMoe.Model.Files;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Datasets;
 
@@ -60,6 +61,7 @@ public sealed class DatasetScan
         var bad = new List<BadSample>();
         DedicatedThreads.For(
             data.Count,
+            Environment.ProcessorCount,
             i =>
             {
                 try

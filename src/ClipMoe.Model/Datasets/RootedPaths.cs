@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Datasets;
 
@@ -49,7 +50,7 @@ internal sealed class RootedPaths
     public long[] Sizes(int count, Func<int, string> path)
     {
         var sizes = new long[count];
-        DedicatedThreads.For(count, i => sizes[i] = Size(path(i)), CancellationToken.None);
+        DedicatedThreads.For(count, Environment.ProcessorCount, i => sizes[i] = Size(path(i)));
         return sizes;
     }
 

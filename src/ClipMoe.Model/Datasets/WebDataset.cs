@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Datasets;
 
@@ -21,7 +22,7 @@ internal sealed partial class WebDataset : ICaptionedImages
         _shards = shards;
         _shardNames = [.. shards.Select(s => Path.GetRelativePath(root, s).Replace('\\', '/'))];
         _contents = new WebDatasetShard[shards.Length];
-        DedicatedThreads.For(shards.Length, i => _contents[i] = WebDatasetShard.Open(shards[i], indexFolder), CancellationToken.None);
+        DedicatedThreads.For(shards.Length, Environment.ProcessorCount, i => _contents[i] = WebDatasetShard.Open(shards[i], indexFolder));
         _firstSample = new int[shards.Length];
         var fingerprint = new FingerprintBuilder("webdataset");
         for (var s = 0; s < shards.Length; s++)

@@ -2,12 +2,12 @@ using System.Runtime.ExceptionServices;
 
 namespace ClipMoe.Model.Numerics;
 
-/// <summary>Long computations on threads of their own: on the thread pool they would keep actors, and with them heartbeats, waiting.</summary>
+/// <summary>Long loops on threads of their own: on the thread pool, computing or reading files, they would keep actors and heartbeats waiting.</summary>
 internal static class DedicatedThreads
 {
     /// <summary>Runs the body for 0 … count−1, in any order, on the calling thread and <paramref name="threads"/> − 1 others.</summary>
     /// <exception cref="Exception">The first exception of a body; what has not begun by then is left out.</exception>
-    public static void For(int count, int threads, Action<int> body)
+    public static void For(int count, int threads, Action<int> body, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
         var next = -1;
@@ -17,7 +17,11 @@ internal static class DedicatedThreads
             try
             {
                 int i;
-                while (Volatile.Read(ref failure) is null && (i = Interlocked.Increment(ref next)) < count) body(i);
+                while (Volatile.Read(ref failure) is null && (i = Interlocked.Increment(ref next)) < count)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    body(i);
+                }
             }
             catch (Exception e)
             {

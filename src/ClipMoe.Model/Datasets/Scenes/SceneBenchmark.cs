@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using ClipMoe.Model.Files;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Datasets.Scenes;
 
@@ -76,6 +77,7 @@ public static class SceneBenchmark
         WriteMarker(folder, marker);
         DedicatedThreads.For(
             combinations.Length,
+            Environment.ProcessorCount,
             i =>
             {
                 var scene = Draw(settings, combinations, i);

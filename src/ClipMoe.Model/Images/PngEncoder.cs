@@ -18,6 +18,15 @@ public static class PngEncoder
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
         ArgumentOutOfRangeException.ThrowIfNotEqual(rgb.Length, checked(width * height * 3));
+        return Assemble(Compress(rgb, width * 3), width, height);
+    }
+
+    /// <summary>The file around pixels that are compressed already.</summary>
+    /// <param name="zlib">Each row's filter type and bytes, as a zlib stream.</param>
+    /// <param name="width">Pixels in a row.</param>
+    /// <param name="height">Rows.</param>
+    internal static byte[] Assemble(ReadOnlySpan<byte> zlib, int width, int height)
+    {
         Span<byte> header = stackalloc byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header[4..], height);
@@ -26,13 +35,13 @@ public static class PngEncoder
         using var png = new MemoryStream();
         png.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A]);
         WriteChunk(png, "IHDR"u8, header);
-        WriteChunk(png, "IDAT"u8, Compress(rgb, width * 3));
+        WriteChunk(png, "IDAT"u8, zlib);
         WriteChunk(png, "IEND"u8, []);
         return png.ToArray();
     }
 
     /// <summary>A chunk: length, type, data, checksum.</summary>
-    internal static void WriteChunk(Stream png, ReadOnlySpan<byte> type, ReadOnlySpan<byte> data)
+    private static void WriteChunk(MemoryStream png, ReadOnlySpan<byte> type, ReadOnlySpan<byte> data)
     {
         Span<byte> number = stackalloc byte[sizeof(uint)];
         BinaryPrimitives.WriteInt32BigEndian(number, data.Length);

@@ -15,7 +15,7 @@ public sealed class PreprocessParityTests(ITestOutputHelper output)
         {
             var info = ImageDecoder.Inspect(image.Bytes, image.File);
             Assert.Equal((image.File, image.Width, image.Height), (image.File, info.Width, info.Height));
-            Assert.Equal((image.File, image.Mode), (image.File, PillowName(info.Mode)));
+            Assert.True(PillowNames(info.Mode).Contains(image.Mode), $"{image.File} is {image.Mode} to Pillow, {info.Mode} to us");
         }
     }
 
@@ -77,13 +77,14 @@ public sealed class PreprocessParityTests(ITestOutputHelper output)
         return expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max();
     }
 
-    private static string PillowName(PixelMode mode) => mode switch
+    /// <summary>Some modes have several names: 16-bit grey by the file's format, and 16-bit grey with opacity becomes RGBA.</summary>
+    private static string[] PillowNames(PixelMode mode) => mode switch
     {
-        PixelMode.Bilevel => "1",
-        PixelMode.Palette => "P",
-        PixelMode.Gray => "L",
-        PixelMode.Gray16 => "I",
-        PixelMode.GrayAlpha => "LA",
-        _ => mode.ToString().ToUpperInvariant(),
+        PixelMode.Bilevel => ["1"],
+        PixelMode.Palette => ["P"],
+        PixelMode.Gray => ["L"],
+        PixelMode.Gray16 => ["I", "I;16", "I;16B"],
+        PixelMode.GrayAlpha => ["LA", "RGBA"],
+        _ => [mode.ToString().ToUpperInvariant()],
     };
 }

@@ -1,6 +1,7 @@
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Datasets.Scenes;
+using ClipMoe.Model.Images;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Dashboard;
@@ -128,5 +129,5 @@ internal static class SampleReport
         ];
     }
 
-    private static byte[] Png(SceneBenchmark.Scene scene) => TestPng.Encode(scene.Rgb, 32, 32);
+    private static byte[] Png(SceneBenchmark.Scene scene) => PngEncoder.Encode(scene.Rgb, 32, 32);
 }

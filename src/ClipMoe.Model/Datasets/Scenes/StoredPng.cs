@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.IO.Hashing;
+using ClipMoe.Model.Images;
 
 namespace ClipMoe.Model.Datasets.Scenes;
 
@@ -24,31 +24,7 @@ internal static class StoredPng
         raw.CopyTo(zlib, 7);
         BinaryPrimitives.WriteUInt32BigEndian(zlib.AsSpan(7 + raw.Length), Adler32(raw));
 
-        Span<byte> header = stackalloc byte[13];
-        BinaryPrimitives.WriteInt32BigEndian(header, width);
-        BinaryPrimitives.WriteInt32BigEndian(header[4..], height);
-        (header[8], header[9]) = (8, 2);
-
-        using var png = new MemoryStream();
-        png.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A]);
-        WriteChunk(png, "IHDR"u8, header);
-        WriteChunk(png, "IDAT"u8, zlib);
-        WriteChunk(png, "IEND"u8, []);
-        return png.ToArray();
-    }
-
-    private static void WriteChunk(MemoryStream png, ReadOnlySpan<byte> type, ReadOnlySpan<byte> data)
-    {
-        Span<byte> number = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteInt32BigEndian(number, data.Length);
-        png.Write(number);
-        png.Write(type);
-        png.Write(data);
-        var crc = new Crc32();
-        crc.Append(type);
-        crc.Append(data);
-        BinaryPrimitives.WriteUInt32BigEndian(number, crc.GetCurrentHashAsUInt32());
-        png.Write(number);
+        return PngEncoder.Assemble(zlib, width, height);
     }
 
     private static uint Adler32(ReadOnlySpan<byte> bytes)

@@ -122,6 +122,8 @@ public enum MoeInit { Mcl, Upcycle }
 /// <summary>Router tuning after assembly.</summary>
 public sealed record RouterSettings
 {
+    /// <summary>What is trained in it; the paper's rule is <see cref="RouterTraining.Routers"/>.</summary>
+    public RouterTraining Trains { get; init; } = RouterTraining.Routers;
     public int? Steps { get; init; }
     public int Epochs { get; init; } = 1;
     public double LearningRate { get; init; } = 1e-6;
@@ -130,6 +132,14 @@ public sealed record RouterSettings
     public double ExpertDropout { get; init; } = 0.1;
     public double LossWeight { get; init; } = 0.01;
     public RouterLossTokens LossTokens { get; init; } = RouterLossTokens.Valid;
+}
+
+public enum RouterTraining
+{
+    /// <summary>The routers; experts stay as they were assembled.</summary>
+    Routers,
+    /// <summary>The experts as well, so that they are fitted to each other and to what the routers send them.</summary>
+    Experts,
 }
 
 /// <summary>What the report compares. Each comparison trains for as many steps in total as the MoE did.</summary>

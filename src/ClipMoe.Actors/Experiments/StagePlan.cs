@@ -45,7 +45,7 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
         stages.Add(new TrainModel(Routers)
         {
             From = Assemble,
-            Trains = TrainedPart.Routers,
+            Trains = experiment.Router.Trains == RouterTraining.Experts ? TrainedPart.ExpertsAndRouters : TrainedPart.Routers,
             Order = new GlobalOrder(),
             Duration = new Duration(experiment.Router.Steps, experiment.Router.Epochs),
             LearningRate = experiment.Router.LearningRate,

@@ -28,6 +28,15 @@ public sealed class StagePlanTests
         Assert.Equal(["base", "mcl-1", "mcl-2"], ((AssembleMoe)plan[StagePlan.Assemble]).Models);
     }
 
+    [Theory]
+    [InlineData(RouterTraining.Routers, TrainedPart.Routers)]
+    [InlineData(RouterTraining.Experts, TrainedPart.ExpertsAndRouters)]
+    public void Router_tuning_trains_the_experts_too_where_asked(RouterTraining asked, TrainedPart trained)
+    {
+        var plan = StagePlan.For(Demo with { Router = Demo.Router with { Trains = asked } });
+        Assert.Equal(trained, ((TrainModel)plan[StagePlan.Routers]).Trains);
+    }
+
     [Fact]
     public void Stages_only_read_what_earlier_stages_made()
     {

@@ -61,6 +61,7 @@ public sealed class ExperimentFileTests
         Assert.Equal((3, 3, 1e-5, 0.2, 200, Leftovers.Drop),
             (paper.Mcl.Stages, paper.Mcl.Clusters, paper.Mcl.LearningRate, paper.Mcl.WeightDecay, paper.Mcl.WarmupSteps, paper.Mcl.Leftovers));
         Assert.Null(paper.Mcl.Steps);
+        Assert.Equal(RouterTraining.Routers, paper.Router.Trains);
         Assert.Equal((1e-6, 1e-2, 0.1, 0.01, RouterLossTokens.All),
             (paper.Router.LearningRate, paper.Router.WeightDecay, paper.Router.ExpertDropout, paper.Router.LossWeight, paper.Router.LossTokens));
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Images;
 
@@ -22,7 +23,7 @@ public static class PreprocessedImages
     /// <param name="preprocessor">Decides the size and the order of conversion.</param>
     /// <param name="output">The file to write: safetensors, or PyTorch's format when it ends in <c>.pt</c>.</param>
     /// <param name="skipBad">Leave bad images out instead of writing nothing.</param>
-    /// <param name="cancellation">Stops between chunks; nothing is written then.</param>
+    /// <param name="cancellation">Stops between images; nothing is written then.</param>
     /// <returns>The bad images, in the order given.</returns>
     /// <exception cref="UserErrorException">Two files have the same name.</exception>
     public static IReadOnlyList<BadImage> Write(
@@ -66,11 +67,11 @@ public static class PreprocessedImages
         for (var start = 0; start < images.Count; start += chunk.Length)
         {
             var count = Math.Min(chunk.Length, images.Count - start);
-            Parallel.For(0, count, new ParallelOptions { CancellationToken = cancellation }, i =>
+            DedicatedThreads.For(count, Environment.ProcessorCount, i =>
             {
                 chunk[i] ??= new byte[preprocessor.ResultLength];
                 reasons[i] = Refusal(images[start + i], preprocessor, chunk[i]);
-            });
+            }, cancellation);
             for (var i = 0; i < count; i++)
             {
                 if (reasons[i] is { } reason) bad.Add(new BadImage(images[start + i], reason));

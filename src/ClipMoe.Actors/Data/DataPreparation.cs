@@ -27,8 +27,14 @@ public sealed class DataPreparation : ReceiveActor
     protected override void PreStart()
     {
         var events = Context.System.EventStream;
-        Task.Run(() => _workspace.Prepare((done, total) => events.Publish(new StageProgress(_stage, done, total, null, null, null, 1)), _cancel.Token))
-            .PipeTo(Self);
+        Task.Run(() => _workspace.Prepare(Progress, _cancel.Token)).PipeTo(Self);
+
+        // A hundred events tell as much as one for each of a million samples.
+        void Progress(int done, int total)
+        {
+            if (done == total || done % Math.Max(1, total / 100) == 0)
+                events.Publish(new StageProgress(_stage, done, total, null, null, null, 1));
+        }
     }
 
     protected override void PostStop() => _cancel.Dispose();

@@ -49,6 +49,7 @@ public sealed class EvaluationSession : ReceiveActor
     private void Evaluated(ModelEvaluated evaluated)
     {
         _done[evaluated.Model] = evaluated.Figures;
+        Context.System.EventStream.Publish(new ModelMeasured(_spec.Name, evaluated.Figures.Retrieval));
         Context.System.EventStream.Publish(new StageProgress(_spec.Name, _done.Count, _spec.Models.Count, null, null, null, _workers.Count));
         Lease(evaluated.Worker);
         if (_done.Count == _spec.Models.Count) Finish();

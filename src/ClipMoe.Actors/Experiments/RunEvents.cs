@@ -3,7 +3,20 @@ namespace ClipMoe.Actors.Experiments;
 /// <summary>What people see of a run while it goes on. Nothing depends on these events; what counts is in the journal.</summary>
 public abstract record RunEvent;
 
-public sealed record RunStarted(string Experiment, string Hash, string OutputFolder, int Workers, string Device, IReadOnlyList<string> Stages) : RunEvent;
+public sealed record RunStarted(
+    string Experiment, string Hash, string OutputFolder, int Workers, string Device, IReadOnlyList<PlannedStage> Stages) : RunEvent;
+
+/// <summary>A stage as far as it is known before the run.</summary>
+/// <param name="Kind">data, load, train, extract, cluster, assemble or evaluate.</param>
+/// <param name="Trains">What a training stage trains; null for others.</param>
+/// <param name="Steps">Steps of a training stage; null for others, and where epochs decide.</param>
+/// <param name="Epochs">Epochs of a training stage without a number of steps.</param>
+public sealed record PlannedStage(string Name, string Kind, TrainedPart? Trains = null, int? Steps = null, int? Epochs = null)
+{
+    public static PlannedStage Of(StageSpec spec) => spec is TrainModel { Trains: var trains, Duration: var duration }
+        ? new PlannedStage(spec.Name, spec.Kind, trains, duration.Steps, duration.Steps is null ? duration.Epochs : null)
+        : new PlannedStage(spec.Name, spec.Kind);
+}
 
 /// <param name="TotalSteps">Steps of a training stage; null for others.</param>
 /// <param name="Step">Steps that an earlier run already did.</param>
@@ -16,6 +29,9 @@ public sealed record StageProgress(
     string Stage, int Done, int Total, double? Loss, double? LearningRate, double? ImagesPerSecond, int Workers) : RunEvent;
 
 public sealed record StageFinished(string Stage, StageResult Result) : RunEvent;
+
+/// <summary>One model was measured.</summary>
+public sealed record ModelMeasured(string Stage, RetrievalScores Scores) : RunEvent;
 
 public sealed record CheckpointSaved(string Stage, int Step, string File) : RunEvent;
 

@@ -62,7 +62,7 @@ public static class RunReportBuilder
     {
         var result = state.Completed[spec.Name];
         var losses = state.Losses(spec.Name).ToList();
-        return new StageReport(spec.Name, Kind(spec), result.Seconds)
+        return new StageReport(spec.Name, spec.Kind, result.Seconds)
         {
             Steps = result.Steps,
             FinalLoss = result.FinalLoss,
@@ -71,16 +71,4 @@ public static class RunReportBuilder
             ClusterSizes = result.ClusterSizes,
         };
     }
-
-    private static string Kind(StageSpec spec) => spec switch
-    {
-        PrepareData => "data",
-        LoadModel => "load",
-        TrainModel => "train",
-        ExtractFeatures => "extract",
-        ClusterFeatures => "cluster",
-        AssembleMoe => "assemble",
-        EvaluateModels => "evaluate",
-        _ => throw new ArgumentOutOfRangeException(nameof(spec), spec.GetType().Name),
-    };
 }

@@ -121,6 +121,19 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
 /// <summary>One stage: what it reads (names of earlier stages) and makes. Its output lies in a folder of the stage's name.</summary>
 public abstract record StageSpec(string Name)
 {
+    /// <summary>One word for what it does.</summary>
+    public string Kind => this switch
+    {
+        PrepareData => "data",
+        LoadModel => "load",
+        TrainModel => "train",
+        ExtractFeatures => "extract",
+        ClusterFeatures => "cluster",
+        AssembleMoe => "assemble",
+        EvaluateModels => "evaluate",
+        _ => throw new InvalidOperationException(GetType().Name),
+    };
+
     /// <summary>Names of the earlier stages whose results it needs.</summary>
     public IReadOnlyList<string> Reads => [.. (this switch
     {

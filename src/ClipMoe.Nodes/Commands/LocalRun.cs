@@ -5,7 +5,8 @@ using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
 using ClipMoe.Model.Files;
-using ClipMoe.Nodes.Dashboard;
+using ClipMoe.Nodes.Dashboard.Live;
+using ClipMoe.Nodes.Dashboard.TensorBoard;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Commands;
@@ -22,7 +23,8 @@ internal static class LocalRun
         var workspace = new Workspace(experiment, ExperimentHash.Of(experiment), folder, where.Device);
         if (!File.Exists(folder.Experiment)) AtomicFile.WriteAllText(folder.Experiment, ExperimentYaml.Write(experiment));
         view.Show(new RunStarted(
-            experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(), [.. StagePlan.For(experiment).Stages.Select(s => s.Name)]));
+            experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(),
+            [.. StagePlan.For(experiment).Stages.Select(PlannedStage.Of)]));
         return await Outcome(workspace, where, view, onlyStage: null) switch
         {
             RunFinished finished => Report(workspace, where, finished.State, view),
@@ -38,7 +40,8 @@ internal static class LocalRun
     {
         using var held = RunFolderLock.Take(folder, resume: true);
         var workspace = new Workspace(experiment, ExperimentHash.Of(experiment), folder, where.Device);
-        view.Show(new RunStarted(experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(), [stage]));
+        var planned = PlannedStage.Of(StagePlan.For(experiment)[stage]);
+        view.Show(new RunStarted(experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(), [planned]));
         switch (await Outcome(workspace, where, view, stage))
         {
             case StageRerun { Before: { } before } rerun when before.Sha256 != rerun.Result.Sha256:
@@ -56,7 +59,12 @@ internal static class LocalRun
     private static async Task<RunOutcome> Outcome(Workspace workspace, LocalResources where, RunView view, string? onlyStage)
     {
         await using var cluster = new LocalCluster(workspace, where.Workers);
-        cluster.Observe(view.Show);
+        using var tensorBoard = new TensorBoardLog(workspace.Folder.TensorBoard);
+        cluster.Observe(e =>
+        {
+            view.Show(e);
+            tensorBoard.Write(e);
+        });
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         return await cluster.Run(onlyStage) switch

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Nodes.Dashboard;
+using ClipMoe.Nodes.Dashboard.Live;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Commands;

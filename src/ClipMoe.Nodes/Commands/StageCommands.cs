@@ -1,7 +1,7 @@
 using System.CommandLine;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
-using ClipMoe.Nodes.Dashboard;
+using ClipMoe.Nodes.Dashboard.Live;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Commands;

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace ClipMoe.Nodes.Dashboard.Html;
+namespace ClipMoe.Nodes.Dashboard;
 
 /// <summary>How numbers are written for people, the same everywhere.</summary>
 internal static class Figures

@@ -1,0 +1,38 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using ClipMoe.Actors.Experiments;
+
+namespace ClipMoe.Nodes.Dashboard.Live;
+
+/// <summary>One JSON object per event and line: <c>event</c>, <c>time</c>, then the event's own keys.</summary>
+internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
+{
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
+
+    private readonly RunProgress _progress = new();
+    private readonly long _start = clock.GetTimestamp();
+
+    public override void Show(RunEvent e)
+    {
+        var now = clock.GetElapsedTime(_start);
+        var json = JsonSerializer.SerializeToNode(e, e.GetType(), Options)!.AsObject();
+        json.Insert(0, "event", JsonNamingPolicy.SnakeCaseLower.ConvertName(Name(e)));
+        json.Insert(1, "time", clock.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ"));
+        // One line at a time, whole, for readers that follow the file; two threads may show events when a run is stopped.
+        lock (_progress)
+        {
+            _progress.Apply(e, now);
+            if (e is StageProgress && TimeLeft.Of(_progress, now) is { } left) json["seconds_left"] = Math.Round(left.TotalSeconds, 1);
+            output.WriteLine(json.ToJsonString());
+            output.Flush();
+        }
+    }
+
+    private static string Name(RunEvent e) => e is StageStartedEvent ? "StageStarted" : e.GetType().Name;
+}

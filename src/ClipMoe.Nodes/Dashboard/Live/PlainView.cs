@@ -1,0 +1,54 @@
+using ClipMoe.Actors.Experiments;
+
+namespace ClipMoe.Nodes.Dashboard.Live;
+
+/// <summary>Lines for log files: each stage's beginning and end, and in between one every few seconds.</summary>
+internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
+
+    private readonly RunProgress _progress = new();
+    private readonly long _start = clock.GetTimestamp();
+    private TimeSpan _last;
+
+    public override void Show(RunEvent e)
+    {
+        var now = clock.GetElapsedTime(_start);
+        // The signal's thread shows that the run is stopping.
+        lock (_progress)
+        {
+            _progress.Apply(e, now);
+            if (e is StageProgress or CheckpointSaved && now - _last < Pause) return;
+            if (Line(e, now) is not { } line) return;
+            _last = now;
+            output.WriteLine($"{Figures.Duration((now - _progress.Started).TotalSeconds),11}  {line}");
+            output.Flush();
+        }
+    }
+
+    private string? Line(RunEvent e, TimeSpan now) => e switch
+    {
+        RunStarted r => $"{r.Experiment} ({r.Hash[..12]}) in {r.OutputFolder}: {r.Stages.Count} stages, "
+            + $"{r.Workers} {(r.Workers == 1 ? "worker" : "workers")}, {r.Device}",
+        StageStartedEvent { TotalSteps: { } total, Step: > 0 } s => $"{s.Stage}: goes on after step {Figures.Count(s.Step)} of {Figures.Count(total)}",
+        StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {Figures.Count(total)} steps",
+        StageStartedEvent s => $"{s.Stage}: begins",
+        StageProgress p => Progress(p, now),
+        StageFinished f => $"{f.Stage}: done in {Figures.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
+        ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {Figures.Percent(m.Scores.MeanR1)} %",
+        CheckpointSaved c => $"{c.Stage}: checkpoint after step {Figures.Count(c.Step)}",
+        RunWarning w => w.Message,
+        RunEnded r => $"done. Checkpoint {r.Checkpoint}, weights {r.WeightsSha256}, report {r.ReportFile}",
+        _ => null,
+    };
+
+    private string Progress(StageProgress p, TimeSpan now)
+    {
+        var left = TimeLeft.Of(_progress, now) is { } time ? $", about {Figures.Duration(time.TotalSeconds)} left in all" : "";
+        return $"{p.Stage}: {Figures.Count(p.Done)} of {Figures.Count(p.Total)}"
+            + Details(_progress.Current?.Plan.Kind == "train" ? p.Loss : null, p.ImagesPerSecond) + left;
+    }
+
+    private static string Details(double? loss, double? imagesPerSecond) =>
+        (loss is { } l ? $", loss {Figures.Loss(l)}" : "") + (imagesPerSecond is { } rate ? $", {Figures.Rate(rate)} images/s" : "");
+}

@@ -1,0 +1,31 @@
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Nodes.Dashboard.Live;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Tests.Dashboard.Live;
+
+/// <summary>Events as the demo's run gives them, at a hundred steps a second.</summary>
+internal static class SampleRun
+{
+    public static RunStarted Started(string name = "demo") => new(
+        name, new string('b', 64), "/runs/demo", 2, "cpu, 1 thread per worker",
+        [.. StagePlan.For(ExperimentFile.Load(null, [])).Stages.Select(PlannedStage.Of)]);
+
+    /// <summary>Up to the middle of stage <paramref name="last"/>.</summary>
+    public static RunProgress Until(string last, string name = "demo")
+    {
+        var (run, now) = (new RunProgress(), TimeSpan.Zero);
+        run.Apply(Started(name), now);
+        foreach (var stage in run.Stages.Select(s => s.Plan).ToList())
+        {
+            var total = stage.Steps ?? 8;
+            run.Apply(new StageStartedEvent(stage.Name, stage.Steps, 0), now);
+            now += TimeSpan.FromSeconds(total / 200.0);
+            run.Apply(new StageProgress(stage.Name, total / 2, total, stage.Kind == "train" ? 1.5 : null, 1e-3, 1234, 2), now);
+            if (stage.Name == last) return run;
+            now += TimeSpan.FromSeconds(total / 200.0);
+            run.Apply(new StageFinished(stage.Name, new StageResult(null, null, total / 100.0) { Steps = stage.Steps, FinalLoss = 1.25 }), now);
+        }
+        return run;
+    }
+}

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -43,6 +44,6 @@ public sealed class PixelBatch
         ReadOnlySpan<long> perChannel = [1, 3, 1, 1, 1, 1];
         var mean = HostTensor.Of([0.48145466f, 0.4578275f, 0.40821073f], perChannel, levels_BC.device);
         var deviation = HostTensor.Of([0.26862954f, 0.26130258f, 0.27577711f], perChannel, levels_BC.device);
-        return levels_BC.to(ScalarType.Float32).div_(255f).sub_(mean).div_(deviation);
+        return levels_BC.to(ScalarType.Float32).OverInPlace(255).sub_(mean).div_(deviation);
     }
 }

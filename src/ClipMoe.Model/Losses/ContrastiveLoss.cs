@@ -1,3 +1,4 @@
+using ClipMoe.Model.Native;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Losses;
@@ -32,7 +33,7 @@ internal sealed class ContrastiveLoss : IDisposable
         _scale = scale;
         _smoothing = smoothing;
         _first = first;
-        _scaled_nN = mine_nC.mm(all_NC.t()).mul_(scale).DetachFromDisposeScope();
+        _scaled_nN = mine_nC.mm(all_NC.t()).TimesInPlace(scale).DetachFromDisposeScope();
         LogNormalisers_n = _scaled_nN.logsumexp(1).DetachFromDisposeScope();
     }
 
@@ -44,7 +45,7 @@ internal sealed class ContrastiveLoss : IDisposable
     {
         using var scope = NewDisposeScope();
         var diagonal_n = _scaled_nN.diagonal(_first);
-        var target_n = diagonal_n * (1 - _smoothing) + _scaled_nN.mean([1]) * _smoothing;
+        var target_n = diagonal_n.Times(1 - _smoothing).Plus(_scaled_nN.mean([1]).Times(_smoothing));
         return (LogNormalisers_n - target_n).to(ScalarType.Float64).sum().item<double>();
     }
 
@@ -57,11 +58,12 @@ internal sealed class ContrastiveLoss : IDisposable
     public (Tensor Features_nC, double LogitScale) Gradient(Tensor others_N, double weight, bool withLogitScale)
     {
         var all = _scaled_nN.shape[1];
-        var g_nN = (_scaled_nN - LogNormalisers_n.unsqueeze(1)).exp_().add_((_scaled_nN - others_N).exp_()).sub_(2 * _smoothing / all);
-        g_nN.diagonal(_first).sub_(2 * (1 - _smoothing));
+        var g_nN = (_scaled_nN - LogNormalisers_n.unsqueeze(1)).exp_();
+        g_nN.PlusInPlace((_scaled_nN - others_N).exp_()).PlusInPlace(-2 * _smoothing / all);
+        g_nN.diagonal(_first).PlusInPlace(-2 * (1 - _smoothing));
         var factor = weight / (2 * all);
         var logitScale = withLogitScale ? factor * (g_nN * _scaled_nN).to(ScalarType.Float64).sum().item<double>() : 0;
-        return (g_nN.mm(_all_NC).mul_(factor * _scale), logitScale);
+        return (g_nN.mm(_all_NC).TimesInPlace(factor * _scale), logitScale);
     }
 
     public void Dispose()

@@ -6,11 +6,12 @@ namespace ClipMoe.Model.Moe;
 
 /// <summary>What the routers of one pass through a tower decided, block by block.</summary>
 /// <param name="topK">Experts per token.</param>
-/// <param name="dropout">Probability with which a hidden value of an expert is dropped.</param>
-/// <param name="generator">Draws the dropout masks; needed when <paramref name="dropout"/> is not 0.</param>
-internal sealed class Routing(int topK, double dropout = 0, Generator? generator = null) : IDisposable
+/// <param name="dropout">Drops hidden values of experts; null for none.</param>
+internal sealed class Routing(int topK, Dropout? dropout = null) : IDisposable
 {
     public int TopK => topK;
+
+    public Dropout? Dropout => dropout;
 
     /// <summary>Per block [T, E], in compute precision.</summary>
     public List<Tensor> Logits_TE { get; } = [];
@@ -49,9 +50,4 @@ internal sealed class Routing(int topK, double dropout = 0, Generator? generator
     {
         foreach (var t in Logits_TE.Concat(Probabilities_TE)) t.Dispose();
     }
-
-    /// <summary>Zeros and 1/(1 − p), [rows, width]; null without dropout.</summary>
-    public Tensor? DropoutMask(long rows, long width, Tensor like) =>
-        dropout == 0 ? null
-            : empty(rows, width, dtype: like.dtype, device: like.device).bernoulli_(1 - dropout, generator!).div_((float)(1 - dropout));
 }

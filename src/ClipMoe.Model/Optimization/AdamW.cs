@@ -1,3 +1,4 @@
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -41,7 +42,6 @@ internal sealed class AdamW : IDisposable
         using var beta2 = settings.Beta2.ToScalar();
         using var oneMinusBeta2 = (1 - settings.Beta2).ToScalar();
         using var rootCorrection2 = Math.Sqrt(correction2).ToScalar();
-        using var epsilon = settings.Epsilon.ToScalar();
         using var step = (-learningRate / correction1).ToScalar();
         using var oneMinusBeta1 = (1 - settings.Beta1).ToScalar();
         _averageWeight.fill_(oneMinusBeta1);
@@ -55,7 +55,7 @@ internal sealed class AdamW : IDisposable
             p.mul_(decay);
             m.lerp_(g, _averageWeight);
             v.mul_(beta2).addcmul_(g, g, oneMinusBeta2);
-            p.addcdiv_(m, v.sqrt().div_(rootCorrection2).add_(epsilon), step);
+            p.addcdiv_(m, v.sqrt().div_(rootCorrection2).PlusInPlace(settings.Epsilon), step);
             compute?.narrow(0, start, length).copy_(p);
         }
     }

@@ -44,8 +44,14 @@ public sealed class FlatBuffer : IDisposable
 
     public void Read(long offset, Span<float> destination)
     {
-        if (OnHost) _host.Span.Slice((int)offset, destination.Length).CopyTo(destination);
-        else HostTensor.Read(Tensor.narrow(0, offset, destination.Length), destination);
+        if (OnHost)
+        {
+            _host.Span.Slice((int)offset, destination.Length).CopyTo(destination);
+            return;
+        }
+
+        using var scope = NewDisposeScope();
+        HostTensor.Read(Tensor.narrow(0, offset, destination.Length), destination);
     }
 
     public void Write(long offset, ReadOnlySpan<float> source)

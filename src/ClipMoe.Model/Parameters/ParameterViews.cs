@@ -39,17 +39,23 @@ internal sealed class ParameterViews : IDisposable
     {
         var moe = _layout.Config.Moe;
         var firstMoe = tower.Layers - (moe?.LayersOf(tower) ?? 0);
-        return [.. Enumerable.Range(0, tower.Layers).Select(i => Block($"{transformer}.resblocks.{i}", i < firstMoe ? 0 : moe!.Experts))];
+        return [.. Enumerable.Range(0, tower.Layers).Select(i =>
+            Block($"{transformer}.resblocks.{i}", tower.Width, i < firstMoe ? 0 : moe!.Experts, isLast: i == tower.Layers - 1))];
     }
 
-    private BlockParameters Block(string name, int experts) => new(
+    private BlockParameters Block(string name, int width, int experts, bool isLast) => new(
         LayerNorm($"{name}.ln_1"),
-        new LinearParameters(View($"{name}.attn.in_proj_weight", v => v.t()), View($"{name}.attn.in_proj_bias")),
+        isLast && experts == 0 ? InProj(name, width, 2 * width) : InProj(name, 0, 3 * width),
+        isLast && experts == 0 ? InProj(name, 0, width) : null,
         Linear($"{name}.attn.out_proj"),
         LayerNorm($"{name}.ln_2"),
         experts == 0 ? Ffn($"{name}.mlp") : null,
         experts == 0 ? null : View($"{name}.gate.weight", v => v.t()),
         [.. Enumerable.Range(0, experts).Select(e => Ffn($"{name}.experts.{e}"))]);
+
+    private LinearParameters InProj(string name, int from, int count) => new(
+        View($"{name}.attn.in_proj_weight", v => v.narrow(0, from, count).t()),
+        View($"{name}.attn.in_proj_bias", v => v.narrow(0, from, count)));
 
     private FfnParameters Ffn(string name) => new(Linear($"{name}.c_fc"), Linear($"{name}.c_proj"));
 

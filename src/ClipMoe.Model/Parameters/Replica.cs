@@ -1,6 +1,8 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Optimization;
+using ClipMoe.Model.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -139,7 +141,10 @@ public sealed class Replica : IParameterSource, IDisposable
         Apply(_reduced!, learningRate, settings);
     }
 
-    internal void Apply(FlatBuffer gradient, double learningRate, AdamWSettings settings)
+    /// <summary>One AdamW update with a gradient that is summed over all leaves already, as when one worker has them all: saves a copy.</summary>
+    public void Apply(SubtreeGradient gradient, double learningRate, AdamWSettings settings) => Apply(gradient.Buffer, learningRate, settings);
+
+    private void Apply(FlatBuffer gradient, double learningRate, AdamWSettings settings)
     {
         if (Layout.TrainableLength == 0) return;
         using var noGrad = no_grad();
@@ -148,7 +153,7 @@ public sealed class Replica : IParameterSource, IDisposable
         Optimizer.Update(_master.Tensor, gradient.Tensor.to(Device), _compute?.Tensor, settings, learningRate);
         if (!Layout.Locking.LearnTemperature) return;
         var logitScale = _master.Tensor.narrow(0, Layout[ParameterNames.LogitScale].Offset, 1);
-        logitScale.clamp_(max: ParameterNames.MaxLogitScale);
+        logitScale.AtMostInPlace(ParameterNames.MaxLogitScale);
     }
 
     /// <summary>Floats of the whole state: weights, then AdamW's two moments.</summary>

@@ -1,9 +1,9 @@
-using System.IO.Hashing;
-using System.Runtime.InteropServices;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Moe;
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Sampling;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,12 +25,13 @@ internal sealed class LeafPass : IDisposable
     {
         (_replica, _settings, Leaf, Rows) = (replica, settings, shard.Leaf, shard.Rows);
         var moe = replica.Layout.Config.Moe;
-        using var generator = settings.ExpertDropout == 0 ? null : new Generator(DropoutSeed(settings.Seed, step, shard.Leaf), replica.Device);
+        var key = RandomKey.Of(settings.Seed).Derive(step).Derive(shard.Leaf);
+        using var dropout = settings.ExpertDropout == 0 ? null : new Dropout(settings.ExpertDropout, key, replica.Device);
         _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, shard.Images, shard.Rows, routing));
         _text = Text(shard.Tokens);
         _short = shard.ShortTokens is null ? null : Text(shard.ShortTokens);
 
-        Routing? NewRouting() => moe is null ? null : new Routing(moe.TopK, settings.ExpertDropout, generator);
+        Routing? NewRouting() => moe is null ? null : new Routing(moe.TopK, dropout);
 
         TowerPass Text(int[] tokens)
         {
@@ -79,7 +80,7 @@ internal sealed class LeafPass : IDisposable
             var weight = _settings.ShortTextWeight;
             (var imageShort_nC, scale2) = _imageShortLoss!.Gradient(all.ShortText_N!, weight, learnsScale);
             var (short_nC, _) = _shortLoss!.Gradient(all.ImageShort_N!, weight, withLogitScale: false);
-            image_nC.add_(imageShort_nC);
+            image_nC.PlusInPlace(imageShort_nC);
             roots.Add((_short.Features_nC, short_nC));
             contrastiveShort = (_imageShortLoss.RowLosses() + _shortLoss.RowLosses()) / (2.0 * all.Image_N.shape[0]);
         }
@@ -112,9 +113,6 @@ internal sealed class LeafPass : IDisposable
     private void AddToLogitScale(double derivative)
     {
         using var scope = NewDisposeScope();
-        _replica.LeafGradient!.Tensor.narrow(0, _replica.Layout[ParameterNames.LogitScale].Offset, 1).add_((float)derivative);
+        _replica.LeafGradient!.Tensor.narrow(0, _replica.Layout[ParameterNames.LogitScale].Offset, 1).PlusInPlace(derivative);
     }
-
-    private static ulong DropoutSeed(ulong seed, int step, int leaf) =>
-        XxHash3.HashToUInt64(MemoryMarshal.AsBytes<ulong>([seed, (ulong)step, (ulong)leaf]));
 }

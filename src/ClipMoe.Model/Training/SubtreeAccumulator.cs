@@ -1,3 +1,4 @@
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using static TorchSharp.torch;
@@ -63,7 +64,7 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
         foreach (var (start, length) in Chunks.Of(replica.Layout.TrainableLength, replica.Device))
         {
             using var scope = NewDisposeScope();
-            sum.narrow(0, start, length).add_(addend.narrow(0, start, length));
+            sum.narrow(0, start, length).PlusInPlace(addend.narrow(0, start, length));
         }
     }
 }

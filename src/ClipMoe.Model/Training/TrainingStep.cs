@@ -55,6 +55,7 @@ public sealed class TrainingStep : IDisposable
     {
         if (all.Count != _settings.Leaves) throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
         using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
         _all = all;
         var image_NC = Join(all, f => f.Image);
         var text_NC = Join(all, f => f.Text);

@@ -11,5 +11,6 @@ internal static class BenchCommand
         ImagesBench.Build(),
         KMeansBench.Build(),
         TokenizerBench.Build(),
+        TrainBench.Build(),
     };
 }

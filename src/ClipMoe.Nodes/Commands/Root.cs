@@ -15,6 +15,7 @@ internal static class Root
             TokenizeCommand.Build(),
             TokenizerCommand.Build(),
             PreprocessCommand.Build(),
+            VerifyCommand.Build(),
             BenchCommand.Build(),
             ConvertCommand.Build(),
             InspectCommand.Build(),

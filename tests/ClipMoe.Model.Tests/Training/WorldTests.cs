@@ -28,7 +28,7 @@ public sealed class WorldTests
         {
             var actual = Train(workers);
             Assert.Equal(expected.Losses, actual.Losses);
-            for (var step = 0; step < expected.Gradients.Count; step++) Assert.True(Bits(expected.Gradients[step]).SequenceEqual(Bits(actual.Gradients[step])));
+            foreach (var (one, other) in expected.Gradients.Zip(actual.Gradients)) Assert.True(Bits(one).SequenceEqual(Bits(other)));
             Assert.Equal(expected.Hash, actual.Hash);
         }
 
@@ -45,7 +45,8 @@ public sealed class WorldTests
             var (gradients, losses) = (new List<float[]>(), new List<StepLoss>());
             for (var step = 0; step < 3; step++)
             {
-                var (gradient, shares) = LocalWorld.Step(replica, settings, step, Samples.Leaves(replica.Layout.Config, rows, leaves, step, withShort: true), workers);
+                var shards = Samples.Leaves(replica.Layout.Config, rows, leaves, step, withShort: true);
+                var (gradient, shares) = LocalWorld.Step(replica, settings, step, shards, workers);
                 replica.Apply(gradient, 1e-2, new AdamWSettings(0.1));
                 gradients.Add(gradient);
                 losses.Add(LocalWorld.Total(shares));
@@ -67,6 +68,22 @@ public sealed class WorldTests
         Assert.NotEqual(first, LocalWorld.Step(replica, settings, 1, leaves).Gradient);
         Assert.NotEqual(first, LocalWorld.Step(replica, settings with { Seed = 2 }, 0, leaves).Gradient);
         Assert.NotEqual(first, LocalWorld.Step(replica, settings with { ExpertDropout = 0 }, 0, leaves).Gradient);
+    }
+
+    [Theory]
+    [InlineData("dense")]
+    [InlineData("router")]
+    public void No_tensor_of_a_step_outlives_it(string kind)
+    {
+        using var replica = New(kind, Precision.Fp32);
+        var leaves = Samples.Leaves(replica.Layout.Config, 8, 3, withShort: true);
+        var settings = new StepSettings { Leaves = 3, ExpertDropout = 0.1 };
+        Step();
+        var before = TorchSharp.torch.Tensor.TotalCount;
+        Step();
+        Assert.Equal(before, TorchSharp.torch.Tensor.TotalCount);
+
+        void Step() => replica.Apply(LocalWorld.Step(replica, settings, 0, leaves).Gradient, 1e-3, new AdamWSettings(0.1));
     }
 
     private static Replica New(string kind, Precision precision) => kind switch

@@ -1,0 +1,42 @@
+using ClipMoe.Model.Tests;
+
+namespace ClipMoe.Nodes.Tests.Commands;
+
+/// <summary><c>clipmoe verify</c> against outputs that the reference stored.</summary>
+[Trait("Category", "Parity")]
+public sealed class VerifyCommandTests
+{
+    [FixtureFact("dense_openai_fp16_torchscript.pt", "dense_io.safetensors")]
+    public void A_dense_checkpoint_is_stretched_and_agrees()
+    {
+        var outcome = CommandLine.Run("verify", Fixtures.Path("dense_openai_fp16_torchscript.pt"), Fixtures.Path("dense_io.safetensors"));
+        Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
+        Assert.Equal(["image_features", "text_features"], Names(outcome.Output));
+    }
+
+    [FixtureFact("moe_mcl_all.pt", "moe_mcl_all_io.safetensors", "moe_inputs.safetensors")]
+    public void A_mixture_agrees_in_features_and_router_logits_and_a_tighter_tolerance_fails()
+    {
+        string[] arguments =
+            ["verify", Fixtures.Path("moe_mcl_all.pt"), Fixtures.Path("moe_mcl_all_io.safetensors"), "--inputs", Fixtures.Path("moe_inputs.safetensors")];
+        var outcome = CommandLine.Run(arguments);
+        Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
+        Assert.Equal(["image_features", "image_router_logits", "text_features", "text_router_logits"], Names(outcome.Output));
+        Assert.Equal(1, CommandLine.Run([.. arguments, "--tolerance", "1e-9"]).ExitCode);
+    }
+
+    [FixtureFact("moe_dense_0.pt", "moe_mcl_all_io.safetensors", "moe_inputs.safetensors")]
+    public void Outputs_without_inputs_or_of_another_kind_of_model_are_refused_in_one_sentence()
+    {
+        var (checkpoint, io) = (Fixtures.Path("moe_dense_0.pt"), Fixtures.Path("moe_mcl_all_io.safetensors"));
+        var withoutInputs = CommandLine.Run("verify", checkpoint, io);
+        Assert.Equal(2, withoutInputs.ExitCode);
+        Assert.Contains("holds no tensor \"images\"", withoutInputs.Error);
+        var withoutRouters = CommandLine.Run("verify", checkpoint, io, "--inputs", Fixtures.Path("moe_inputs.safetensors"));
+        Assert.Equal(2, withoutRouters.ExitCode);
+        Assert.Contains("has no routers", withoutRouters.Error);
+    }
+
+    private static IEnumerable<string> Names(string output) =>
+        output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')[0]).Order();
+}

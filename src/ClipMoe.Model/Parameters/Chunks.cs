@@ -9,7 +9,7 @@ namespace ClipMoe.Model.Parameters;
 /// </summary>
 internal static class Chunks
 {
-    private const long OnCpu = 1 << 17;
+    private const long OnCpu = 1 << 19;
 
     public static IEnumerable<(long Start, long Length)> Of(long length, Device device)
     {

@@ -1,33 +1,26 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Parameters;
 
 /// <summary>
-/// A flat tensor on one device, zero at first. On the CPU an fp32 buffer is the memory of a pinned managed array, so that other threads and
-/// sockets can read and write it as <see cref="Memory{T}"/> without a copy; on a GPU the host sees copies.
+/// A flat tensor on one device, zero at first. Other threads and sockets read and write an fp32 buffer on a processor as
+/// <see cref="Memory{T}"/> without a copy; of a GPU's they get copies. Its memory is libtorch's, not the collector's, which would keep gigabytes
+/// of disposed buffers for later.
 /// </summary>
 public sealed class FlatBuffer : IDisposable
 {
-    private readonly Memory<float> _host;
+    private readonly HostMemory? _host;
 
     /// <param name="length">Elements.</param>
     public FlatBuffer(long length, ScalarType type, Device device)
     {
         Length = length;
-        if (device.type == DeviceType.CPU && type == ScalarType.Float32)
-        {
-            const int alignment = ParameterLayout.Alignment;
-            var array = GC.AllocateArray<float>(checked((int)(length + alignment)), pinned: true);
-            var misaligned = Address(array) / sizeof(float) % alignment;
-            var start = misaligned == 0 ? 0 : alignment - misaligned;
-            _host = array.AsMemory((int)start, (int)length);
-            Tensor = frombuffer(array, type, length, start).DetachFromDisposeScope();
-        }
-        else
-        {
-            Tensor = zeros(length, type, device).DetachFromDisposeScope();
-        }
+        Tensor = zeros(length, type, device).DetachFromDisposeScope();
+        if (device.type == DeviceType.CPU && type == ScalarType.Float32) _host = new HostMemory(Tensor, checked((int)length));
     }
 
     public long Length { get; }
@@ -36,17 +29,17 @@ public sealed class FlatBuffer : IDisposable
     public Tensor Tensor { get; }
 
     /// <summary>Whether <see cref="Host"/> is the tensor's own memory.</summary>
-    public bool OnHost => _host.Length == Length && Length > 0;
+    public bool OnHost => _host is not null;
 
-    /// <summary>The tensor's own memory.</summary>
+    /// <summary>The tensor's own memory; not to be touched after the buffer is disposed.</summary>
     /// <exception cref="InvalidOperationException">The buffer is on a GPU or not fp32.</exception>
-    public Memory<float> Host => OnHost || Length == 0 ? _host : throw new InvalidOperationException("this buffer is not in the host's memory");
+    public Memory<float> Host => _host?.Memory ?? throw new InvalidOperationException("this buffer is not in the host's memory");
 
     public void Read(long offset, Span<float> destination)
     {
-        if (OnHost)
+        if (_host is not null)
         {
-            _host.Span.Slice((int)offset, destination.Length).CopyTo(destination);
+            Host.Span.Slice((int)offset, destination.Length).CopyTo(destination);
             return;
         }
 
@@ -56,9 +49,9 @@ public sealed class FlatBuffer : IDisposable
 
     public void Write(long offset, ReadOnlySpan<float> source)
     {
-        if (OnHost)
+        if (_host is not null)
         {
-            source.CopyTo(_host.Span[(int)offset..]);
+            source.CopyTo(Host.Span[(int)offset..]);
             return;
         }
 
@@ -68,8 +61,34 @@ public sealed class FlatBuffer : IDisposable
 
     public void Dispose() => Tensor.Dispose();
 
-    private static unsafe nint Address(float[] pinned)
+    private sealed unsafe class HostMemory : MemoryManager<float>
     {
-        fixed (float* first = pinned) return (nint)first;
+        private readonly Tensor _tensor;
+        private readonly int _length;
+        private readonly float* _first;
+
+        public HostMemory(Tensor tensor, int length)
+        {
+            (_tensor, _length) = (tensor, length);
+            if (length == 0) return;
+            using var first = tensor.narrow(0, 0, 1);
+            _first = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        }
+
+        public override Span<float> GetSpan()
+        {
+            ObjectDisposedException.ThrowIf(_tensor.IsInvalid, _tensor);
+            return new Span<float>(_first, _length);
+        }
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(_first + elementIndex);
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

@@ -68,7 +68,8 @@ internal static class AboutSections
             Table.Row([Table.Head("seed"), Table.Head("weights", "text"), Table.Head("report", "text")]),
             report.SeedRuns.Select(r => Table.Row(
                 [
-                    Table.Cell(r.Seed.ToString(CultureInfo.InvariantCulture)), Table.Cell(r.WeightsSha256, "text hash"), Table.Cell(r.Report, "text"),
+                    Table.Cell(r.Seed.ToString(CultureInfo.InvariantCulture)), Table.Cell(r.WeightsSha256, "text hash"),
+                    Markup.Of($"<td class=\"text\"><a href=\"./{r.Report}\">{r.Report}</a></td>"),
                 ])))}
         """);
 

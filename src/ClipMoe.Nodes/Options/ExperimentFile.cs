@@ -164,6 +164,8 @@ internal static class ExperimentFile
     private static string Sentence(string source, IReadOnlyList<ExperimentProblem> problems)
     {
         var count = problems.Count == 1 ? "1 error" : $"{problems.Count} errors";
-        return $"{count} in {source}:\n{string.Join('\n', problems.Select(p => $"  {p}"))}";
+        // Keys come from a file that anybody may have written, and go to a terminal.
+        var lines = problems.Select(p => "  " + string.Concat(p.ToString().Select(c => char.IsControl(c) ? '\uFFFD' : c)));
+        return $"{count} in {source}:\n{string.Join('\n', lines)}";
     }
 }

@@ -54,6 +54,20 @@ internal static class YamlDocument
     public static YamlValue? Parse(string text)
     {
         var parser = new Parser(new StringReader(text));
+        try
+        {
+            return ParseDocument(parser);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            // YamlDotNet's scanner gives up like this on some malformed texts.
+            var place = parser.Current?.End ?? Mark.Empty;
+            throw new YamlException(place, place, "what follows is no YAML", e);
+        }
+    }
+
+    private static YamlValue? ParseDocument(Parser parser)
+    {
         parser.Consume<StreamStart>();
         if (parser.TryConsume<StreamEnd>(out _)) return null;
         parser.Consume<DocumentStart>();

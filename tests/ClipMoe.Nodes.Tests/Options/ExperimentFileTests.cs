@@ -188,6 +188,49 @@ public sealed class ExperimentFileTests
     }
 
     [Fact]
+    public void KeysAreShownWithoutTheirControlCharacters() =>
+        Assert.DoesNotContain('\u001b', Assert.Throws<UserErrorException>(() => Parse("\"a\\e[2J\": 1\n", "b\u001b[2J=1")).Message);
+
+    [Fact]
+    public void MangledFilesAreReadOrRefused()
+    {
+        var (random, refused) = (new Random(1), 0);
+        var original = ExperimentFile.PresetText("demo");
+        for (var i = 0; i < 1000; i++)
+        {
+            var text = original.ToCharArray();
+            for (var edits = random.Next(1, 6); edits > 0; edits--)
+                text[random.Next(text.Length)] = "\0\t\n \"'#&*!|>%@`{}[],:?-0aé\ud800\u2028"[random.Next(28)];
+            try
+            {
+                Parse(new string(text));
+            }
+            catch (UserErrorException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 50, 999);
+    }
+
+    [Theory]
+    [InlineData("? ")]
+    [InlineData("- ")]
+    [InlineData("{a: ")]
+    [InlineData("a: ")]
+    [InlineData("\"")]
+    [InlineData("a\n")]
+    [InlineData("a: 1\n")]
+    [InlineData("%YAML 1.2\n")]
+    public void NothingThatFitsIntoAFileTakesLong(string part)
+    {
+        var yaml = string.Concat(Enumerable.Repeat(part, YamlDocument.LargestFile / part.Length));
+
+        Assert.Throws<UserErrorException>(() => Parse(yaml));
+    }
+
+    [Fact]
     public void HugeFilesAreRefusedUnread()
     {
         var error = Assert.Throws<UserErrorException>(() => ExperimentFile.Load("/dev/zero", []));

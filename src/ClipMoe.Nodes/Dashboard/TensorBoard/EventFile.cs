@@ -10,6 +10,8 @@ namespace ClipMoe.Nodes.Dashboard.TensorBoard;
 /// </summary>
 internal sealed class EventFile : IDisposable
 {
+    private static int _files;
+
     private readonly FileStream _file;
     private readonly TimeProvider _clock;
 
@@ -18,7 +20,9 @@ internal sealed class EventFile : IDisposable
     {
         _clock = clock;
         Directory.CreateDirectory(folder);
-        var name = $"events.out.tfevents.{clock.GetUtcNow().ToUnixTimeMilliseconds()}.{Environment.ProcessId}.{Guid.NewGuid():n}";
+        // TensorBoard reads the files of a folder in the order of their names.
+        var number = Interlocked.Increment(ref _files);
+        var name = $"events.out.tfevents.{clock.GetUtcNow().ToUnixTimeMilliseconds()}.{Environment.ProcessId}.{number:d6}";
         _file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 1 << 14);
         var version = new ProtoWriter();
         version.Text(field: 3, "brain.Event:2");

@@ -31,10 +31,10 @@ public sealed class LiveScreenTests
     {
         var lines = Draw(SampleRun.Until("mcl-1"), 80, 24);
 
-        Assert.Matches(@"^✓ +base +800/800 +loss 1\.2500 +1,234/s +8\.0 s$", Assert.Single(lines, l => l.Contains(" base ")).TrimEnd());
+        Assert.Matches(@"^✓ +base +3000/3000 +loss 1\.2500 +1,234/s +30 s$", Assert.Single(lines, l => l.Contains(" base ")).TrimEnd());
         var running = Assert.Single(lines, l => l.Contains(" mcl-1 ")).TrimEnd();
-        Assert.Matches(@"^▶ +mcl-1 +━+─+ +100/200 +loss 1\.5000 +1,234/s +\d s left$", running);
-        Assert.Matches(@"^· +mcl-2 +200$", Assert.Single(lines, l => l.Contains(" mcl-2 ")).TrimEnd());
+        Assert.Matches(@"^▶ +mcl-1 +━+─+ +125/250 +loss 1\.5000 +1,234/s +\d s left$", running);
+        Assert.Matches(@"^· +mcl-2 +250$", Assert.Single(lines, l => l.Contains(" mcl-2 ")).TrimEnd());
         Assert.Contains(lines, l => l.Contains("about ") && l.Contains(" left"));
     }
 

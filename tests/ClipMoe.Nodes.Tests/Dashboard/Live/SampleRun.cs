@@ -4,12 +4,16 @@ using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Dashboard.Live;
 
-/// <summary>Events as the demo's run gives them, at a hundred steps a second.</summary>
+/// <summary>Events of a run with 18 stages, at a hundred steps a second.</summary>
 internal static class SampleRun
 {
+    private static readonly StagePlan Plan = StagePlan.For(ExperimentFile.Parse(
+        "base: {steps: 3000}\nmcl: {stages: 3, steps: 250}\nmoe: {experts: 4}\nevaluation: {compare: [direct, hard_batch, upcycle]}",
+        "the sample", "/", []));
+
     public static RunStarted Started(string name = "demo") => new(
         name, new string('b', 64), "/runs/demo", 2, "cpu, 1 thread per worker",
-        [.. StagePlan.For(ExperimentFile.Load(null, [])).Stages.Select(PlannedStage.Of)]);
+        [.. Plan.Stages.Select(PlannedStage.Of)]);
 
     /// <summary>Up to the middle of stage <paramref name="last"/>.</summary>
     public static RunProgress Until(string last, string name = "demo")

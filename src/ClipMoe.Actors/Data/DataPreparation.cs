@@ -1,41 +1,19 @@
-using System.Diagnostics;
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Data;
 
-/// <summary>The stage that makes or opens the data set; the reading itself is <see cref="Workspace.Prepare"/>.</summary>
-public sealed class DataPreparation : ReceiveActor
+/// <summary>The stage that makes or opens the data set; the reading itself is <see cref="Workspace.Prepare"/>, by one worker.</summary>
+public sealed class DataPreparation : SingleWork
 {
-    private readonly string _stage;
-    private readonly Workspace _workspace;
-    private readonly CancellationTokenSource _cancel = new();
-    private readonly Stopwatch _clock = Stopwatch.StartNew();
-
-    public DataPreparation(string stage, Workspace workspace)
+    public DataPreparation(string stage, IEnumerable<Worker> workers)
+        : base(stage, new PrepareDataSet(stage), workers)
     {
-        _stage = stage;
-        _workspace = workspace;
+        Receive<PreparationProgress>(p => Publish(new StageProgress(stage, p.Done, p.Total, null, null, null, 1)));
         Receive<DataPrepared>(d => Context.Parent.Tell(new JournalFact(d)));
-        Receive<FactJournaled>(_ => Context.Parent.Tell(new StageDone(stage, new StageResult(null, null, _clock.Elapsed.TotalSeconds))));
-        Receive<Status.Failure>(f => Context.Parent.Tell(
-            f.Cause is OperationCanceledException ? new StageStopped(stage) : new StageFailed(stage, f.Cause)));
-        Receive<StopExperiment>(_ => _cancel.Cancel());
+        Receive<FactJournaled>(_ => Context.Parent.Tell(new StageDone(stage, new StageResult(null, null, Clock.Elapsed.TotalSeconds))));
+        // What was read so far is of no use: the worker is told to leave when this actor stops, and gives up.
+        Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(stage)));
     }
-
-    protected override void PreStart()
-    {
-        var events = Context.System.EventStream;
-        Task.Run(() => _workspace.Prepare(Progress, _cancel.Token)).PipeTo(Self);
-
-        // A hundred events tell as much as one for each of a million samples.
-        void Progress(int done, int total)
-        {
-            if (done == total || done % Math.Max(1, total / 100) == 0)
-                events.Publish(new StageProgress(_stage, done, total, null, null, null, 1));
-        }
-    }
-
-    protected override void PostStop() => _cancel.Dispose();
 }

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Parameters;
@@ -7,7 +8,7 @@ using TorchSharp;
 namespace ClipMoe.Actors.Data;
 
 /// <summary>Replicas from and to the model files of a run, on this process's device and in the experiment's precision.</summary>
-public sealed class ModelFiles(Experiment experiment, RunFolder folder, WorkerDevice device)
+public sealed class ModelFiles(Experiment experiment, RunFolder folder, RunFiles files, WorkerDevice device)
 {
     /// <summary>Seeded initial weights.</summary>
     public Replica Create(ClipConfig config, Locking locking)
@@ -17,10 +18,9 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, WorkerDe
         return replica;
     }
 
-    /// <param name="file">Relative to the output folder.</param>
-    public Replica Load(string file, Locking locking)
+    public Replica Load(WrittenFile file, Locking locking)
     {
-        using var tensors = TensorFile.Open(folder.Absolute(file));
+        using var tensors = TensorFile.Open(files.Local(file));
         return Load(tensors, locking);
     }
 
@@ -35,6 +35,7 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, WorkerDe
     /// <summary>Parameters of a file, rounded to fp16 where the experiment follows the reference in that.</summary>
     public IParameterSource Source(ITensorFile tensors, ClipConfig config) => new CheckpointSource(tensors, config, experiment.Model.RoundToHalf);
 
+    /// <param name="file">Relative to the output folder.</param>
     /// <returns>The file's SHA-256.</returns>
     public string Save(string file, Replica replica, Provenance provenance)
     {

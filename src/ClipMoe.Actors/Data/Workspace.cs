@@ -13,18 +13,23 @@ using ClipMoe.Model.Text;
 namespace ClipMoe.Actors.Data;
 
 /// <summary>What a process knows of the run it works for: experiment, output folder, device, and once prepared or opened the data.</summary>
-public sealed class Workspace(Experiment experiment, string hash, RunFolder folder, WorkerDevice device) : IDisposable
+/// <param name="elsewhere">Where files come from that are not in the output folder; null where it is the only place.</param>
+public sealed class Workspace(
+    string id, Experiment experiment, string hash, RunFolder folder, WorkerDevice device, IFileSource? elsewhere = null) : IDisposable
 {
     /// <summary>Samples in a feature shard: enough to keep a device busy, few enough that a lost lease costs little.</summary>
     private const int ShardSize = 1024;
 
     private RunData? _data;
 
+    /// <summary>Names the experiment in the journal and between processes.</summary>
+    public string Id => id;
     public Experiment Experiment => experiment;
     public string Hash => hash;
     public RunFolder Folder => folder;
     public WorkerDevice Device => device;
-    public ModelFiles Models { get; } = new(experiment, folder, device);
+    public RunFiles Files { get; } = new(folder, elsewhere);
+    public ModelFiles Models => new(experiment, folder, Files, device);
     public RunData Data => _data ?? throw new InvalidOperationException("the data set is used before the data stage");
     public ShardLayout Shards => new(Data.Train.Length, ShardSize);
     public string DataDescription => experiment.Data.Path ?? "embedded benchmark";

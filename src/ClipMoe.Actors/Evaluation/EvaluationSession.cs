@@ -1,57 +1,59 @@
 using System.Diagnostics;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Evaluation;
 
 /// <summary>Hands out the models of a run as leases to free workers, and writes all their figures to one file.</summary>
-public sealed class EvaluationSession : ReceiveActor
+public sealed class EvaluationSession : StageActor
 {
     private readonly EvaluateModels _spec;
-    private readonly IReadOnlyDictionary<string, string> _files;
-    private readonly Workspace _workspace;
-    private readonly IReadOnlyDictionary<int, IActorRef> _workers;
-    private readonly Queue<string> _open;
+    private readonly IReadOnlyDictionary<string, WrittenFile> _files;
+    private readonly RunFolder _folder;
+    private readonly Leases<string> _leases;
     private readonly Dictionary<string, ModelFigures> _done = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
-    /// <param name="files">Model file of each model's name, relative to the output folder.</param>
+    /// <param name="files">Model file of each stage.</param>
     public EvaluationSession(
-        EvaluateModels spec, IReadOnlyDictionary<string, string> files, Workspace workspace, IReadOnlyDictionary<int, IActorRef> workers)
+        EvaluateModels spec, IReadOnlyDictionary<string, WrittenFile> files, RunFolder folder, IEnumerable<Worker> workers)
+        : base(spec.Name, workers)
     {
         _spec = spec;
         _files = files;
-        _workspace = workspace;
-        _workers = workers;
-        _open = new Queue<string>(spec.Models);
-        Receive<ModelEvaluated>(m => m.Stage == spec.Name, Evaluated);
-        Receive<WorkFailed>(f => f.Stage == spec.Name, f => Context.Parent.Tell(new StageFailed(spec.Name, f.Cause)));
+        _folder = folder;
+        _leases = new Leases<string>(spec.Models);
+        Receive<ModelEvaluated>(m => m.Stage == Stage, Evaluated);
         // Evaluating writes nothing before its end: a run that stops here does it again.
-        Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(spec.Name)));
+        Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(Stage)));
     }
 
     protected override void PreStart()
     {
-        foreach (var worker in _workers.Keys) Lease(worker);
+        foreach (var worker in Workers.Values) OnArrived(worker);
     }
 
-    private void Lease(int worker)
+    protected override void OnArrived(Worker worker)
     {
-        if (_open.TryDequeue(out var model))
-        {
-            _workers[worker].Tell(new EvaluateModel(
-                _spec.Name, Label(model), _files[model], WithExamples: model == StagePlan.Routers));
-        }
+        if (_leases.TryTake(worker.Number, out var model))
+            worker.Actor.Tell(new EvaluateModel(Stage, Label(model), _files[model], WithExamples: model == StagePlan.Routers));
+    }
+
+    protected override void OnGone(int worker)
+    {
+        _leases.Return(worker);
+        foreach (var other in Workers.Values) OnArrived(other);
     }
 
     private void Evaluated(ModelEvaluated evaluated)
     {
+        var model = _spec.Models.First(m => Label(m) == evaluated.Model);
+        if (!_leases.Done(evaluated.Worker, model)) return;
         _done[evaluated.Model] = evaluated.Figures;
-        Context.System.EventStream.Publish(new ModelMeasured(_spec.Name, evaluated.Figures.Retrieval));
-        Context.System.EventStream.Publish(new StageProgress(_spec.Name, _done.Count, _spec.Models.Count, null, null, null, _workers.Count));
-        Lease(evaluated.Worker);
+        Publish(new ModelMeasured(Stage, evaluated.Figures.Retrieval));
+        Publish(new StageProgress(Stage, _done.Count, _spec.Models.Count, null, null, null, Workers.Count));
+        OnArrived(Workers[evaluated.Worker]);
         if (_done.Count == _spec.Models.Count) Finish();
     }
 
@@ -70,9 +72,9 @@ public sealed class EvaluationSession : ReceiveActor
             ExpertLoads = [.. figures.SelectMany(f => f.Loads)],
             Examples = [.. figures.SelectMany(f => f.Examples)],
         };
-        var file = RunFolder.EvaluationFile(_spec.Name);
-        var path = _workspace.Folder.Absolute(file);
+        var file = RunFolder.EvaluationFile(Stage);
+        var path = _folder.Absolute(file);
         ReportJson.Save(path, results);
-        Context.Parent.Tell(new StageDone(_spec.Name, new StageResult(file, ArtifactCheck.Sha256(path), _clock.Elapsed.TotalSeconds)));
+        Context.Parent.Tell(new StageDone(Stage, new StageResult(file, ArtifactCheck.Sha256(path), _clock.Elapsed.TotalSeconds)));
     }
 }

@@ -1,49 +1,65 @@
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
-using ClipMoe.Actors.Clustering;
-using ClipMoe.Actors.Data;
-using ClipMoe.Actors.Evaluation;
-using ClipMoe.Actors.Extraction;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Training;
 using ClipMoe.Model;
 
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Runs the stages of one experiment, one child actor each, and journals what is done. Event-sourced: started again on the same journal it
-/// goes on where the last journaled fact left it. Holds nothing heavy.
+/// Runs the stages of one experiment, one child actor each, and journals what is done. Event-sourced: started again on the same journal, by
+/// whatever process, it goes on where the last journaled fact left it. Holds nothing heavy and reads no data: workers do.
 /// </summary>
 public sealed class ExperimentCoordinator : ReceivePersistentActor
 {
-    private readonly Workspace _workspace;
-    private readonly IReadOnlyDictionary<int, IActorRef> _workers;
+    /// <summary>More generations than a coordinator, or one of its training sessions, will ever open.</summary>
+    private const int GenerationsPerTerm = 1_000_000, GenerationsPerSession = 20_000;
+
+    /// <param name="Id">Names the experiment in the journal and among the workers.</param>
+    /// <param name="Hash">Of what decides the weights.</param>
+    /// <param name="DataDescription">For people.</param>
+    /// <param name="Roster">Tells which workers there are.</param>
+    public sealed record Settings(string Id, Experiment Experiment, string Hash, RunFolder Folder, string DataDescription, IActorRef Roster);
+
+    private readonly Settings _settings;
     private readonly StagePlan _plan;
+    private readonly WorkerPool _pool = new();
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private ExperimentState _state = ExperimentState.Empty;
     private IActorRef _client = ActorRefs.Nobody;
     private IActorRef _stage = ActorRefs.Nobody;
+    private Action? _whenSettled;
+    private int _sessions;
     private bool _stopping;
     private string? _onlyStage;
     private StageResult? _before;
 
-    public override string PersistenceId { get; } = "experiment";
+    public override string PersistenceId { get; }
 
-    public ExperimentCoordinator(Workspace workspace, IReadOnlyDictionary<int, IActorRef> workers)
+    public ExperimentCoordinator(Settings settings)
     {
-        _workspace = workspace;
-        _workers = workers;
-        _plan = StagePlan.For(workspace.Experiment);
+        _settings = settings;
+        _plan = StagePlan.For(settings.Experiment);
+        PersistenceId = settings.Id;
         Recover<ExperimentEvent>(e => _state = _state.Apply(e));
         Command<RunExperiment>(Run);
-        Command<StopExperiment>(_ => Stop());
+        Command<WorkerArrived>(Arrived);
+        Command<WorkerGone>(Gone);
+        Command<ExperimentOpened>(m => m.Id == settings.Id && m.WithData == _state.Data is not null, Opened);
+        Command<ExperimentRefused>(m => m.Id == settings.Id, Refused);
+        Command<ExperimentOpened>(_ => { });
+        Command<ExperimentRefused>(_ => { });
         Command<ArtifactsChecked>(Checked);
-        Command<StageReady>(Start);
         Command<JournalFact>(Record);
         Command<StageDone>(Done);
         Command<StageStopped>(s => End(new RunStopped(s.Stage)));
         Command<StageFailed>(f => End(new RunFailed(f.Stage, f.Cause)));
+        Command<StopExperiment>(_ => Stop());
+        Command<PauseExperiment>(m => _stage.Forward(m));
+        Command<ResumeExperiment>(m => _stage.Forward(m));
+        Command<ReleaseWorker>(m => _stage.Forward(m));
+        Command<StagePaused>(s => Context.System.EventStream.Publish(new RunPaused(s.Stage)));
+        Command<WorkerReleased>(m => _settings.Roster.Tell(m));
     }
 
     /// <summary>A stage actor that throws has met a fault of ours: the run ends with it instead of going on from a restarted actor.</summary>
@@ -69,43 +85,81 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Context.System.EventStream.Publish(new RunWarning(JournalFailure("read", reason).Message));
     }
 
-    private IOException JournalFailure(string what, Exception cause) => new(
-        $"the journal {_workspace.Folder.Journal} can't be {what} ({cause.Message.TrimEnd('.')}): check the disk and the file; what is in it is kept.", cause);
+    private static IOException JournalFailure(string what, Exception cause) => new(
+        $"the journal can't be {what} ({cause.Message.TrimEnd('.')}): check the disk or the database; what is in it is kept.", cause);
 
     private sealed record ArtifactsChecked(IReadOnlyList<ExperimentEvent> Damages, Exception? Failure);
-
-    private sealed record StageReady(StageSpec Spec, int? TotalSteps, Exception? Failure);
 
     private void Run(RunExperiment command)
     {
         _client = Sender;
         _onlyStage = command.OnlyStage;
-        if (_state.Accepted is not { } accepted)
-        {
-            Persist(new ExperimentAccepted(_workspace.Experiment.Name, _workspace.Hash, _workspace.DataDescription), e =>
-            {
-                _state = _state.Apply(e);
-                Next();
-            });
-        }
-        else if (accepted.Hash != _workspace.Hash)
+        if (_state.Accepted is { } accepted && accepted.Hash != _settings.Hash)
         {
             End(new RunFailed("start", new UserErrorException(
-                $"{_workspace.Folder.Root} holds a run of another experiment ('{accepted.Name}', {accepted.Hash[..12]}; this one is "
-                + $"{_workspace.Hash[..12]}): choose another --out, or run with the experiment that it was started with.")));
+                $"{_settings.Folder.Root} holds a run of another experiment ('{accepted.Name}', {accepted.Hash[..12]}; this one is "
+                + $"{_settings.Hash[..12]}): choose another --out, or run with the experiment that it was started with.")));
+            return;
         }
-        else
+        ExperimentEvent[] facts = _state.Accepted is null
+            ? [new ExperimentAccepted(_settings.Experiment.Name, _settings.Hash, _settings.DataDescription), new CoordinatorStarted()]
+            : [new CoordinatorStarted()];
+        var resumed = _state.Accepted is not null;
+        PersistAll(facts, e => _state = _state.Apply(e));
+        DeferAsync(facts.Length, _ =>
         {
-            var state = _state;
-            Task.Run(() => CheckArtifacts(state)).PipeTo(Self, failure: e => new ArtifactsChecked([], e));
-        }
+            // Workers that open the data see whether it is what it was.
+            WhenSettled(resumed ? CheckArtifacts : Next);
+            _settings.Roster.Tell(new WatchWorkers());
+        });
     }
 
-    /// <summary>Opens the data set again and compares the files of the run with the hashes in its journal.</summary>
-    private ArtifactsChecked CheckArtifacts(ExperimentState state)
+    private void Arrived(WorkerArrived arrived)
     {
-        if (state.Data is { } data) _workspace.Open(data);
-        return new ArtifactsChecked(ArtifactCheck.Damages(state, _plan, _workspace), null);
+        _pool.Open(arrived.Worker);
+        arrived.Worker.Actor.Tell(new OpenExperiment(_settings.Id, _settings.Experiment, _settings.Hash, _state.Data));
+    }
+
+    private void Opened(ExperimentOpened opened)
+    {
+        if (_pool.Opened(opened.Worker) is not { } worker) return;
+        _stage.Tell(new WorkerArrived(worker));
+        Settle();
+    }
+
+    private void Refused(ExperimentRefused refused)
+    {
+        if (_pool.Refused(refused.Worker) is not { } worker) return;
+        if (_pool.Ready.Count == 0 && _stage.IsNobody()) End(new RunFailed("start", refused.Failure.ToException()));
+        else Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}");
+    }
+
+    private void Gone(WorkerGone gone)
+    {
+        if (!_pool.Remove(gone.Number)) return;
+        _stage.Tell(gone);
+        Settle();
+    }
+
+    /// <summary>Does something as soon as all workers there are have opened the experiment, and there is one.</summary>
+    private void WhenSettled(Action next)
+    {
+        _whenSettled = next;
+        Settle();
+    }
+
+    private void Settle()
+    {
+        if (_whenSettled is not { } next || !_pool.Settled) return;
+        _whenSettled = null;
+        next();
+    }
+
+    private void CheckArtifacts()
+    {
+        var (state, plan, settings) = (_state, _plan, _settings);
+        Task.Run(() => new ArtifactsChecked(ArtifactCheck.Damages(state, plan, settings.Folder, settings.Experiment), null))
+            .PipeTo(Self, failure: e => new ArtifactsChecked([], e));
     }
 
     private void Checked(ArtifactsChecked check)
@@ -115,12 +169,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             End(new RunFailed("resume", failure));
             return;
         }
-        foreach (var damage in check.Damages)
-        {
-            var text = ArtifactCheck.Describe(damage);
-            _log.Warning(text);
-            Context.System.EventStream.Publish(new RunWarning(text));
-        }
+        foreach (var damage in check.Damages) Warn(ArtifactCheck.Describe(damage));
         if (check.Damages.Count == 0) Next();
         else
         {
@@ -131,23 +180,10 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     private void Next()
     {
-        if (_onlyStage is not null)
-        {
-            RunOnly(_plan[_onlyStage]);
-            return;
-        }
-        if (_state.Next(_plan) is not { } spec)
-        {
-            Complete();
-        }
-        else if (_stopping)
-        {
-            End(new RunStopped(spec.Name));
-        }
-        else
-        {
-            Prepare(spec);
-        }
+        if (_onlyStage is not null) RunOnly(_plan[_onlyStage]);
+        else if (_state.Next(_plan) is not { } spec) Complete();
+        else if (_stopping) End(new RunStopped(spec.Name));
+        else Start(spec);
     }
 
     private void RunOnly(StageSpec spec)
@@ -155,78 +191,26 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         if (spec.Reads.FirstOrDefault(r => !_state.Completed.ContainsKey(r)) is { } missing)
         {
             End(new RunFailed(spec.Name, new UserErrorException(
-                $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_workspace.Folder.Root}: run it first, or all with clipmoe run --resume.")));
+                $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_settings.Folder.Root}: run it first, or all with clipmoe run --resume.")));
             return;
         }
         _before = _state.Completed.GetValueOrDefault(spec.Name);
         Persist(new StageReset(spec.Name), reset =>
         {
             _state = _state.Apply(reset);
-            Prepare(spec);
+            Start(spec);
         });
     }
 
-    private void Prepare(StageSpec spec)
+    private void Start(StageSpec spec) => Persist(new StageStarted(spec.Name), started =>
     {
-        var state = _state;
-        Task.Run(() => new StageReady(spec, spec is TrainModel train ? _workspace.TotalSteps(train, state) : null, null))
-            .PipeTo(Self, failure: e => new StageReady(spec, null, e));
-    }
-
-    private void Start(StageReady ready)
-    {
-        if (ready.Failure is { } failure)
-        {
-            End(new RunFailed(ready.Spec.Name, failure));
-            return;
-        }
-        Persist(new StageStarted(ready.Spec.Name, ready.TotalSteps), started =>
-        {
-            _state = _state.Apply(started);
-            Context.System.EventStream.Publish(new StageStartedEvent(started.Stage, started.TotalSteps, _state.CommittedSteps(started.Stage)));
-            _stage = Context.ActorOf(StageActor(ready.Spec), ready.Spec.Name);
-        });
-    }
-
-    private Props StageActor(StageSpec spec)
-    {
-        var state = _state;
-        switch (spec)
-        {
-            case PrepareData:
-                return Props.Create(() => new DataPreparation(spec.Name, _workspace));
-            case TrainModel train:
-                var step = state.CommittedSteps(train.Name);
-                var join = new JoinStage(
-                    train, state.TotalSteps[train.Name], step,
-                    Model: train.From is { } from ? state.Completed[from].File : null,
-                    Labels: train.Order is ClusterPureOrder pure ? state.Completed[pure.Labels].File : null,
-                    Checkpoint: state.Ledger.LastOrDefault(c => c.Stage == train.Name)?.ManifestSha256);
-                var settings = new TrainingSession.Settings(
-                    join, _workspace.Experiment.Batch.Leaves, _workspace.Experiment.Batch.Size, _workspace.Experiment.Checkpoints.EverySteps);
-                var lastLoss = state.Losses(train.Name).LastOrDefault()?.Loss;
-                return Props.Create(() => new TrainingSession(settings, _workers, state.SecondsSpent(train.Name), lastLoss));
-            case ExtractFeatures extract:
-                var done = state.Shards.Where(s => s.Stage == extract.Name).Select(s => s.Shard).ToHashSet();
-                return Props.Create(() => new FeatureExtraction(extract, state.Completed[extract.Model].File!, _workspace.Shards, done, _workers));
-            case ClusterFeatures cluster:
-                var layout = _workspace.Shards;
-                var shards = state.Shards.Where(s => s.Stage == cluster.Features).OrderBy(s => s.Shard)
-                    .Select(s => new FeatureShard(s.Shard, layout[s.Shard].First, s.File)).ToList();
-                var previous = cluster.PreviousLabels is { } labels ? state.Completed[labels].File : null;
-                return Props.Create(() => new ClusteringSession(cluster, shards, previous, _workspace, _workers));
-            case AssembleMoe assemble:
-                var files = assemble.Models.Select(m => state.Completed[m].File!).ToList();
-                return Props.Create(() => new SingleWork(spec.Name, new BuildMoe(assemble, files), _workers.First().Value));
-            case LoadModel load:
-                return Props.Create(() => new SingleWork(spec.Name, new ImportModel(load), _workers.First().Value));
-            case EvaluateModels evaluate:
-                var models = evaluate.Models.ToDictionary(m => m, m => state.Completed[m].File!);
-                return Props.Create(() => new EvaluationSession(evaluate, models, _workspace, _workers));
-            default:
-                throw new ArgumentOutOfRangeException(nameof(spec), spec.GetType().Name);
-        }
-    }
+        _state = _state.Apply(started);
+        var steps = _state.StepsOf(spec.Name);
+        if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, _state.CommittedSteps(spec.Name)));
+        var firstGeneration = _state.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
+        _stage = Context.ActorOf(
+            StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _state, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
+    });
 
     private void Record(JournalFact command)
     {
@@ -235,7 +219,8 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         {
             _state = _state.Apply(fact);
             sender.Tell(new FactJournaled(fact));
-            if (fact is StepsCheckpointed c) Context.System.EventStream.Publish(new CheckpointSaved(c.Stage, c.ToStep, RunFolder.StageFolder(c.Stage)));
+            if (fact is StepsCheckpointed c) Publish(new CheckpointSaved(c.Stage, c.ToStep, RunFolder.StageFolder(c.Stage)));
+            if (fact is StepsPlanned p) Publish(new StageStartedEvent(p.Stage, p.TotalSteps, _state.CommittedSteps(p.Stage)));
         });
     }
 
@@ -244,11 +229,18 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Persist(new StageCompleted(done.Stage, done.Result), completed =>
         {
             _state = _state.Apply(completed);
-            Context.System.EventStream.Publish(new StageFinished(completed.Stage, completed.Result));
+            Publish(new StageFinished(completed.Stage, completed.Result));
             Context.Stop(_stage);
             _stage = ActorRefs.Nobody;
-            if (_onlyStage is null) Next();
-            else End(new StageRerun(completed.Stage, completed.Result, _before));
+            if (_onlyStage is not null)
+            {
+                End(new StageRerun(completed.Stage, completed.Result, _before));
+                return;
+            }
+            // Once the data set is known, workers open it before they are given anything more.
+            if (_plan[completed.Stage] is PrepareData)
+                foreach (var worker in _pool.Known.ToList()) Arrived(new WorkerArrived(worker));
+            WhenSettled(Next);
         });
     }
 
@@ -269,13 +261,23 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void Stop()
     {
         _stopping = true;
-        _stage.Tell(new StopExperiment());
+        if (!_stage.IsNobody()) _stage.Tell(new StopExperiment());
+        else if (_whenSettled is not null) End(new RunStopped(_state.Next(_plan)?.Name ?? StagePlan.Evaluate));
     }
 
     private void End(RunOutcome outcome)
     {
+        _whenSettled = null;
         if (!_stage.IsNobody()) Context.Stop(_stage);
         _stage = ActorRefs.Nobody;
         _client.Tell(outcome);
     }
+
+    private void Warn(string text)
+    {
+        _log.Warning(text);
+        Publish(new RunWarning(text));
+    }
+
+    private static void Publish(RunEvent e) => Context.System.EventStream.Publish(e);
 }

@@ -1,3 +1,5 @@
+using ClipMoe.Actors.Protocol;
+
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
@@ -8,10 +10,18 @@ public abstract record ExperimentEvent;
 
 public sealed record ExperimentAccepted(string Name, string Hash, string DataPath) : ExperimentEvent;
 
-/// <summary>The data set as found: later stages must find the same (<c>Fingerprint</c>).</summary>
-public sealed record DataPrepared(string Fingerprint, int Train, int Test, int Bad, string VocabularySha256) : ExperimentEvent;
+/// <summary>A coordinator took over: there are as many terms as these.</summary>
+public sealed record CoordinatorStarted : ExperimentEvent;
 
-public sealed record StageStarted(string Stage, int? TotalSteps) : ExperimentEvent;
+/// <summary>The data set as found: later stages must find the same (<c>Fingerprint</c>).</summary>
+/// <param name="Files">What was written about it into the output folder and every worker needs.</param>
+public sealed record DataPrepared(
+    string Fingerprint, int Train, int Test, int Bad, string VocabularySha256, IReadOnlyList<WrittenFile> Files) : ExperimentEvent;
+
+public sealed record StageStarted(string Stage) : ExperimentEvent;
+
+/// <summary>A worker has counted the steps of a training stage.</summary>
+public sealed record StepsPlanned(string Stage, int TotalSteps) : ExperimentEvent;
 
 /// <summary>
 /// Steps <c>FromStep</c> (inclusive) to <c>ToStep</c> (exclusive) are committed and their result is in the checkpoint after <c>ToStep</c>. The intervals of a stage

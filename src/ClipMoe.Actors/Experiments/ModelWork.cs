@@ -32,7 +32,7 @@ internal static class ModelWork
     public static ModelBuilt Assemble(Workspace workspace, BuildMoe work)
     {
         var moe = workspace.Experiment.Moe;
-        var files = work.Files.Select(f => TensorFile.Open(workspace.Folder.Absolute(f))).ToList();
+        var files = work.Files.Select(f => TensorFile.Open(workspace.Files.Local(f))).ToList();
         try
         {
             var config = CheckpointConfig.Infer(files[0]);

@@ -35,6 +35,9 @@ public sealed record ModelMeasured(string Stage, RetrievalScores Scores) : RunEv
 
 public sealed record CheckpointSaved(string Stage, int Step, string File) : RunEvent;
 
+/// <summary>Everything is written; the run waits to be told to go on.</summary>
+public sealed record RunPaused(string Stage) : RunEvent;
+
 public sealed record RunWarning(string Message) : RunEvent;
 
 /// <param name="ReportFile">The report for people, <c>report.html</c>.</param>

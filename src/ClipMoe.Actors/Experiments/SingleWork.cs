@@ -4,25 +4,51 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Experiments;
 
-/// <summary>A stage that is one piece of work of one worker and ends with a model file.</summary>
-public sealed class SingleWork : ReceiveActor
+/// <summary>A stage that is one piece of work of one worker, whichever; another gets it when that one is lost.</summary>
+public abstract class SingleWork : StageActor
 {
     private readonly object _work;
-    private readonly IActorRef _worker;
-    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private int? _worker;
 
-    public SingleWork(string stage, object work, IActorRef worker)
+    protected SingleWork(string stage, object work, IEnumerable<Worker> workers)
+        : base(stage, workers)
     {
         _work = work;
-        _worker = worker;
+    }
+
+    protected Stopwatch Clock { get; } = Stopwatch.StartNew();
+
+    protected override void PreStart() => Give();
+
+    protected override void OnArrived(Worker worker) => Give();
+
+    protected override void OnGone(int worker)
+    {
+        if (_worker != worker) return;
+        _worker = null;
+        Give();
+    }
+
+    private void Give()
+    {
+        if (_worker is not null || Workers.Count == 0) return;
+        var (number, worker) = Workers.First();
+        _worker = number;
+        worker.Actor.Tell(_work);
+    }
+}
+
+/// <summary>Work that ends with a model file.</summary>
+public sealed class ModelBuilding : SingleWork
+{
+    public ModelBuilding(string stage, object work, IEnumerable<Worker> workers)
+        : base(stage, work, workers)
+    {
         Receive<ModelBuilt>(m => m.Stage == stage, m => Context.Parent.Tell(
-            new StageDone(stage, new StageResult(m.File.Path, m.File.Sha256, _clock.Elapsed.TotalSeconds))));
-        Receive<WorkFailed>(f => f.Stage == stage, f => Context.Parent.Tell(new StageFailed(stage, f.Cause)));
+            new StageDone(stage, new StageResult(m.File.Path, m.File.Sha256, Clock.Elapsed.TotalSeconds))));
         Receive<StopExperiment>(_ =>
         {
             // The work takes seconds and leaves nothing half done: it is finished rather than stopped.
         });
     }
-
-    protected override void PreStart() => _worker.Tell(_work);
 }

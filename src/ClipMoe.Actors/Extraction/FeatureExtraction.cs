@@ -1,95 +1,95 @@
 using System.Diagnostics;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Extraction;
 
 /// <summary>
-/// Hands out shards of the data set as leases: a worker that is free takes the next one, so fast workers take more. A shard is done when its
+/// Hands out shards of the training set as leases to free workers, so that a fast one takes more. A shard is done when its
 /// file and hash are journaled; what is done is never extracted again.
 /// </summary>
-public sealed class FeatureExtraction : ReceiveActor
+public sealed class FeatureExtraction : StageActor
 {
-    private readonly ExtractFeatures _spec;
-    private readonly string _model;
+    private readonly WrittenFile _model;
     private readonly ShardLayout _layout;
-    private readonly Queue<int> _open;
-    private readonly IReadOnlyDictionary<int, IActorRef> _workers;
-    private readonly HashSet<int> _leased = [];
+    private readonly Leases<int> _leases;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
-    private int _remaining;
+    private int _journaled;
+    private int _inJournal;
     private int _samples;
     private bool _stopping;
 
+    /// <param name="done">Shards in the journal.</param>
     public FeatureExtraction(
-        ExtractFeatures spec, string model, ShardLayout layout, IReadOnlySet<int> done, IReadOnlyDictionary<int, IActorRef> workers)
+        ExtractFeatures spec, WrittenFile model, ShardLayout layout, IReadOnlySet<int> done, IEnumerable<Worker> workers)
+        : base(spec.Name, workers)
     {
-        _spec = spec;
         _model = model;
         _layout = layout;
-        _workers = workers;
-        _open = new Queue<int>(Enumerable.Range(0, layout.Count).Where(s => !done.Contains(s)));
-        _remaining = _open.Count;
-        Receive<ShardReady>(m => m.Stage == spec.Name, Ready);
+        _journaled = done.Count;
+        _leases = new Leases<int>(Enumerable.Range(0, layout.Count).Where(s => !done.Contains(s)));
+        Receive<ShardReady>(m => m.Stage == Stage, Ready);
         Receive<FactJournaled>(Journaled);
         Receive<StopExperiment>(_ =>
         {
             _stopping = true;
             EndIfDone();
         });
-        Receive<WorkFailed>(f => f.Stage == spec.Name, f => Context.Parent.Tell(new StageFailed(spec.Name, f.Cause)));
     }
 
     protected override void PreStart()
     {
-        foreach (var worker in _workers.Keys) Lease(worker);
+        foreach (var worker in Workers.Values) OnArrived(worker);
         EndIfDone();
     }
 
-    protected override void PostStop()
+    protected override void OnArrived(Worker worker)
     {
-        foreach (var worker in _workers.Values) worker.Tell(new LeaveStage(_spec.Name));
+        if (_stopping || !_leases.TryTake(worker.Number, out var shard)) return;
+        var (first, end) = _layout[shard];
+        worker.Actor.Tell(new ExtractShard(Stage, shard, first, end, _model));
     }
 
-    private void Lease(int worker)
+    protected override void OnGone(int worker)
     {
-        if (_stopping || !_open.TryDequeue(out var shard)) return;
-        _leased.Add(shard);
-        var (first, end) = _layout[shard];
-        _workers[worker].Tell(new ExtractShard(_spec.Name, shard, first, end, _model));
+        _leases.Return(worker);
+        foreach (var other in Workers.Values) OnArrived(other);
+        EndIfDone();
     }
 
     private void Ready(ShardReady ready)
     {
+        if (!_leases.Done(ready.Worker, ready.Shard)) return;
         _samples += ready.Samples;
-        Lease(ready.Worker);
-        Context.Parent.Tell(new JournalFact(new ShardExtracted(_spec.Name, ready.Shard, ready.File.Path, ready.File.Sha256)));
+        _inJournal++;
+        Context.Parent.Tell(new JournalFact(new ShardExtracted(Stage, ready.Shard, ready.File.Path, ready.File.Sha256)));
+        OnArrived(Workers[ready.Worker]);
     }
 
     private void Journaled(FactJournaled journaled)
     {
-        if (journaled.Fact is not ShardExtracted shard) return;
-        _leased.Remove(shard.Shard);
-        _remaining--;
-        Context.System.EventStream.Publish(new StageProgress(
-            _spec.Name, _layout.Count - _remaining, _layout.Count, null, null, _samples / _clock.Elapsed.TotalSeconds, _workers.Count));
+        if (journaled.Fact is not ShardExtracted) return;
+        _inJournal--;
+        _journaled++;
+        Publish(new StageProgress(Stage, _journaled, _layout.Count, null, null, _samples / _clock.Elapsed.TotalSeconds, Workers.Count));
         EndIfDone();
     }
 
     private void EndIfDone()
     {
-        if (_remaining == 0)
+        if (_inJournal > 0) return;
+        if (_leases.AllDone)
         {
-            Context.Parent.Tell(new StageDone(_spec.Name, new StageResult(null, null, _clock.Elapsed.TotalSeconds)
+            Context.Parent.Tell(new StageDone(Stage, new StageResult(null, null, _clock.Elapsed.TotalSeconds)
             {
                 ImagesPerSecond = _samples == 0 ? null : _samples / _clock.Elapsed.TotalSeconds,
             }));
         }
-        else if (_stopping && _leased.Count == 0)
+        else if (_stopping && _leases.NoneHeld)
         {
-            Context.Parent.Tell(new StageStopped(_spec.Name));
+            Context.Parent.Tell(new StageStopped(Stage));
         }
     }
 }

@@ -6,6 +6,7 @@ using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Workers;
 
 namespace ClipMoe.Actors.Hosting;
 
@@ -34,10 +35,18 @@ public sealed class LocalCluster : IAsyncDisposable
         ThreadPool.SetMinThreads(Math.Max(32, Environment.ProcessorCount * 4), 32);
         _system = ActorSystem.Create("clipmoe", ConfigurationFactory.ParseString(Settings)
             .WithFallback(JournalConfiguration.Sqlite(workspace.Folder.Journal)));
-        var exchanges = new LocalExchanges();
-        var refs = Enumerable.Range(0, workers).ToDictionary(
-            n => n, n => _system.ActorOf(Props.Create(() => new GpuWorker(n, workspace, exchanges)), $"worker-{n}"));
-        _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(workspace, refs)), "experiment");
+        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers)), "roster");
+        var (exchanges, states) = (new LocalExchanges(), new ReplicaStates(null));
+        for (var n = 0; n < workers; n++)
+        {
+            var settings = new GpuWorker.Settings(
+                new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess),
+                roster, new OneWorkspace(workspace), exchanges, states);
+            _system.ActorOf(Props.Create(() => new GpuWorker(settings)), $"worker-{n}");
+        }
+        var experiment = new ExperimentCoordinator.Settings(
+            workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.DataDescription, roster);
+        _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(experiment)), "experiment");
     }
 
     /// <summary>Calls <paramref name="observer"/> for every event of the run, one at a time, in order.</summary>

@@ -13,7 +13,9 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     [
         ("accepted-1", typeof(ExperimentAccepted)),
         ("data-1", typeof(DataPrepared)),
+        ("coordinator-1", typeof(CoordinatorStarted)),
         ("stage-started-1", typeof(StageStarted)),
+        ("steps-planned-1", typeof(StepsPlanned)),
         ("steps-1", typeof(StepsCheckpointed)),
         ("checkpoint-damaged-1", typeof(CheckpointDamaged)),
         ("shard-1", typeof(ShardExtracted)),
@@ -45,7 +47,9 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ExperimentAccepted))]
 [JsonSerializable(typeof(DataPrepared))]
+[JsonSerializable(typeof(CoordinatorStarted))]
 [JsonSerializable(typeof(StageStarted))]
+[JsonSerializable(typeof(StepsPlanned))]
 [JsonSerializable(typeof(StepsCheckpointed))]
 [JsonSerializable(typeof(CheckpointDamaged))]
 [JsonSerializable(typeof(ShardExtracted))]

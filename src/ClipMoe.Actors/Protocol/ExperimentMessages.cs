@@ -9,6 +9,18 @@ public sealed record RunExperiment(string? OnlyStage = null);
 /// <summary>Command line → coordinator: checkpoint and stop (Ctrl-C).</summary>
 public sealed record StopExperiment;
 
+/// <summary>Command line → coordinator → stage: write a checkpoint and wait, with everything in memory.</summary>
+public sealed record PauseExperiment;
+
+/// <summary>Command line → coordinator → stage: go on.</summary>
+public sealed record ResumeExperiment;
+
+/// <summary>Coordinator → stage: give this worker nothing more to do; <see cref="WorkerReleased"/> follows.</summary>
+public sealed record ReleaseWorker(int Worker);
+
+/// <summary>Stage → coordinator: the stage goes on without the worker.</summary>
+public sealed record WorkerReleased(string Stage, int Worker);
+
 /// <summary>Coordinator → command line: the end of the run.</summary>
 public abstract record RunOutcome;
 
@@ -32,5 +44,8 @@ public sealed record StageDone(string Stage, StageResult Result);
 
 /// <summary>Stage actor → coordinator: the stage stopped where it can be taken up again.</summary>
 public sealed record StageStopped(string Stage);
+
+/// <summary>Stage actor → coordinator: everything is written; the stage waits for <see cref="ResumeExperiment"/>.</summary>
+public sealed record StagePaused(string Stage);
 
 public sealed record StageFailed(string Stage, Exception Cause);

@@ -1,63 +1,103 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Training;
+using ClipMoe.Actors.Transport;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Protocol;
 
 /// <summary>Names one attempt at one step. A message with another identity than the current one is stale: it is dropped and counted.</summary>
-/// <param name="Generation">Counts the lists of members within a stage.</param>
+/// <param name="Generation">Counts the lists of members; a number that was used once in an experiment never comes again.</param>
 /// <param name="Step">0-based step of the stage.</param>
 public sealed record StepId(string Stage, int Generation, int Step);
 
 /// <summary>A contiguous run of leaves: <c>First</c> inclusive, <c>End</c> exclusive.</summary>
 public readonly record struct LeafRange(int First, int End);
 
-/// <summary>Session → worker: build the replica that the stage starts or goes on from.</summary>
-/// <param name="Model">Model file that the stage starts from, relative to the output folder; null: seeded initialisation.</param>
+/// <summary>Session → worker: build the replica that the stage starts or goes on from. A worker that has it already keeps its state.</summary>
+/// <param name="Attempt">Counts how often the stage was begun anew; a replica of another attempt is of no use.</param>
+/// <param name="Model">Model file that the stage starts from; null: seeded initialisation.</param>
 /// <param name="Labels">Label file, for cluster-pure batches.</param>
 /// <param name="Checkpoint">Manifest hash of the checkpoint after <paramref name="Step"/> steps; null at step 0.</param>
-public sealed record JoinStage(TrainModel Spec, int TotalSteps, int Step, string? Model, string? Labels, string? Checkpoint);
+public sealed record JoinStage(TrainModel Spec, int Attempt, int Step, WrittenFile? Model, WrittenFile? Labels, string? Checkpoint);
 
-/// <summary>Worker → session: the replica stands at <c>Step</c>.</summary>
-public sealed record StageJoined(string Stage, int Worker, int Step, string StateHash);
+/// <summary>Worker → session: the replica is there.</summary>
+/// <param name="TotalSteps">Of the whole stage.</param>
+public sealed record StageJoined(string Stage, int Worker, int TotalSteps, Standing Standing);
 
-/// <summary>Aggregator → worker: the members of a generation and the leaves that this one owns.</summary>
-public sealed record OpenGeneration(string Stage, int Generation, int Rank, int World, LeafRange Leaves);
+/// <summary>Where a replica stands.</summary>
+/// <param name="Step">Committed steps.</param>
+/// <param name="StateHash">Of its weights.</param>
+/// <param name="LastGradient">Hash of the gradient of its last committed step; null where it does not know.</param>
+/// <param name="PendingGradient">Hash of the gradient of step <paramref name="Step"/>, which it has but was not told to apply.</param>
+public sealed record Standing(int Step, string StateHash, string? LastGradient, string? PendingGradient);
+
+/// <summary>One member of a generation, as the others need to know it.</summary>
+public sealed record GenerationMember(int Worker, BulkEndpoint Endpoint);
+
+/// <summary>Aggregator → worker: the members of a generation in rank order, and where it begins.</summary>
+/// <param name="Step">Committed steps.</param>
+/// <param name="Entry">How the receiver gets there.</param>
+/// <param name="Donors">Members that stand there, to copy from.</param>
+public sealed record OpenGeneration(
+    string Stage, int Generation, int Rank, IReadOnlyList<GenerationMember> Members, LeafRange Leaves, int Step, Entry Entry,
+    IReadOnlyList<GenerationMember> Donors);
 
 /// <summary>Aggregator → worker: compute the step up to its reduced gradient.</summary>
 public sealed record PlanStep(StepId Id);
 
 /// <summary>Worker → aggregator: the reduced gradient is here, with this hash; nothing is changed yet.</summary>
+/// <param name="StateHash">Of the weights that the step was computed with.</param>
 /// <param name="LeafLosses">Losses of the sender's leaves, in leaf order.</param>
-public sealed record GradientReady(StepId Id, int Worker, string GradientHash, IReadOnlyList<StepLoss> LeafLosses, double LearningRate);
+public sealed record GradientReady(
+    StepId Id, int Worker, string GradientHash, string StateHash, IReadOnlyList<StepLoss> LeafLosses, double LearningRate);
 
-/// <summary>Aggregator → worker: every member reported the same hash, so the step counts. Update the weights.</summary>
+/// <summary>Aggregator → worker: every member reported the same hashes, so the step counts. Update the weights.</summary>
 /// <param name="Checkpoint">Write the state after this step to disk.</param>
 /// <param name="Continue">Go on with the next step at once, without a message of its own.</param>
 public sealed record CommitStep(StepId Id, bool Checkpoint, bool Continue);
 
 /// <summary>Worker → session: the state after <c>Step</c> steps is safely on disk. <c>Model</c>: the finished model, after the last step.</summary>
-public sealed record CheckpointWritten(string Stage, int Step, string ManifestSha256, WrittenFile? Model);
+public sealed record CheckpointWritten(string Stage, int Step, int Worker, string ManifestSha256, WrittenFile? Model);
 
 /// <summary>A file in the output folder (relative path) with its SHA-256.</summary>
 public sealed record WrittenFile(string Path, string Sha256);
 
-/// <summary>Session → worker: all steps are done already; only the model file is missing. Write it.</summary>
-public sealed record WriteModel(string Stage);
+/// <summary>Session → worker: write a checkpoint of what is committed, and after the last step the model file.</summary>
+public sealed record WriteCheckpoint(string Stage);
 
-/// <summary>Session → worker: the stage is over, free its tensors.</summary>
-public sealed record LeaveStage(string Stage);
+/// <summary>Session → worker: the stage is over, or goes on without you; free its tensors.</summary>
+/// <param name="Why">Null at the end of the stage; otherwise what the worker is to log.</param>
+public sealed record LeaveStage(string Stage, string? Why = null);
 
-/// <summary>Worker → whoever gave it the work: it failed, and why in one sentence.</summary>
-public sealed record WorkFailed(string Stage, int Worker, Exception Cause);
+/// <summary>Worker → session: its tensors are freed, after it was told to leave before the stage's end.</summary>
+public sealed record StageLeft(string Stage, int Worker);
 
-/// <summary>Worker → whoever gave it the work: dropped, because its stage or generation ended meanwhile.</summary>
-public sealed record WorkAborted(string Stage, int Worker);
+/// <summary>Worker → session: a stream to a peer broke, so the step never happened.</summary>
+/// <param name="Peer">Worker number of the peer whose stream showed it.</param>
+public sealed record ExchangeBroke(string Stage, int Generation, int Worker, int Peer, string What);
+
+/// <summary>Session → worker: generations up to this one are over. Stop waiting for others, and say where your replica stands.</summary>
+public sealed record AbandonGeneration(string Stage, int Generation);
+
+/// <summary>Worker → session, at once: it lives.</summary>
+public sealed record StillHere(string Stage, int Generation, int Worker);
+
+/// <summary>Worker → session, when its device is free again.</summary>
+public sealed record GenerationAbandoned(string Stage, int Generation, int Worker, Standing Standing);
+
+/// <summary>Session → aggregator: after the step in flight stop; <see cref="GenerationHeld"/> follows.</summary>
+/// <param name="Checkpoint">Have the state written, for the run is to stop.</param>
+public sealed record HoldGeneration(bool Checkpoint);
+
+/// <summary>Aggregator → session: the generation ended with so many steps committed; all members stand there.</summary>
+/// <param name="Writer">The member that was told to write a checkpoint of it; null when none was.</param>
+public sealed record GenerationHeld(int Generation, int Step, int? Writer);
 
 /// <summary>Aggregator → session: a step is committed.</summary>
-public sealed record StepProgress(string Stage, int Step, StepLoss Loss, double LearningRate);
+public sealed record StepProgress(StepId Id, StepLoss Loss, double LearningRate);
 
 /// <summary>Aggregator → session: members disagree, so nothing was committed.</summary>
-public sealed record ReplicasDisagree(StepId Id, IReadOnlyDictionary<int, string> HashByWorker);
+public sealed record ReplicasDisagree(StepId Id, IReadOnlyDictionary<int, GradientReady> Reports);
 
-/// <summary>Session → aggregator: after the step in flight, write a checkpoint and stop.</summary>
-public sealed record StopTraining(string Stage);
+/// <summary>Aggregator → session: the step takes far longer than those before it did.</summary>
+public sealed record StepOverdue(StepId Id, TimeSpan After);

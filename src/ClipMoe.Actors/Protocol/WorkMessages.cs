@@ -3,21 +3,26 @@ using ClipMoe.Actors.Experiments;
 
 namespace ClipMoe.Actors.Protocol;
 
-/// <summary>Worker → owner of a pool of leases: free, give me some.</summary>
-public sealed record WorkerIdle(int Worker);
+/// <summary>Data preparation → worker: find out what the data set holds; its facts come back as <see cref="DataPrepared"/>.</summary>
+public sealed record PrepareDataSet(string Stage);
 
-/// <summary>Extraction → worker: features of samples <c>First</c>…<c>End</c> by the model in <c>Model</c>.</summary>
-public sealed record ExtractShard(string Stage, int Shard, int First, int End, string Model);
+/// <summary>Worker → data preparation.</summary>
+/// <param name="Done">Samples read so far, of <paramref name="Total"/>.</param>
+public sealed record PreparationProgress(string Stage, int Done, int Total);
+
+/// <summary>Extraction → worker: features of samples <c>First</c>…<c>End</c> by a model.</summary>
+public sealed record ExtractShard(string Stage, int Shard, int First, int End, WrittenFile Model);
 
 public sealed record ShardReady(string Stage, int Shard, int Worker, WrittenFile File, int Samples);
 
 /// <summary>Evaluation → worker: all figures of one model.</summary>
-public sealed record EvaluateModel(string Stage, string Model, string File, bool WithExamples);
+/// <param name="Model">What the report calls it.</param>
+public sealed record EvaluateModel(string Stage, string Model, WrittenFile File, bool WithExamples);
 
 public sealed record ModelEvaluated(string Stage, string Model, int Worker, ModelFigures Figures);
 
 /// <summary>Session → worker: put the experts together.</summary>
-public sealed record BuildMoe(AssembleMoe Spec, IReadOnlyList<string> Files);
+public sealed record BuildMoe(AssembleMoe Spec, IReadOnlyList<WrittenFile> Files);
 
 /// <summary>Coordinator → worker: take a dense checkpoint over as the base.</summary>
 public sealed record ImportModel(LoadModel Spec);

@@ -1,55 +1,59 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
 /// Runs the steps of one generation as transactions: plan, wait for every member's report, commit. The sums themselves are made by the
-/// members, each for its slice of the flat gradient; here only hashes and losses meet.
+/// members, each for its slice of the flat gradient; here only hashes and losses meet. It ends with its generation.
 /// </summary>
-public sealed class GradientAggregator : ReceiveActor
+public sealed class GradientAggregator : ReceiveActor, IWithTimers
 {
-    /// <param name="Members">Worker numbers in rank order.</param>
+    /// <param name="Workers">The members of <paramref name="Generation"/>, by number.</param>
     public sealed record Plan(
-        string Stage, int Generation, IReadOnlyList<int> Members, int Leaves, int FirstStep, int TotalSteps, int CheckpointEvery);
+        string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, int TotalSteps, int CheckpointEvery);
 
     private readonly Plan _plan;
-    private readonly IReadOnlyDictionary<int, IActorRef> _workers;
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Stopwatch _sinceCommit = Stopwatch.StartNew();
     private StepTransaction _step;
-    private bool _stopping;
+    private StepPace _pace = new();
+    private HoldGeneration? _hold;
     private int _stale;
 
-    public GradientAggregator(Plan plan, IReadOnlyDictionary<int, IActorRef> workers)
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public GradientAggregator(Plan plan)
     {
         _plan = plan;
-        _workers = workers;
-        _step = Attempt(plan.FirstStep);
+        _step = Attempt(plan.Generation.Step);
         Receive<GradientReady>(Report);
+        Receive<HoldGeneration>(m => _hold = m);
+        Receive<CheckPace>(_ => Check());
         Receive<WorkFailed>(f => Context.Parent.Forward(f));
         Receive<WorkAborted>(_ => { });
-        Receive<StopTraining>(_ => _stopping = true);
     }
 
     protected override void PreStart()
     {
-        for (var rank = 0; rank < _plan.Members.Count; rank++)
+        var members = _plan.Generation.Members.Select(m => new GenerationMember(m.Worker, _plan.Workers[m.Worker].Info.Endpoint)).ToList();
+        var donors = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == Entry.InPlace).ToList();
+        for (var rank = 0; rank < members.Count; rank++)
         {
-            var worker = _workers[_plan.Members[rank]];
-            worker.Tell(new OpenGeneration(_plan.Stage, _plan.Generation, rank, _plan.Members.Count, LeavesOf(rank)));
+            var (worker, planned) = (_plan.Workers[members[rank].Worker].Actor, _plan.Generation.Members[rank]);
+            worker.Tell(new OpenGeneration(
+                _plan.Stage, _plan.Number, rank, members, planned.Leaves, _plan.Generation.Step, planned.Entry,
+                planned.Entry == Entry.Copy ? donors : []));
             worker.Tell(new PlanStep(_step.Id));
         }
+        Timers.StartPeriodicTimer("pace", new CheckPace(), TimeSpan.FromSeconds(1));
     }
 
-    private StepTransaction Attempt(int step) => new(new StepId(_plan.Stage, _plan.Generation, step), _plan.Members);
+    private sealed record CheckPace;
 
-    private LeafRange LeavesOf(int rank)
-    {
-        var (first, end) = LeafPartition.Leaves(rank, _plan.Leaves, _plan.Members.Count);
-        return new LeafRange(first, end);
-    }
+    private StepTransaction Attempt(int step) => new(new StepId(_plan.Stage, _plan.Number, step), [.. _plan.Generation.Members.Select(m => m.Worker)]);
 
     private void Report(GradientReady report)
     {
@@ -60,7 +64,7 @@ public sealed class GradientAggregator : ReceiveActor
                 CommitCurrent(commit);
                 break;
             case Disagree disagree:
-                Context.Parent.Tell(new ReplicasDisagree(_step.Id, disagree.HashByWorker));
+                Context.Parent.Tell(new ReplicasDisagree(_step.Id, disagree.Reports));
                 break;
             case Stale:
                 _log.Debug("Dropped stale report {0} of worker {1} ({2} so far)", report.Id, report.Worker, ++_stale);
@@ -72,11 +76,25 @@ public sealed class GradientAggregator : ReceiveActor
     {
         var id = _step.Id;
         var done = id.Step + 1;
-        var last = _stopping || done == _plan.TotalSteps;
-        var checkpoint = last || done % _plan.CheckpointEvery == 0;
-        for (var rank = 0; rank < _plan.Members.Count; rank++)
-            _workers[_plan.Members[rank]].Tell(new CommitStep(id, checkpoint && rank == 0, Continue: !last));
-        Context.Parent.Tell(new StepProgress(id.Stage, id.Step, commit.Loss, commit.LearningRate));
+        var last = _hold is not null || done == _plan.TotalSteps;
+        var checkpoint = done == _plan.TotalSteps || _hold is { Checkpoint: true } || done % _plan.CheckpointEvery == 0;
+        for (var rank = 0; rank < _step.Members.Count; rank++)
+            _plan.Workers[_step.Members[rank]].Actor.Tell(new CommitStep(id, checkpoint && rank == 0, Continue: !last));
+        Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate));
+        _pace = _pace.Add(_sinceCommit.Elapsed);
+        _sinceCommit.Restart();
         if (!last) _step = Attempt(done);
+        else
+        {
+            Timers.CancelAll();
+            Context.Parent.Tell(new GenerationHeld(_plan.Number, done, checkpoint ? _step.Members[0] : null));
+        }
+    }
+
+    private void Check()
+    {
+        if (_sinceCommit.Elapsed < _pace.Deadline) return;
+        Timers.CancelAll();
+        Context.Parent.Tell(new StepOverdue(_step.Id, _sinceCommit.Elapsed));
     }
 }

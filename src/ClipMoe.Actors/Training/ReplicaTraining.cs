@@ -18,6 +18,8 @@ internal sealed class ReplicaTraining : IDisposable
 
     private readonly Workspace _workspace;
     private readonly JoinStage _join;
+    private readonly ReplicaStates _states;
+    private int _worker;
     private readonly Replica _replica;
     private readonly EpochOrder _order;
     private readonly CosineSchedule _schedule;
@@ -25,17 +27,22 @@ internal sealed class ReplicaTraining : IDisposable
     private readonly StepSettings _settings;
     private readonly ReductionTree _tree;
     private LeafRange _leaves;
-    private IStepExchange? _exchange;
     private int _committed;
     private int _announced;
+    private string? _lastGradient;
+    private string? _pendingGradient;
 
-    public ReplicaTraining(Workspace workspace, JoinStage join)
+    /// <summary>Builds the replica that the stage starts or goes on from.</summary>
+    /// <param name="states">Where other workers copy it from.</param>
+    public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states)
     {
         _workspace = workspace;
         _join = join;
+        _states = states;
         var (spec, experiment) = (join.Spec, workspace.Experiment);
         _order = workspace.OrderOf(spec, join.Labels);
-        _schedule = new CosineSchedule(spec.LearningRate, spec.WarmupSteps, join.TotalSteps);
+        TotalSteps = spec.Duration.Steps ?? checked(spec.Duration.Epochs * _order.BatchesPerEpoch);
+        _schedule = new CosineSchedule(spec.LearningRate, spec.WarmupSteps, TotalSteps);
         _adamW = new AdamWSettings(spec.WeightDecay);
         _tree = new ReductionTree(experiment.Batch.Leaves);
         _settings = new StepSettings
@@ -53,54 +60,101 @@ internal sealed class ReplicaTraining : IDisposable
         _committed = _announced = join.Step;
     }
 
-    /// <summary>Equal on all workers, or they must not train together.</summary>
-    public string StateHash => _replica.Hash().ToString("x32");
+    public string Stage => _join.Spec.Name;
 
-    public void Enter(OpenGeneration generation, IStepExchange exchange)
+    /// <summary>The worker's number, which another coordinator may change.</summary>
+    public int Worker
     {
+        get => _worker;
+        set
+        {
+            _states.Withdraw(Stage, _worker);
+            _worker = value;
+            _states.Offer(Stage, _worker, _replica);
+        }
+    }
+
+    public int TotalSteps { get; }
+
+    public Standing Standing => new(_committed, _replica.Hash().ToString("x32"), _lastGradient, _pendingGradient);
+
+    /// <summary>Whether this replica serves a session that asks for it again, for instance on behalf of another coordinator.</summary>
+    public bool Serves(JoinStage join) => _committed >= join.Step
+        && (_join with { Step = 0, Checkpoint = null }) == (join with { Step = 0, Checkpoint = null });
+
+    /// <summary>What the members of the generation meet in.</summary>
+    public IStepExchange? Exchange { private get; set; }
+
+    /// <summary>Gets to where a generation begins.</summary>
+    /// <exception cref="IOException">The state could not be copied from any donor.</exception>
+    public void Enter(OpenGeneration generation, CancellationToken cancellation)
+    {
+        Exchange = null;
         _leaves = generation.Leaves;
-        _exchange = exchange;
+        switch (generation.Entry)
+        {
+            case Entry.Apply when _pendingGradient is not null && _committed == generation.Step - 1:
+                Apply(_committed);
+                break;
+            case Entry.Copy:
+                // Until the copy is complete this replica stands nowhere.
+                _committed = -1;
+                (_lastGradient, _pendingGradient) = (null, null);
+                _states.Copy(Stage, generation.Donors, _replica, cancellation);
+                _committed = generation.Step;
+                break;
+            case Entry.InPlace when _committed == generation.Step:
+                break;
+            default:
+                throw new InvalidOperationException($"{Stage} begins at step {generation.Step}, but the replica is at {_committed}");
+        }
         _announced = _committed;
     }
 
     /// <summary>The step up to its reduced gradient; weights are as before.</summary>
-    public GradientReady Compute(StepId id, int worker)
+    public GradientReady Compute(StepId id)
     {
         if (id.Step != _committed) throw new InvalidOperationException($"step {id.Step} of {id.Stage} was planned, but the replica is at {_committed}");
-        var exchange = _exchange ?? throw new InvalidOperationException("a step was planned before its generation was opened");
+        var exchange = Exchange ?? throw new InvalidOperationException("a step was planned before its generation was opened");
+        _pendingGradient = null;
         Announce(id.Step);
         using var step = new TrainingStep(_replica, _settings, id.Step);
         var features = exchange.Gather(step.Features(MicroShards(id.Step)));
         var normalisers = exchange.Gather(step.Normalise(features));
         var gradients = step.Backward(normalisers, out var losses);
-        var hash = exchange.Reduce(_tree, [.. gradients.Select(g => (g.Node, g.Values))], _replica.ReducedGradient);
-        return new GradientReady(id, worker, hash.ToString("x32"), losses, _schedule.At(id.Step));
+        _pendingGradient = exchange.Reduce(_tree, [.. gradients.Select(g => (g.Node, g.Values))], _replica.ReducedGradient).ToString("x32");
+        return new GradientReady(id, _worker, _pendingGradient, _replica.TrainedHash().ToString("x32"), losses, _schedule.At(id.Step));
     }
 
     /// <summary>The committed step's update.</summary>
-    public void Apply(StepId id)
+    public void Apply(int step)
     {
-        if (id.Step != _committed) throw new InvalidOperationException($"step {id.Step} of {id.Stage} was committed, but the replica is at {_committed}");
-        _replica.Apply(_schedule.At(id.Step), _adamW);
+        if (step != _committed || _pendingGradient is null)
+            throw new InvalidOperationException($"step {step} of {Stage} was committed, but the replica is at {_committed}");
+        _replica.Apply(_schedule.At(step), _adamW);
         _committed++;
+        (_lastGradient, _pendingGradient) = (_pendingGradient, null);
     }
 
     /// <summary>The state after the committed steps, and after the last one the finished model too.</summary>
     public CheckpointWritten WriteCheckpoint()
     {
-        var stage = _join.Spec.Name;
-        var provenance = _workspace.Provenance(stage, _committed);
-        var checkpoint = TrainingCheckpoints.Write(_workspace.Checkpoints(stage), _replica, stage, _committed, provenance);
+        var provenance = _workspace.Provenance(Stage, _committed);
+        var checkpoint = TrainingCheckpoints.Write(_workspace.Checkpoints(Stage), _replica, Stage, _committed, provenance);
         WrittenFile? model = null;
-        if (_committed == _join.TotalSteps)
+        if (_committed == TotalSteps)
         {
-            var file = RunFolder.ModelFile(stage);
+            var file = RunFolder.ModelFile(Stage);
             model = new WrittenFile(file, _workspace.Models.Save(file, _replica, provenance));
         }
-        return new CheckpointWritten(stage, _committed, checkpoint.ManifestSha256, model);
+        return new CheckpointWritten(Stage, _committed, _worker, checkpoint.ManifestSha256, model);
     }
 
-    public void Dispose() => _replica.Dispose();
+    public void Dispose()
+    {
+        _states.Withdraw(Stage, _worker);
+        _replica.Dispose();
+    }
 
     private Locking LockingOf(TrainModel spec) => spec.Trains switch
     {
@@ -113,7 +167,7 @@ internal sealed class ReplicaTraining : IDisposable
 
     private void Announce(int step)
     {
-        var until = Math.Min(_join.TotalSteps, step + StepsAhead);
+        var until = Math.Min(TotalSteps, step + StepsAhead);
         for (_announced = Math.Max(_announced, step); _announced < until; _announced++)
         {
             var batch = _order.Batch(_announced);

@@ -6,9 +6,10 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// One attempt at one step: it commits when every member has reported the same gradient hash, and otherwise never happened.
-/// Pure, so that every interleaving can be tested without actors.
+/// One attempt at one step: it commits when every member has reported the same gradient, computed from the same weights, and otherwise never
+/// happened. Pure, so that every interleaving can be tested without actors.
 /// </summary>
+/// <param name="Members">Worker numbers in rank order.</param>
 public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
 {
     private ImmutableDictionary<int, GradientReady> Reports { get; init; } = ImmutableDictionary<int, GradientReady>.Empty;
@@ -19,8 +20,9 @@ public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
         if (report.Id != Id || !Members.Contains(report.Worker) || Reports.ContainsKey(report.Worker)) return (this, new Stale());
         var next = this with { Reports = Reports.Add(report.Worker, report) };
         if (next.Reports.Count < Members.Count) return (next, new Wait());
-        var hashes = next.Reports.ToDictionary(r => r.Key, r => r.Value.GradientHash);
-        return hashes.Values.Distinct().Count() == 1 ? (next, new Commit(next.GlobalLoss(), report.LearningRate)) : (next, new Disagree(hashes));
+        return next.Reports.Values.Select(r => (r.GradientHash, r.StateHash)).Distinct().Count() == 1
+            ? (next, new Commit(next.GlobalLoss(), report.LearningRate, report.GradientHash))
+            : (next, new Disagree(next.Reports));
     }
 
     /// <summary>The sum of the leaves' shares, in the tree's order, so that the reported loss too is independent of the dealing.</summary>
@@ -39,6 +41,6 @@ public sealed record Stale : Verdict;
 
 public sealed record Wait : Verdict;
 
-public sealed record Commit(StepLoss Loss, double LearningRate) : Verdict;
+public sealed record Commit(StepLoss Loss, double LearningRate, string GradientHash) : Verdict;
 
-public sealed record Disagree(IReadOnlyDictionary<int, string> HashByWorker) : Verdict;
+public sealed record Disagree(IReadOnlyDictionary<int, GradientReady> Reports) : Verdict;

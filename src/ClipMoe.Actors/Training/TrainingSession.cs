@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
@@ -6,141 +5,347 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// One training stage: lets the workers build their replicas, opens a generation, has checkpoints journaled, reports progress.
-/// A step counts once it is committed; it is in the ledger once a checkpoint that contains it is on disk and journaled.
+/// One training stage: lets workers build their replicas, opens one generation after another, each with whoever is there, has checkpoints
+/// journaled, reports progress. A step counts once it is committed; it is in the ledger once a checkpoint that contains it is on disk and
+/// journaled. When a member is lost the step in flight never happened: the others say where they stand and go on from there.
 /// </summary>
-public sealed class TrainingSession : ReceiveActor
+public sealed class TrainingSession : StageActor, IWithTimers
 {
-    /// <param name="Join">What the workers start from.</param>
-    public sealed record Settings(JoinStage Join, int Leaves, int BatchSize, int CheckpointEvery);
+    /// <summary>A worker that was left behind so often in a stage is not asked again.</summary>
+    private const int MostDrops = 5;
+
+    /// <summary>How long a member of a broken generation may take to say that it lives. Its actor answers at once, whatever its device does.</summary>
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long its device may then take to end what it is computing, before it counts as hanging.</summary>
+    private static readonly TimeSpan DeviceFreeWithin = TimeSpan.FromMinutes(2);
+
+    /// <param name="Join">What workers start from.</param>
+    /// <param name="TotalSteps">Null until the first worker has counted them.</param>
+    /// <param name="FirstGeneration">Greater than any number that an earlier coordinator can have used.</param>
+    /// <param name="SecondsBefore">Spent on the ledgered steps.</param>
+    public sealed record Settings(
+        JoinStage Join, int? TotalSteps, int Leaves, int BatchSize, int CheckpointEvery, int FirstGeneration, double SecondsBefore, double? LastLoss);
+
+    /// <summary>
+    /// Gathering: nobody has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping: between
+    /// two generations. Paused: all that is committed is written, or is being written. Finishing: all steps are committed.
+    /// </summary>
+    private enum Phase { Gathering, Training, Holding, Regrouping, Paused, Finishing }
 
     private readonly Settings _settings;
-    private readonly IReadOnlyDictionary<int, IActorRef> _workers;
-    private readonly SortedDictionary<int, StageJoined> _joined = [];
-    private readonly List<LossSample> _losses = [];
-    private readonly Stopwatch _clock = new();
-    private readonly double _secondsBefore;
+    private readonly StepLedger _ledger;
+    private readonly HashSet<int> _joining = [];
+    private readonly HashSet<int> _answering = [];
+    private readonly HashSet<int> _alive = [];
+    private readonly HashSet<int> _releasing = [];
+    private readonly Dictionary<int, Standing> _standing = [];
+    private readonly Dictionary<int, int> _drops = [];
+    private Phase _phase = Phase.Gathering;
+    private JoinStage _join;
+    private int? _totalSteps;
+    private int _generation;
+    private IReadOnlyList<int> _members = [];
     private IActorRef _aggregator = ActorRefs.Nobody;
-    private int _ledgered;
-    private double _ledgeredSeconds;
+    private int? _writer;
     private bool _stopping;
+    private bool _pausing;
     private WrittenFile? _model;
-    private double? _lastLoss;
 
-    private string Stage => _settings.Join.Spec.Name;
+    public ITimerScheduler Timers { get; set; } = null!;
 
-    public TrainingSession(Settings settings, IReadOnlyDictionary<int, IActorRef> workers, double secondsBefore, double? lastLoss)
+    public TrainingSession(Settings settings, IEnumerable<Worker> workers)
+        : base(settings.Join.Spec.Name, workers)
     {
         _settings = settings;
-        _workers = workers;
-        _secondsBefore = secondsBefore;
-        _lastLoss = lastLoss;
-        _ledgered = settings.Join.Step;
+        _join = settings.Join;
+        _totalSteps = settings.TotalSteps;
+        _generation = settings.FirstGeneration - 1;
+        _ledger = new StepLedger(Stage, settings.BatchSize, settings.Join.Step, settings.SecondsBefore);
         Receive<StageJoined>(m => m.Stage == Stage, Joined);
-        Receive<StepProgress>(Progress);
+        Receive<StageLeft>(m => m.Stage == Stage, m => Left(m.Worker));
+        Receive<StepProgress>(m => m.Id.Generation == _generation, Progress);
+        Receive<GenerationHeld>(m => m.Generation == _generation && _phase != Phase.Regrouping, Held);
+        Receive<ExchangeBroke>(m => m.Stage == Stage && m.Generation == _generation, m => Abandon($"a stream between workers broke ({m.What})"));
+        Receive<StepOverdue>(m => m.Id.Generation == _generation, m => Abandon($"step {m.Id.Step} takes {m.After.TotalSeconds:0} s so far"));
+        Receive<ReplicasDisagree>(m => m.Id.Generation == _generation, Disagreed);
+        Receive<StillHere>(m => m.Generation == _generation, m => _alive.Add(m.Worker));
+        Receive<GenerationAbandoned>(m => m.Generation == _generation, Abandoned);
+        Receive<AnswersDue>(m => m.Generation == _generation, _ => DropSilent());
         Receive<CheckpointWritten>(m => m.Stage == Stage, Checkpointed);
         Receive<FactJournaled>(Journaled);
-        Receive<StopExperiment>(_ => Stop());
-        Receive<ReplicasDisagree>(Disagreed);
-        Receive<WorkFailed>(f => f.Stage == Stage, f => Context.Parent.Tell(new StageFailed(Stage, f.Cause)));
+        Receive<StopExperiment>(_ => Interrupt(ref _stopping));
+        Receive<PauseExperiment>(_ => Interrupt(ref _pausing));
+        Receive<ResumeExperiment>(_ => Resume());
+        Receive<ReleaseWorker>(Release);
+    }
+
+    private sealed record AnswersDue(int Generation);
+
+    protected override void PreStart()
+    {
+        foreach (var worker in Workers.Values) OnArrived(worker);
     }
 
     protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(_ => Directive.Escalate);
 
-    protected override void PreStart()
+    protected override void OnArrived(Worker worker)
     {
-        foreach (var worker in _workers.Values) worker.Tell(_settings.Join);
+        if (_drops.GetValueOrDefault(worker.Number) >= MostDrops) return;
+        _joining.Add(worker.Number);
+        worker.Actor.Tell(_join);
     }
 
-    protected override void PostStop()
+    protected override void OnGone(int worker)
     {
-        foreach (var worker in _workers.Values) worker.Tell(new LeaveStage(Stage));
+        _joining.Remove(worker);
+        _standing.Remove(worker);
+        _answering.Remove(worker);
+        if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker)) Abandon($"worker {worker} is gone");
+        else if (_writer == worker) WriteCheckpoint();
+        else Advance();
     }
 
     private void Joined(StageJoined joined)
     {
-        _joined[joined.Worker] = joined;
-        if (_joined.Count < _workers.Count) return;
-        if (_joined.Values.Select(j => j.StateHash).Distinct().Count() > 1)
+        if (!_joining.Remove(joined.Worker)) return;
+        _standing[joined.Worker] = joined.Standing;
+        if (_totalSteps is null) Context.Parent.Tell(new JournalFact(new StepsPlanned(Stage, joined.TotalSteps)));
+        _totalSteps ??= joined.TotalSteps;
+        Advance();
+    }
+
+    /// <summary>A worker that was left behind is free again, so it may come back.</summary>
+    private void Left(int worker)
+    {
+        if (Workers.TryGetValue(worker, out var back) && !_standing.ContainsKey(worker) && !_releasing.Contains(worker)) OnArrived(back);
+    }
+
+    /// <summary>Opens the next generation, or asks the current one to make room for it, if it is time.</summary>
+    private void Advance()
+    {
+        switch (_phase)
         {
-            var hashes = string.Join(", ", _joined.Values.Select(j => $"worker {j.Worker}: {j.StateHash}"));
-            Context.Parent.Tell(new StageFailed(Stage, new InvalidDataException($"the replicas of {Stage} differ before its first step ({hashes})")));
+            case Phase.Gathering when _joining.Count == 0:
+            case Phase.Regrouping when _answering.Count == 0 && _standing.Count > 0:
+                Open();
+                break;
+            case Phase.Regrouping when _answering.Count == 0:
+                // Nobody is left who has the state: those who come begin from the last checkpoint.
+                _phase = Phase.Gathering;
+                break;
+            case Phase.Training when _members.Count < _settings.Leaves && _standing.Keys.Except(_members).Any():
+                Hold(checkpoint: false);
+                break;
+        }
+    }
+
+    private void Open()
+    {
+        if (_standing.Count == 0 || _totalSteps is not { } total) return;
+        if (GenerationPlan.Of(_standing, _settings.Leaves) is not { } plan)
+        {
+            RollBack();
             return;
         }
-        _clock.Start();
-        if (_settings.Join.Step == _settings.Join.TotalSteps)
+        _ledger.Begin(_settings.LastLoss);
+        if (plan.Step == total || _stopping || _pausing)
         {
-            _workers[_joined.Keys.First()].Tell(new WriteModel(Stage));
+            _phase = plan.Step == total ? Phase.Finishing : Phase.Paused;
+            _members = [.. plan.Members.Where(m => m.Entry == Entry.InPlace).Select(m => m.Worker)];
+            if (plan.Step == total || plan.Step > _ledger.Step) WriteCheckpoint();
+            else Rest();
             return;
         }
-        var members = _joined.Keys.ToList();
-        var plan = new GradientAggregator.Plan(
-            Stage, Generation: 0, members, _settings.Leaves, _settings.Join.Step, _settings.Join.TotalSteps, _settings.CheckpointEvery);
-        _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(plan, _workers)), "aggregator");
-        if (_stopping) _aggregator.Tell(new StopTraining(Stage));
+        _generation++;
+        _phase = Phase.Training;
+        _members = [.. plan.Members.Select(m => m.Worker)];
+        var details = new GradientAggregator.Plan(
+            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), total, _settings.CheckpointEvery);
+        _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
+    }
+
+    private void Hold(bool checkpoint)
+    {
+        _phase = Phase.Holding;
+        _aggregator.Tell(new HoldGeneration(checkpoint));
+    }
+
+    private void Held(GenerationHeld held)
+    {
+        Context.Stop(_aggregator);
+        // They agreed on the weights before the last step and on its gradient.
+        foreach (var member in _members.Where(_standing.ContainsKey))
+            _standing[member] = new Standing(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null);
+        _writer = held.Writer;
+        if (held.Step == _totalSteps)
+        {
+            _phase = Phase.Finishing;
+            if (_writer is not { } writer || !_standing.ContainsKey(writer)) WriteCheckpoint();
+            return;
+        }
+        foreach (var worker in _releasing.ToList()) LetGo(worker);
+        if (_stopping || _pausing)
+        {
+            _phase = Phase.Paused;
+            if (_writer is null) WriteCheckpoint();
+        }
+        else
+        {
+            _phase = Phase.Regrouping;
+            Advance();
+        }
+    }
+
+    private void Abandon(string why)
+    {
+        if (_phase is not (Phase.Training or Phase.Holding)) return;
+        Publish(new RunWarning($"{Stage}: {why}; the step is done again by those who are there."));
+        Context.Stop(_aggregator);
+        _phase = Phase.Regrouping;
+        _alive.Clear();
+        _answering.Clear();
+        foreach (var member in _members.Where(Workers.ContainsKey))
+        {
+            _answering.Add(member);
+            Workers[member].Actor.Tell(new AbandonGeneration(Stage, _generation));
+        }
+        Timers.StartSingleTimer("answers", new AnswersDue(_generation), AnswerWithin);
+        Advance();
+    }
+
+    private void Abandoned(GenerationAbandoned abandoned)
+    {
+        if (!_answering.Remove(abandoned.Worker)) return;
+        _standing[abandoned.Worker] = abandoned.Standing;
+        Advance();
+    }
+
+    private void DropSilent()
+    {
+        foreach (var worker in _answering.Where(w => !_alive.Contains(w)).ToList()) Drop(worker, "it did not answer");
+        if (_answering.Count > 0) Timers.StartSingleTimer("answers", new AnswersDue(_generation), DeviceFreeWithin);
+        _alive.Clear();
+        Advance();
+    }
+
+    private void Drop(int worker, string why)
+    {
+        _answering.Remove(worker);
+        _standing.Remove(worker);
+        _drops[worker] = _drops.GetValueOrDefault(worker) + 1;
+        Publish(new RunWarning($"{Stage} goes on without worker {Workers[worker].Info.Name}: {why}."));
+        Workers[worker].Actor.Tell(new LeaveStage(Stage, why));
+    }
+
+    private void Disagreed(ReplicasDisagree disagreement)
+    {
+        Context.Stop(_aggregator);
+        var states = disagreement.Reports.Values.GroupBy(r => r.StateHash).OrderByDescending(g => g.Count()).ToList();
+        var hashes = string.Join(", ", disagreement.Reports.Values.OrderBy(r => r.Worker)
+            .Select(r => $"{Workers.GetValueOrDefault(r.Worker)?.Info.Name ?? $"worker {r.Worker}"}: weights {r.StateHash[..12]}, gradient {r.GradientHash[..12]}"));
+        Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and the majority's state is taken."));
+        foreach (var report in disagreement.Reports.Values.Where(r => _standing.ContainsKey(r.Worker)))
+            _standing[report.Worker] = new Standing(disagreement.Id.Step, report.StateHash, null, null);
+        _phase = Phase.Regrouping;
+        Advance();
+    }
+
+    /// <summary>Nobody can tell which state is right: all begin again from the last checkpoint.</summary>
+    private void RollBack()
+    {
+        Publish(new RunWarning($"{Stage}: the replicas differ and no majority is right, so training goes on from the checkpoint after step {_ledger.Step}."));
+        _ledger.RollBack();
+        _phase = Phase.Gathering;
+        _standing.Clear();
+        foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "its replica differs from another"));
     }
 
     private void Progress(StepProgress progress)
     {
-        _lastLoss = progress.Loss.Total;
-        _losses.Add(new LossSample(progress.Step, progress.Loss.Total));
-        var committed = progress.Step + 1;
-        var rate = (committed - _settings.Join.Step) * _settings.BatchSize / _clock.Elapsed.TotalSeconds;
-        Context.System.EventStream.Publish(
-            new StageProgress(Stage, committed, _settings.Join.TotalSteps, progress.Loss.Total, progress.LearningRate, rate, _workers.Count));
+        _ledger.Commit(progress.Id.Step, progress.Loss.Total);
+        var committed = progress.Id.Step + 1;
+        Publish(new StageProgress(
+            Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count));
+    }
+
+    /// <summary>Has somebody write the committed state: to finish, or because who was to do it is gone.</summary>
+    private void WriteCheckpoint()
+    {
+        _writer = _members.Where(m => _standing.ContainsKey(m) && Workers.ContainsKey(m)).Cast<int?>().FirstOrDefault();
+        if (_writer is { } writer) Workers[writer].Actor.Tell(new WriteCheckpoint(Stage));
+        else _phase = Phase.Gathering;
     }
 
     private void Checkpointed(CheckpointWritten written)
     {
         _model = written.Model ?? _model;
-        if (written.Step == _ledgered)
-        {
-            // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
-            Finish(written.Step);
-            return;
-        }
-        var seconds = _clock.Elapsed.TotalSeconds;
-        var losses = _losses.Where(l => l.Step < written.Step).ToList();
-        _losses.RemoveRange(0, losses.Count);
-        Context.Parent.Tell(new JournalFact(new StepsCheckpointed(
-            Stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses)));
-        _ledgered = written.Step;
-        _ledgeredSeconds = seconds;
+        if (_writer == written.Worker) _writer = null;
+        if (_ledger.Checkpoint(written) is { } fact) Context.Parent.Tell(new JournalFact(fact));
+        // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
+        else if (written.Step == _ledger.Step) Finish(written.Step);
     }
 
     private void Journaled(FactJournaled journaled)
     {
-        if (journaled.Fact is StepsCheckpointed checkpoint) Finish(checkpoint.ToStep);
+        if (journaled.Fact is not StepsCheckpointed checkpoint) return;
+        _join = _join with { Step = checkpoint.ToStep, Checkpoint = checkpoint.ManifestSha256 };
+        Finish(checkpoint.ToStep);
     }
 
     private void Finish(int step)
     {
-        if (step == _settings.Join.TotalSteps && _model is { } model)
+        if (step == _totalSteps && _model is { } model)
         {
-            Context.Parent.Tell(new StageDone(Stage, new StageResult(model.Path, model.Sha256, _secondsBefore + _clock.Elapsed.TotalSeconds)
+            Context.Parent.Tell(new StageDone(Stage, new StageResult(model.Path, model.Sha256, _ledger.Seconds)
             {
                 Steps = step,
-                FinalLoss = _lastLoss,
-                ImagesPerSecond = step == _settings.Join.Step ? null
-                    : (step - _settings.Join.Step) * _settings.BatchSize / _clock.Elapsed.TotalSeconds,
+                FinalLoss = _ledger.LastLoss,
+                ImagesPerSecond = _ledger.Rate(step),
             }));
         }
-        else if (_stopping)
+        else if (_phase == Phase.Paused)
         {
-            Context.Parent.Tell(new StageStopped(Stage));
+            Rest();
         }
     }
 
-    private void Stop()
+    private void Interrupt(ref bool wish)
     {
-        _stopping = true;
-        _aggregator.Tell(new StopTraining(Stage));
+        wish = true;
+        if (_phase == Phase.Training) Hold(checkpoint: true);
+        else if (_phase == Phase.Holding) _aggregator.Tell(new HoldGeneration(Checkpoint: true));
+        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _standing.Count == 0) Rest();
     }
 
-    private void Disagreed(ReplicasDisagree disagreement)
+    /// <summary>All that is committed is in the journal.</summary>
+    private void Rest()
     {
-        var hashes = string.Join(", ", disagreement.HashByWorker.OrderBy(h => h.Key).Select(h => $"worker {h.Key}: {h.Value}"));
-        Context.Parent.Tell(new StageFailed(Stage, new InvalidDataException(
-            $"the workers disagree on the gradient of {Stage} step {disagreement.Id.Step} ({hashes}); nothing of it was applied")));
+        _phase = Phase.Paused;
+        Context.Parent.Tell(_stopping ? new StageStopped(Stage) : new StagePaused(Stage));
+    }
+
+    private void Resume()
+    {
+        _pausing = false;
+        if (_phase != Phase.Paused) return;
+        _phase = Phase.Regrouping;
+        Advance();
+    }
+
+    private void Release(ReleaseWorker release)
+    {
+        _releasing.Add(release.Worker);
+        if (_phase == Phase.Training && _members.Contains(release.Worker)) Hold(checkpoint: false);
+        else if (_phase != Phase.Holding) LetGo(release.Worker);
+    }
+
+    private void LetGo(int worker)
+    {
+        _releasing.Remove(worker);
+        _joining.Remove(worker);
+        _standing.Remove(worker);
+        if (Workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage, "it is drained"));
+        Context.Parent.Tell(new WorkerReleased(Stage, worker));
     }
 }

@@ -191,6 +191,9 @@ public sealed class Replica : IParameterSource, IDisposable
         return hash.GetCurrentHashAsUInt128();
     }
 
+    /// <summary>XxHash128 of the weights that train: equal on replicas that computed the same step from the same weights.</summary>
+    public UInt128 TrainedHash() => HashOf(_master, 0, Layout.TrainableLength);
+
     public void Dispose()
     {
         _views.Dispose();

@@ -1,0 +1,62 @@
+using Akka.Actor;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Experiments;
+
+/// <summary>What all stages have in common: the workers that they use come and go, and may fail at a piece of work.</summary>
+public abstract class StageActor : ReceiveActor
+{
+    private readonly SortedDictionary<int, Worker> _workers = [];
+
+    protected StageActor(string stage, IEnumerable<Worker> workers)
+    {
+        Stage = stage;
+        foreach (var worker in workers) _workers.Add(worker.Number, worker);
+        Receive<WorkerArrived>(m =>
+        {
+            _workers[m.Worker.Number] = m.Worker;
+            OnArrived(m.Worker);
+        });
+        Receive<WorkerGone>(m => Remove(m.Number));
+        Receive<WorkFailed>(f => f.Stage == stage, Failed);
+        Receive<WorkAborted>(_ => { });
+    }
+
+    protected string Stage { get; }
+
+    /// <summary>By number, ascending.</summary>
+    protected IReadOnlyDictionary<int, Worker> Workers => _workers;
+
+    protected abstract void OnArrived(Worker worker);
+
+    /// <summary>Whatever the worker was to do for the stage will not come; it is no longer among <see cref="Workers"/>.</summary>
+    protected abstract void OnGone(int worker);
+
+    protected void Publish(RunEvent e) => Context.System.EventStream.Publish(e);
+
+    protected void Fail(Exception cause) => Context.Parent.Tell(new StageFailed(Stage, cause));
+
+    protected override void PostStop()
+    {
+        foreach (var worker in _workers.Values) worker.Actor.Tell(new LeaveStage(Stage));
+    }
+
+    /// <summary>Wrong input is wrong on every worker. With another failure the stage goes on without the worker, as long as there are others.</summary>
+    private void Failed(WorkFailed failed)
+    {
+        if (failed.Failure.Kind == FailureKind.WrongInput || _workers.Count <= 1)
+        {
+            Fail(failed.Failure.ToException());
+            return;
+        }
+        if (!_workers.TryGetValue(failed.Worker, out var worker)) return;
+        Publish(new RunWarning($"worker {worker.Info.Name} failed in {Stage}, which goes on without it: {failed.Failure.Message}"));
+        worker.Actor.Tell(new LeaveStage(Stage, "it failed in it"));
+        Remove(failed.Worker);
+    }
+
+    private void Remove(int worker)
+    {
+        if (_workers.Remove(worker)) OnGone(worker);
+    }
+}

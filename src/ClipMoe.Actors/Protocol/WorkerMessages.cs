@@ -1,0 +1,81 @@
+using System.Text.Json.Serialization;
+using Akka.Actor;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Transport;
+using ClipMoe.Model;
+
+namespace ClipMoe.Actors.Protocol;
+
+/// <summary>What a worker says of itself.</summary>
+/// <param name="Name">Unique in the cluster and the same after a restart, for instance <c>gpu-7:4055/cuda:1</c>.</param>
+/// <param name="Endpoint">Where it takes bulk connections.</param>
+public sealed record WorkerInfo(string Name, WorkerDevice Device, BulkEndpoint Endpoint);
+
+/// <summary>Worker → roster, again and again until it is answered: here I am.</summary>
+public sealed record WorkerHello(WorkerInfo Info);
+
+/// <summary>Roster → worker: your number, while this coordinator lasts.</summary>
+/// <param name="Term">Counts the coordinators of the cluster: who has heard of a later one ignores an earlier one.</param>
+public sealed record WorkerWelcome(int Number, int Term);
+
+/// <summary>Coordinator → roster: tell me of all workers, now and when that changes.</summary>
+public sealed record WatchWorkers;
+
+/// <summary>Coordinator → worker: this is what you work for now. Sent again when its data set is known.</summary>
+/// <param name="Data">The data set as it was found; null before the data stage.</param>
+public sealed record OpenExperiment(string Id, Experiment Experiment, string Hash, DataPrepared? Data);
+
+/// <summary>Worker → coordinator: ready for its stages.</summary>
+public sealed record ExperimentOpened(string Id, int Worker, bool WithData);
+
+/// <summary>Worker → coordinator: it can't work for the experiment.</summary>
+public sealed record ExperimentRefused(string Id, int Worker, WorkFailure Failure);
+
+/// <summary>A worker that the roster knows, as coordinator and stages address it.</summary>
+public sealed record Worker(int Number, IActorRef Actor, WorkerInfo Info);
+
+/// <summary>Roster → coordinator, coordinator → stage: one more to give work to.</summary>
+public sealed record WorkerArrived(Worker Worker);
+
+/// <summary>Roster → coordinator, coordinator → stage: nothing more will come from it.</summary>
+public sealed record WorkerGone(int Number, string Why);
+
+/// <summary>Worker → whoever gave it the work: it failed.</summary>
+public sealed record WorkFailed(string Stage, int Worker, WorkFailure Failure);
+
+/// <summary>Worker → whoever gave it the work: dropped, because its stage or generation ended meanwhile.</summary>
+public sealed record WorkAborted(string Stage, int Worker);
+
+/// <summary>Why work failed, in a form that travels.</summary>
+public sealed record WorkFailure(FailureKind Kind, string Message)
+{
+    public static WorkFailure Of(Exception cause) => new(
+        cause switch
+        {
+            UserErrorException => FailureKind.WrongInput,
+            IOException => FailureKind.Storage,
+            _ => FailureKind.Fault,
+        },
+        cause is UserErrorException or IOException ? cause.Message : cause.ToString());
+
+    public Exception ToException() => Kind switch
+    {
+        FailureKind.WrongInput => new UserErrorException(Message),
+        FailureKind.Storage => new IOException(Message),
+        _ => new InvalidOperationException(Message),
+    };
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<FailureKind>))]
+public enum FailureKind
+{
+    /// <summary>What the user gave can't be used.</summary>
+    WrongInput,
+
+    /// <summary>A disk or a file.</summary>
+    Storage,
+
+    /// <summary>Ours.</summary>
+    Fault,
+}

@@ -1,0 +1,57 @@
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Actors.Training;
+
+/// <summary>How a member gets to where its generation begins.</summary>
+public enum Entry
+{
+    /// <summary>It stands there.</summary>
+    InPlace,
+
+    /// <summary>It has the gradient of the last committed step, and was not told to apply it.</summary>
+    Apply,
+
+    /// <summary>It copies weights and moments from members that stand there.</summary>
+    Copy,
+}
+
+public sealed record PlannedMember(int Worker, LeafRange Leaves, Entry Entry);
+
+/// <summary>Who takes part in a generation with which leaves, and where it begins. Pure.</summary>
+/// <param name="Step">Committed steps.</param>
+/// <param name="Members">In rank order; at least one is in place.</param>
+public sealed record GenerationPlan(int Step, IReadOnlyList<PlannedMember> Members)
+{
+    /// <summary>
+    /// Begins where the farthest replica stands: a step that one member applied is committed, and whoever is behind catches up. With several
+    /// states there, the one that most replicas share is right.
+    /// </summary>
+    /// <param name="standings">By worker; at least one.</param>
+    /// <param name="leaves">Leaves of a batch; workers beyond that number stay out.</param>
+    /// <returns>Null when as many replicas are in one state as in another, so that nobody can tell which is right.</returns>
+    public static GenerationPlan? Of(IReadOnlyDictionary<int, Standing> standings, int leaves)
+    {
+        var step = standings.Values.Max(s => s.Step);
+        var states = standings.Values.Where(s => s.Step == step).GroupBy(s => s.StateHash).OrderByDescending(g => g.Count()).ToList();
+        if (states.Count > 1 && states[0].Count() == states[1].Count()) return null;
+        var right = states[0].First();
+
+        var entries = standings.Select(s => (Worker: s.Key, Entry: EntryOf(s.Value)))
+            .OrderBy(e => e.Entry).ThenBy(e => e.Worker).Take(leaves).OrderBy(e => e.Worker).ToList();
+        return new GenerationPlan(step, [.. entries.Select((e, rank) => new PlannedMember(e.Worker, LeavesOf(rank), e.Entry))]);
+
+        Entry EntryOf(Standing standing)
+        {
+            if (standing.Step == step) return standing.StateHash == right.StateHash ? Entry.InPlace : Entry.Copy;
+            var holdsLast = standing.Step == step - 1 && standing.PendingGradient is { } pending && pending == right.LastGradient;
+            return holdsLast ? Entry.Apply : Entry.Copy;
+        }
+
+        LeafRange LeavesOf(int rank)
+        {
+            var (first, end) = LeafPartition.Leaves(rank, leaves, entries.Count);
+            return new LeafRange(first, end);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Training;
+
+/// <summary>The committed steps of a stage that no journaled checkpoint contains yet, and how fast they came.</summary>
+internal sealed class StepLedger(string stage, int batchSize, int ledgered, double secondsBefore)
+{
+    private readonly List<LossSample> _losses = [];
+    private readonly Stopwatch _clock = new();
+    private readonly int _first = ledgered;
+    private int _ledgered = ledgered;
+    private double _ledgeredSeconds;
+
+    /// <summary>Steps that are in the journal.</summary>
+    public int Step => _ledgered;
+
+    /// <summary>Seconds of the stage, those of earlier runs included.</summary>
+    public double Seconds => secondsBefore + _clock.Elapsed.TotalSeconds;
+
+    /// <summary>The loss of the last committed step.</summary>
+    public double? LastLoss { get; private set; }
+
+    public void Begin(double? lastLoss)
+    {
+        LastLoss ??= lastLoss;
+        _clock.Start();
+    }
+
+    public void Commit(int step, double loss)
+    {
+        LastLoss = loss;
+        // A step whose generation broke while it was being committed is committed again by the next one.
+        _losses.RemoveAll(l => l.Step >= step);
+        _losses.Add(new LossSample(step, loss));
+    }
+
+    /// <summary>Images a second up to so many committed steps; null when none were done here.</summary>
+    public double? Rate(int committed) => committed == _first ? null : (committed - _first) * batchSize / _clock.Elapsed.TotalSeconds;
+
+    /// <summary>The fact that a checkpoint adds to the journal; null when its steps are there already.</summary>
+    public StepsCheckpointed? Checkpoint(CheckpointWritten written)
+    {
+        if (written.Step <= _ledgered) return null;
+        var seconds = _clock.Elapsed.TotalSeconds;
+        var losses = _losses.Where(l => l.Step < written.Step).ToList();
+        _losses.RemoveRange(0, losses.Count);
+        var fact = new StepsCheckpointed(stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses);
+        (_ledgered, _ledgeredSeconds) = (written.Step, seconds);
+        return fact;
+    }
+
+    /// <summary>Training goes on from the last checkpoint: what was committed after it never happened.</summary>
+    public void RollBack() => _losses.RemoveAll(l => l.Step >= _ledgered);
+}

@@ -33,7 +33,7 @@ public sealed class GpuWorker : ReceiveActor
         _device = new DeviceThread($"device-{number}", workspace.Device.Threads);
 
         Receive<JoinStage>(Join);
-        Receive<OpenGeneration>(m => OnDevice(m.Stage, () => Training.Enter(m, _exchanges.Join(m.Stage, m.Generation, m.Rank, m.World))));
+        Receive<OpenGeneration>(m => OnDevice(m.Stage, () => Training.Enter(m, _exchanges.Join(GenerationOf(m)))));
         Receive<PlanStep>(m => OnDevice(m.Id.Stage, Sender, () => Training.Compute(m.Id, _number)));
         Receive<CommitStep>(Commit);
         Receive<WriteModel>(m => OnDevice(m.Stage, _session, () => Training.WriteCheckpoint()));
@@ -102,6 +102,9 @@ public sealed class GpuWorker : ReceiveActor
             t => session.Tell(Failure(stage, t.Exception!.GetBaseException()), self),
             CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
+
+    private static ExchangeGeneration GenerationOf(OpenGeneration open) =>
+        new(open.Stage, open.Generation, open.Rank, [.. Enumerable.Repeat(BulkEndpoint.SameProcess, open.World)]);
 
     private object Failure(string stage, Exception cause) =>
         cause is OperationCanceledException ? new WorkAborted(stage, _number) : new WorkFailed(stage, _number, cause);

@@ -7,27 +7,31 @@ namespace ClipMoe.Actors.Transport;
 /// The bulk exchange of one generation, as one of its members sees it. Every method blocks the calling device thread until all members have
 /// called it, in the same order.
 /// </summary>
+/// <remarks>Every method throws <see cref="OperationCanceledException"/> after the generation was aborted here, and
+/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is touched any more.</remarks>
 public interface IStepExchange
 {
     /// <summary>Everybody's features, in leaf order.</summary>
-    /// <exception cref="OperationCanceledException">The generation was aborted.</exception>
     IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine);
 
     /// <summary>Everybody's normalisers, in leaf order.</summary>
     IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine);
 
     /// <summary>Sums the gradients of everybody's subtrees in the tree's order.</summary>
-    /// <param name="mine">Maximal complete subtrees of the caller's leaves; not read any more after the call.</param>
-    /// <param name="sum">Receives the sum over all leaves.</param>
-    /// <returns>A hash of the sum; equal on all members whose sums are equal.</returns>
+    /// <param name="mine">Maximal complete subtrees of the caller's leaves, each of the sum's length; not read any more after the call.</param>
+    /// <param name="sum">Receives the sum over all leaves; not the memory of a subtree.</param>
+    /// <returns>A hash of the sum, equal on all members whose sums are equal.</returns>
     UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum);
 }
 
 /// <summary>Gives members of a generation their exchange, and aborts it.</summary>
 public interface IExchangeProvider
 {
-    IStepExchange Join(string stage, int generation, int rank, int world);
+    /// <summary>Enters a generation, and leaves those of the same stage before it.</summary>
+    /// <exception cref="OperationCanceledException">The stage was aborted meanwhile.</exception>
+    /// <exception cref="ExchangeBrokenException">A member could not be reached.</exception>
+    IStepExchange Join(ExchangeGeneration generation);
 
-    /// <summary>Everybody who waits in an exchange of the stage stops waiting with <see cref="OperationCanceledException"/>.</summary>
+    /// <summary>Everybody here who waits in an exchange of the stage stops waiting with <see cref="OperationCanceledException"/>.</summary>
     void Abort(string stage);
 }

@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using System.IO.Hashing;
-using System.Runtime.InteropServices;
-using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -12,8 +9,8 @@ public sealed class LocalExchanges : IExchangeProvider
 {
     private readonly ConcurrentDictionary<(string Stage, int Generation), Lazy<Meeting>> _meetings = new();
 
-    public IStepExchange Join(string stage, int generation, int rank, int world) =>
-        new Member(_meetings.GetOrAdd((stage, generation), _ => new Lazy<Meeting>(() => new Meeting(world))).Value, rank);
+    public IStepExchange Join(ExchangeGeneration generation) => new Member(
+        _meetings.GetOrAdd((generation.Stage, generation.Number), _ => new Lazy<Meeting>(() => new Meeting(generation.World))).Value, generation.Rank);
 
     public void Abort(string stage)
     {
@@ -24,7 +21,7 @@ public sealed class LocalExchanges : IExchangeProvider
 
     private sealed record Contribution(IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> Subtrees);
 
-    private sealed record FinishedSlice(ReadOnlyMemory<float> Sum, UInt128 Hash);
+    private sealed record FinishedSlice(ReadOnlyMemory<float> Sum, ulong[] Checksums);
 
     /// <summary>What the members of a generation share.</summary>
     private sealed class Meeting
@@ -60,25 +57,36 @@ public sealed class LocalExchanges : IExchangeProvider
         public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
         {
             var subtrees = meeting.Gradients.Meet(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
-            var (first, length) = Slice(sum.Length, rank, meeting.World);
+            var chunks = new GradientChunks(sum.Length, meeting.World);
+            var (first, length) = Slice(chunks, rank);
             var slice = sum.Slice(first, length);
             tree.Combine([.. subtrees.Select(s => (s.Node, s.Gradient.Slice(first, length)))], slice.Span);
-            var hash = XxHash128.HashToUInt128(MemoryMarshal.AsBytes(slice.Span));
 
-            var slices = meeting.Slices.Meet(rank, new FinishedSlice(slice, hash));
+            var slices = meeting.Slices.Meet(rank, new FinishedSlice(slice, Checksums(chunks, rank, sum.Span)));
             for (var other = 0; other < slices.Length; other++)
                 if (other != rank)
-                    slices[other].Sum.Span.CopyTo(sum.Span[Slice(sum.Length, other, meeting.World).First..]);
+                    slices[other].Sum.Span.CopyTo(sum.Span[Slice(chunks, other).First..]);
             meeting.Copied.Meet(rank, true);
-            return XxHash128.HashToUInt128(MemoryMarshal.AsBytes(slices.Select(s => s.Hash).ToArray().AsSpan()));
+            return GradientChunks.Hash([.. slices.SelectMany(s => s.Checksums)]);
         }
 
-        private static (int First, int Length) Slice(int length, int rank, int world)
+        private static (int First, int Length) Slice(GradientChunks chunks, int rank)
         {
-            var blocks = (long)length / ParameterLayout.Alignment;
-            var first = (int)(blocks * rank / world * ParameterLayout.Alignment);
-            var end = rank == world - 1 ? length : (int)(blocks * (rank + 1) / world * ParameterLayout.Alignment);
-            return (first, end - first);
+            var (first, end) = chunks.OwnedBy(rank);
+            var start = Math.Min(chunks.Length, first * GradientChunks.Size);
+            return (start, Math.Min(chunks.Length, end * GradientChunks.Size) - start);
+        }
+
+        private static ulong[] Checksums(GradientChunks chunks, int rank, ReadOnlySpan<float> sum)
+        {
+            var (first, end) = chunks.OwnedBy(rank);
+            var checksums = new ulong[end - first];
+            for (var chunk = first; chunk < end; chunk++)
+            {
+                var (start, length) = chunks[chunk];
+                checksums[chunk - first] = GradientChunks.Checksum(sum.Slice(start, length));
+            }
+            return checksums;
         }
     }
 }

@@ -1,0 +1,29 @@
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+
+namespace ClipMoe.Actors.Transport;
+
+/// <summary>
+/// A flat gradient cut into chunks: the unit in which it travels, is summed and is hashed. Each member of a generation owns a contiguous slice of
+/// whole chunks.
+/// </summary>
+/// <param name="Length">Floats.</param>
+internal readonly record struct GradientChunks(int Length, int World)
+{
+    /// <summary>Floats of every chunk but the last: 128 KiB stay in the second-level cache from the socket to the sum and its checksum.</summary>
+    public const int Size = 1 << 15;
+
+    public int Count => (Length + Size - 1) / Size;
+
+    /// <summary>The chunks that a member owns: <c>First</c> inclusive, <c>End</c> exclusive.</summary>
+    public (int First, int End) OwnedBy(int rank) => ((int)((long)Count * rank / World), (int)((long)Count * (rank + 1) / World));
+
+    /// <summary>Where a chunk lies in the gradient, in floats.</summary>
+    public (int Start, int Length) this[int chunk] => (chunk * Size, Math.Min(Size, Length - chunk * Size));
+
+    public static ulong Checksum(ReadOnlySpan<float> chunk) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(chunk));
+
+    /// <summary>The hash of a whole gradient, which depends on its bits alone and not on the number of members.</summary>
+    /// <param name="checksums">Of all chunks in order.</param>
+    public static UInt128 Hash(ReadOnlySpan<ulong> checksums) => XxHash128.HashToUInt128(MemoryMarshal.AsBytes(checksums));
+}

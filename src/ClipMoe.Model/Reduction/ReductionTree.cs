@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 
 namespace ClipMoe.Model.Reduction;
 
@@ -18,8 +17,6 @@ public readonly record struct Subtree(int From, int To)
 /// </summary>
 public sealed class ReductionTree
 {
-    private const int Block = 8192;
-
     /// <param name="leaves">Number of leaves, at least 1.</param>
     public ReductionTree(int leaves)
     {
@@ -90,29 +87,27 @@ public sealed class ReductionTree
     /// <exception cref="ArgumentException">The parts do not cover every leaf once with nodes of this tree, or differ in length.</exception>
     public void Combine(IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Value)> parts, Span<float> destination)
     {
-        var values = Index(parts);
-        foreach (var (node, value) in parts)
-        {
-            if (value.Length != destination.Length)
-                throw new ArgumentException($"the part {node} has {value.Length} elements, the result {destination.Length}");
-        }
+        var sum = Plan([.. parts.Select(p => p.Node)]);
+        sum.Sum([.. parts.Select(p => p.Value)], destination, new float[sum.ScratchLength]);
+    }
 
-        var depth = 2 + BitOperations.Log2((uint)Leaves);
-        var scratch = new float[depth * Block];
-        for (var start = 0; start < destination.Length; start += Block)
-        {
-            var length = Math.Min(Block, destination.Length - start);
-            Fold(Root, start, length, 0).CopyTo(destination.Slice(start, length));
-        }
+    /// <summary>Works out the additions of <see cref="Combine(IReadOnlyList{ValueTuple{Subtree, ReadOnlyMemory{float}}}, Span{float})"/>.</summary>
+    /// <param name="nodes">Disjoint nodes that together cover all leaves, in any order.</param>
+    /// <exception cref="ArgumentException">The nodes do not cover every leaf once with nodes of this tree.</exception>
+    public SubtreeSum Plan(IReadOnlyList<Subtree> nodes)
+    {
+        var parts = Index([.. nodes.Select((node, part) => (node, part))]);
+        var additions = new List<SubtreeSum.Addition>();
+        Fold(Root, 0);
+        return new SubtreeSum(nodes.Count, additions);
 
-        ReadOnlySpan<float> Fold(Subtree node, int start, int length, int level)
+        int Fold(Subtree node, int level)
         {
-            if (values.TryGetValue(node, out var value)) return value.Span.Slice(start, length);
+            if (parts.TryGetValue(node, out var part)) return part;
             var (left, right) = Split(node);
-            var sum = scratch.AsSpan(level * Block, length);
-            var first = Fold(left, start, length, level);
-            TensorPrimitives.Add(first, Fold(right, start, length, level + 1), sum);
-            return sum;
+            var target = nodes.Count + level;
+            additions.Add(new SubtreeSum.Addition(Fold(left, level), Fold(right, level + 1), target));
+            return target;
         }
     }
 

@@ -8,6 +8,8 @@ internal static class BenchCommand
 {
     public static Command Build() => new("bench", "Measures the speed of one part on this machine.")
     {
+        AllReduceBench.Build(),
+        AllReduceBench.BuildWorker(),
         ImagesBench.Build(),
         KMeansBench.Build(),
         TokenizerBench.Build(),

@@ -1,0 +1,111 @@
+using System.IO.Hashing;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+
+namespace ClipMoe.Actors.Transport.Connections;
+
+/// <summary>
+/// A stream of checksummed frames between two processes, over TCP, TLS or a Unix socket. One thread may send while another one receives; any
+/// thread may dispose it, which ends both.
+/// </summary>
+internal sealed class BulkConnection : IDisposable
+{
+    private readonly SocketStream _socket;
+    private readonly bool _local;
+    private readonly byte[] _received = new byte[FrameHeader.Size];
+    private readonly byte[] _sent = new byte[FrameHeader.Size];
+    private Stream _stream;
+
+    public BulkConnection(Socket socket)
+    {
+        _local = socket.AddressFamily == AddressFamily.Unix;
+        if (!_local) socket.NoDelay = true;
+        Peer = _local ? "a process of this host" : $"{socket.RemoteEndPoint}";
+        _stream = _socket = new SocketStream(socket);
+    }
+
+    /// <summary>For messages.</summary>
+    public string Peer { get; }
+
+    /// <inheritdoc cref="SocketStream.LastProgress"/>
+    public long LastProgress => _socket.LastProgress;
+
+    /// <inheritdoc cref="SocketStream.BeginDeadline"/>
+    public void BeginDeadline(TimeSpan within) => _socket.BeginDeadline(within);
+
+    public void EndDeadline() => _socket.EndDeadline();
+
+    /// <summary>The side that connected speaks TLS from here on, if the process has a certificate and the peer is not on this host.</summary>
+    /// <exception cref="AuthenticationException">The peer's certificate is not pinned, or it doesn't speak TLS.</exception>
+    public void EncryptAsClient(TransportSettings settings, string host)
+    {
+        if (_local || settings.Certificate is not { } certificate) return;
+        var tls = new SslStream(_socket);
+        _stream = tls;
+        tls.AuthenticateAsClient(new SslClientAuthenticationOptions
+        {
+            TargetHost = host,
+            ClientCertificates = [certificate],
+            RemoteCertificateValidationCallback = (_, shown, _, _) => IsPinned(settings, shown?.GetCertHashString()),
+        });
+    }
+
+    /// <inheritdoc cref="EncryptAsClient"/>
+    /// <summary>The same for the side that accepted.</summary>
+    public void EncryptAsServer(TransportSettings settings)
+    {
+        if (_local || settings.Certificate is not { } certificate) return;
+        var tls = new SslStream(_socket);
+        _stream = tls;
+        tls.AuthenticateAsServer(new SslServerAuthenticationOptions
+        {
+            ServerCertificate = certificate,
+            ClientCertificateRequired = true,
+            RemoteCertificateValidationCallback = (_, shown, _, _) => IsPinned(settings, shown?.GetCertHashString()),
+        });
+    }
+
+    public void Send(ReadOnlySpan<byte> bytes) => _stream.Write(bytes);
+
+    /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
+    public void Receive(Span<byte> bytes) => _stream.ReadExactly(bytes);
+
+    /// <param name="header">Its length is the payload's, and its checksum is believed.</param>
+    public void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        header.Write(_sent);
+        _stream.Write(_sent);
+        _stream.Write(payload);
+    }
+
+    /// <summary>Sends a frame after taking its checksum.</summary>
+    public void SendChecked(in FrameHeader header, ReadOnlySpan<byte> payload) =>
+        Send(header with { Length = payload.Length, Checksum = XxHash3.HashToUInt64(payload) }, payload);
+
+    /// <exception cref="InvalidDataException">What came is no frame.</exception>
+    /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
+    public FrameHeader ReceiveHeader()
+    {
+        Receive(_received);
+        return FrameHeader.Read(_received);
+    }
+
+    /// <summary>Reads the payload behind a header to where it belongs.</summary>
+    /// <param name="payload">As long as the header says.</param>
+    /// <exception cref="InvalidDataException">The payload doesn't have the header's checksum.</exception>
+    public void ReceivePayload(in FrameHeader header, Span<byte> payload)
+    {
+        Receive(payload[..header.Length]);
+        if (XxHash3.HashToUInt64(payload[..header.Length]) != header.Checksum)
+            throw new InvalidDataException($"sent a frame of {header.Kind} that was damaged on the way: its checksum is wrong");
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    private static bool IsPinned(TransportSettings settings, string? shown) =>
+        settings.PinnedThumbprints.Count == 0
+            ? string.Equals(shown, settings.Certificate!.Thumbprint, StringComparison.OrdinalIgnoreCase)
+            : settings.PinnedThumbprints.Contains(shown, StringComparer.OrdinalIgnoreCase);
+}

@@ -1,0 +1,166 @@
+using System.IO.Hashing;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using ClipMoe.Actors.Transport.Connections;
+
+namespace ClipMoe.Actors.Transport.Streams;
+
+/// <summary>Another member of the generation: its stream, with a thread for each direction.</summary>
+internal sealed class Peer
+{
+    private readonly StreamExchange _exchange;
+    private readonly BulkConnection _connection;
+    private readonly FrameFault? _fault;
+    private readonly Thread _sender, _receiver;
+    private readonly object _queue = new();
+    private readonly Queue<OutgoingFrame> _urgent = [], _ordinary = [];
+    private readonly ushort[] _rounded = new ushort[GradientChunks.Size];
+    private readonly Dictionary<FrameKind, int> _faultOrdinals = [];
+    private bool _closed;
+
+    public Peer(StreamExchange exchange, int rank, BulkConnection connection, FrameFault? fault)
+    {
+        (_exchange, Rank, _connection, _fault) = (exchange, rank, connection, fault);
+        _sender = new Thread(() => Loop(SendLoop)) { Name = $"bulk-send-{rank}", IsBackground = true };
+        _receiver = new Thread(() => Loop(ReceiveLoop)) { Name = $"bulk-receive-{rank}", IsBackground = true };
+    }
+
+    public int Rank { get; }
+
+    /// <inheritdoc cref="SocketStream.LastProgress"/>
+    public long LastProgress => _connection.LastProgress;
+
+    public void Start()
+    {
+        _sender.Start();
+        _receiver.Start();
+    }
+
+    /// <summary>Queues a frame; one that is urgent goes before those that are not.</summary>
+    public void Send(in OutgoingFrame frame, bool urgent = false)
+    {
+        lock (_queue)
+        {
+            (urgent ? _urgent : _ordinary).Enqueue(frame);
+            if (_urgent.Count + _ordinary.Count == 1) Monitor.Pulse(_queue);
+        }
+    }
+
+    /// <inheritdoc cref="BulkConnection.ReceivePayload"/>
+    public void ReceivePayload(in FrameHeader header, Span<byte> payload) => _connection.ReceivePayload(header, payload);
+
+    /// <summary>Ends both threads, from any thread.</summary>
+    public void Close()
+    {
+        lock (_queue)
+        {
+            _closed = true;
+            Monitor.Pulse(_queue);
+        }
+
+        _connection.Dispose();
+    }
+
+    /// <summary>After <see cref="Close"/>: returns when neither thread touches anybody's memory any more.</summary>
+    public void Join()
+    {
+        _sender.Join();
+        _receiver.Join();
+    }
+
+    private void Loop(Action loop)
+    {
+        try
+        {
+            loop();
+        }
+        catch (Exception e)
+        {
+            _exchange.Broke(Rank, Reason(e), e);
+        }
+    }
+
+    private void SendLoop()
+    {
+        while (TryNext() is { } frame)
+        {
+            Transmit(frame);
+            frame.Operation.FrameSent(Rank);
+        }
+    }
+
+    private OutgoingFrame? TryNext()
+    {
+        lock (_queue)
+        {
+            while (!_closed)
+            {
+                if (_urgent.TryDequeue(out var frame) || _ordinary.TryDequeue(out frame)) return frame;
+                Monitor.Wait(_queue);
+            }
+        }
+
+        return null;
+    }
+
+    private void Transmit(in OutgoingFrame frame)
+    {
+        var header = frame.Header;
+        var payload = frame.Payload.Span;
+        if (frame.Rounds)
+        {
+            BFloat16.Round(MemoryMarshal.Cast<byte, float>(payload), _rounded);
+            payload = MemoryMarshal.AsBytes(_rounded.AsSpan(0, payload.Length / sizeof(float)));
+        }
+
+        if (!frame.HasChecksum) header = header with { Checksum = XxHash3.HashToUInt64(payload) };
+        if (_fault is not null)
+        {
+            TransmitFaulty(header, payload);
+            return;
+        }
+
+        _connection.Send(header, payload);
+    }
+
+    private void TransmitFaulty(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        _faultOrdinals.TryGetValue(header.Kind, out var ordinal);
+        _faultOrdinals[header.Kind] = ordinal + 1;
+        switch (_fault!(_exchange.Site(Rank, header.Kind, ordinal)))
+        {
+            case FaultAction.FlipBit when payload.Length > 0:
+                var damaged = payload.ToArray();
+                damaged[damaged.Length / 2] ^= 1;
+                _connection.Send(header, damaged);
+                break;
+            case FaultAction.CloseStream:
+                _connection.Dispose();
+                break;
+            case FaultAction.Repeat:
+                _connection.Send(header, payload);
+                _connection.Send(header, payload);
+                break;
+            default:
+                _connection.Send(header, payload);
+                break;
+        }
+    }
+
+    private void ReceiveLoop()
+    {
+        while (true)
+        {
+            var header = _connection.ReceiveHeader();
+            _exchange.Await(header.Operation).Receive(this, header);
+        }
+    }
+
+    private static string Reason(Exception e) => e switch
+    {
+        InvalidDataException => e.Message,
+        EndOfStreamException or SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown } => "closed its stream",
+        ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted } => "had its stream closed from this side",
+        _ => $"could not be exchanged with: {e.Message}",
+    };
+}

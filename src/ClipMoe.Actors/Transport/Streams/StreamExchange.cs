@@ -1,0 +1,229 @@
+using System.IO.Hashing;
+using System.Runtime.ExceptionServices;
+using System.Text;
+using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Actors.Transport.Streams;
+
+/// <summary>
+/// A member's streams to all others of a generation, and the operation that is in progress on them. The first thing that goes wrong ends it for
+/// good: every stream is closed, so that the others notice too, and whoever waits is told why.
+/// </summary>
+internal sealed class StreamExchange : IStepExchange
+{
+    private readonly TransportSettings _settings;
+    private readonly Action<ExchangeBrokenException> _broken;
+    private readonly Peer?[] _peers;
+    private readonly CancellationTokenSource _ended = new();
+    /// <summary>Guards all state; who joins and who is early for an operation waits on it.</summary>
+    private readonly object _gate = new();
+    /// <summary>The caller of an operation waits on it for its completion. Never taken before <see cref="_gate"/>.</summary>
+    private readonly object _completion = new();
+    private Operation? _operation;
+    private uint _begun;
+    private volatile Exception? _failure;
+
+    public StreamExchange(ExchangeGeneration generation, TransportSettings settings, Action<ExchangeBrokenException> broken)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)generation.Rank, (uint)generation.World, nameof(generation));
+        (Generation, _settings, _broken) = (generation, settings, broken);
+        _peers = new Peer?[generation.World];
+        Window = new ReceiveWindow(generation.World);
+        Terms = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes($"{generation.Gradients} {string.Join(' ', generation.Members)}"));
+    }
+
+    public ExchangeGeneration Generation { get; }
+
+    /// <summary>Hash of what all members must agree on.</summary>
+    public ulong Terms { get; }
+
+    public int World => Generation.World;
+
+    public int Rank => Generation.Rank;
+
+    public ReceiveWindow Window { get; }
+
+    public IEnumerable<Peer> Peers => _peers.OfType<Peer>();
+
+    /// <summary>Connects to the members before this one, waits for those behind it to connect, and returns when all are there.</summary>
+    public void Connect()
+    {
+        for (var rank = 0; rank < Rank; rank++)
+        {
+            var to = rank;
+            new Thread(() => Connect(to)) { Name = $"bulk-connect-{to}", IsBackground = true }.Start();
+        }
+
+        var begun = Environment.TickCount64;
+        while (true)
+        {
+            var left = Generation.Patience - TimeSpan.FromMilliseconds(Environment.TickCount64 - begun);
+            lock (_gate)
+            {
+                if (_failure is not null) ExceptionDispatchInfo.Throw(_failure);
+                if (Peers.Count() == World - 1) return;
+                if (left > TimeSpan.Zero) Monitor.Wait(_gate, left);
+            }
+
+            if (left <= TimeSpan.Zero) Broke(Enumerable.Range(0, World).First(r => r != Rank && _peers[r] is null), $"did not join within {Generation.Patience}");
+        }
+    }
+
+    /// <summary>Takes the stream to a member over.</summary>
+    /// <param name="open">Called if the stream is wanted; it belongs to the exchange from then on.</param>
+    /// <returns>Whether it is wanted.</returns>
+    public bool Attach(int rank, Func<BulkConnection> open)
+    {
+        lock (_gate)
+        {
+            if (_failure is not null || (uint)rank >= (uint)World || rank == Rank || _peers[rank] is not null) return false;
+            var peer = new Peer(this, rank, open(), _settings.Fault);
+            _peers[rank] = peer;
+            peer.Start();
+            Monitor.PulseAll(_gate);
+            return true;
+        }
+    }
+
+    public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) =>
+        Gather(FrameKind.Features, StepCodec.Encode(mine), StepCodec.DecodeFeatures);
+
+    public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
+        Gather(FrameKind.Normalisers, StepCodec.Encode(mine), StepCodec.DecodeNormalisers);
+
+    public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+    {
+        foreach (var (node, gradient) in mine)
+            if (gradient.Length != sum.Length) throw new ArgumentException($"the gradient of {node} has {gradient.Length} elements, the sum {sum.Length}");
+        return Run(number => new Reduction(this, number, tree, mine, sum)).Hash;
+    }
+
+    /// <summary>On a receiving thread: the operation that a frame belongs to, once this member has begun it.</summary>
+    /// <exception cref="InvalidDataException">It is long over, or far ahead.</exception>
+    public Operation Await(uint number)
+    {
+        lock (_gate)
+        {
+            while (true)
+            {
+                if (_operation is { } operation && operation.Number == number) return operation;
+                if (number != _begun + 1) throw new InvalidDataException($"sent a frame of operation {number} when this member was at {_begun}");
+                Wait(_gate);
+            }
+        }
+    }
+
+    /// <summary>Waits for a pulse of a gate that the caller holds, unless or until the exchange has failed.</summary>
+    public void Wait(object gate)
+    {
+        if (_failure is null) Monitor.Wait(gate);
+        if (_failure is { } failure) ExceptionDispatchInfo.Throw(failure);
+    }
+
+    /// <summary>On any thread: an operation has become complete.</summary>
+    public void Completed()
+    {
+        lock (_completion) Monitor.Pulse(_completion);
+    }
+
+    /// <summary>On any thread: something went wrong with a peer.</summary>
+    public void Broke(int peer, string what, Exception? cause = null) =>
+        Fail(new ExchangeBrokenException(Generation.Stage, Generation.Number, peer, what, cause));
+
+    /// <summary>Ends the exchange without blame.</summary>
+    public void Abort() => Fail(new OperationCanceledException($"the exchange of {Generation} was aborted"));
+
+    public FrameSite Site(int to, FrameKind kind, int ordinal) => new(Generation.Stage, Generation.Number, Rank, to, kind, ordinal);
+
+    private void Connect(int to)
+    {
+        try
+        {
+            var hello = new Hello(ConnectionPurpose.Exchange, Generation.Stage, Generation.Number, Rank, to, Terms);
+            var connection = Dialling.Dial(Generation.Members[to], hello, _settings, _ended.Token);
+            if (!Attach(to, () => connection)) connection.Dispose();
+        }
+        catch (OperationCanceledException)
+        {
+            // The exchange has failed meanwhile.
+        }
+        catch (IOException e)
+        {
+            Broke(to, e is ConnectionRefusedException ? $"refused to connect: {e.Message}" : e.Message, e);
+        }
+    }
+
+    private IReadOnlyList<T> Gather<T>(FrameKind kind, ReadOnlyMemory<byte> mine, Func<ReadOnlySpan<byte>, IReadOnlyList<T>> decode)
+    {
+        var gathered = Run(number => new GatherOperation(this, number, kind, mine));
+        return [.. Enumerable.Range(0, World).SelectMany(r => decode(gathered[r]))];
+    }
+
+    private T Run<T>(Func<uint, T> create)
+        where T : Operation
+    {
+        T operation;
+        lock (_gate)
+        {
+            if (_failure is not null) ExceptionDispatchInfo.Throw(_failure);
+            if (_operation is not null) throw new InvalidOperationException($"two threads use the exchange of {Generation} at once");
+            operation = create(_begun + 1);
+            _operation = operation;
+            _begun++;
+            Monitor.PulseAll(_gate);
+        }
+
+        try
+        {
+            operation.Start();
+            AwaitCompletion(operation);
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+        }
+
+        lock (_gate) _operation = null;
+        if (_failure is null) return operation;
+        foreach (var peer in Peers) peer.Join();
+        ExceptionDispatchInfo.Throw(_failure);
+        throw _failure;
+    }
+
+    private void AwaitCompletion(Operation operation)
+    {
+        var begun = Environment.TickCount64;
+        while (true)
+        {
+            var awaited = Peers.Where(p => operation.Awaits(p.Rank)).MinBy(p => p.LastProgress);
+            var silence = Environment.TickCount64 - Math.Max(begun, awaited?.LastProgress ?? begun);
+            var left = Generation.Patience - TimeSpan.FromMilliseconds(silence);
+            if (awaited is not null && left <= TimeSpan.Zero) Broke(awaited.Rank, $"said nothing for {Generation.Patience} while {operation.Phase}");
+            lock (_completion)
+            {
+                if (operation.IsComplete || _failure is not null) return;
+                Monitor.Wait(_completion, left);
+            }
+        }
+    }
+
+    private void Fail(Exception failure)
+    {
+        Operation? interrupted;
+        lock (_gate)
+        {
+            if (_failure is not null) return;
+            _failure = failure;
+            interrupted = _operation;
+            Monitor.PulseAll(_gate);
+        }
+
+        lock (_completion) Monitor.PulseAll(_completion);
+        foreach (var peer in Peers) peer.Close();
+        interrupted?.Wake();
+        _ended.Cancel();
+        if (failure is ExchangeBrokenException broken) _broken(broken);
+    }
+}

@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using ClipMoe.Actors.Transport;
+
+namespace ClipMoe.Nodes.Commands.Bench;
+
+/// <summary><c>clipmoe bench allreduce</c>: the sum of a gradient over several processes, as a training step makes it.</summary>
+internal static class AllReduceBench
+{
+    private const string Worker = "allreduce-worker";
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public static Command Build()
+    {
+        var workers = Positive("--workers", 4, "Processes; each brings a gradient and gets the sum.");
+        var megabytes = Positive("--megabytes", 256, "Size of the gradient, in 10⁶ bytes of fp32.");
+        var transport = new Option<string>("--transport") { DefaultValueFactory = _ => "tcp", Description = "tcp or unix." };
+        transport.AcceptOnlyFromAmong("tcp", "unix");
+        var format = new Option<string>("--gradients") { DefaultValueFactory = _ => "fp32", Description = "How gradients travel: fp32 or bf16." };
+        format.AcceptOnlyFromAmong("fp32", "bf16");
+        var repetitions = Positive("--repetitions", 11, "Sums that are measured, after two that are not.");
+        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var command = new Command(
+            "allreduce",
+            """
+            The bitwise reproducible sum of a gradient over several processes on this machine, and in the same run a plain one-way stream.
+            Example: clipmoe bench allreduce --workers 4 --megabytes 256 --transport unix --json
+            """)
+        { workers, megabytes, transport, format, repetitions, json };
+        command.SetAction(parsed =>
+        {
+            var setup = new AllReduceSetup(
+                parsed.GetValue(workers), parsed.GetValue(megabytes) * 1_000_000L / sizeof(float), parsed.GetRequiredValue(transport) == "unix",
+                parsed.GetRequiredValue(format) == "bf16" ? GradientFormat.Bf16 : GradientFormat.Fp32, parsed.GetValue(repetitions));
+            var figures = Measure(setup);
+            Console.WriteLine(parsed.GetValue(json)
+                ? JsonSerializer.Serialize(figures, Json)
+                : $"{figures.Megabytes} MB over {figures.Workers} workers, {figures.Transport}, {figures.Gradients}: {figures.MedianMs:F0} ms " +
+                    $"({figures.MinMs:F0} to {figures.MaxMs:F0}), {figures.GbPerSecond:F2} GB/s; {figures.WireGbPerSecond:F2} GB/s through all sockets, " +
+                    $"{figures.Ratio:F2} times the {figures.RawStreamGbPerSecond:F2} GB/s of one plain stream");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    /// <summary>What the command above starts, once per worker; it talks to it over its standard input and output.</summary>
+    public static Command BuildWorker()
+    {
+        var command = new Command(Worker) { Hidden = true };
+        command.SetAction(_ =>
+        {
+            AllReduceWorker.Run(Console.In, Console.Out);
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    /// <param name="MedianMs">Of the repetitions; each takes as long as its slowest worker.</param>
+    /// <param name="GbPerSecond">10⁹ bytes of gradient a second.</param>
+    /// <param name="WireGbPerSecond">10⁹ bytes a second that went through all sockets together, at the median.</param>
+    /// <param name="RawStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the repetitions.</param>
+    /// <param name="Ratio">The one by the other.</param>
+    private sealed record Figures(
+        int Workers, double Megabytes, string Transport, string Gradients, int Repetitions,
+        double MedianMs, double MinMs, double MaxMs, double GbPerSecond, double WireGbPerSecond, double RawStreamGbPerSecond, double Ratio);
+
+    private static Figures Measure(AllReduceSetup setup)
+    {
+        var processes = Enumerable.Range(0, setup.Workers).Select(_ => Start()).ToList();
+        try
+        {
+            for (var rank = 0; rank < setup.Workers; rank++) Tell(processes[rank], setup with { Rank = rank });
+            var places = processes.Select(Hear<AllReducePlace>).ToList();
+            processes.ForEach(p => Tell(p, places));
+            var results = processes.Select(Hear<AllReduceResult>).ToList();
+            if (results.Select(r => r.Hash).Distinct().Count() > 1) throw new InvalidDataException("the workers' sums differ");
+
+            var seconds = Enumerable.Range(0, setup.Repetitions).Select(i => results.Max(r => r.Seconds[i])).Order().ToList();
+            var median = seconds[seconds.Count / 2];
+            var bytes = setup.Floats * (double)sizeof(float);
+            var wire = 2 * (setup.Workers - 1) * (setup.Gradients == GradientFormat.Bf16 ? bytes / 2 : bytes) / median;
+            var streams = results.SelectMany(r => r.StreamSeconds).Order().ToList();
+            var raw = streams.Count == 0 ? 0 : bytes / streams[streams.Count / 2];
+            return new Figures(
+                setup.Workers, bytes / 1e6, setup.Unix ? "unix" : "tcp", setup.Gradients.ToString().ToLowerInvariant(), setup.Repetitions,
+                median * 1e3, seconds[0] * 1e3, seconds[^1] * 1e3, bytes / median / 1e9, wire / 1e9, raw / 1e9, raw == 0 ? 0 : wire / raw);
+        }
+        finally
+        {
+            foreach (var process in processes)
+            {
+                if (!process.WaitForExit(TimeSpan.FromSeconds(5))) process.Kill();
+                process.Dispose();
+            }
+        }
+    }
+
+    private static Process Start()
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        // Under "dotnet clipmoe.dll" the process is dotnet, and needs the program's name again.
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
+        start.ArgumentList.Add("bench");
+        start.ArgumentList.Add(Worker);
+        return Process.Start(start)!;
+    }
+
+    private static void Tell<T>(Process process, T message) => process.StandardInput.WriteLine(JsonSerializer.Serialize(message));
+
+    private static T Hear<T>(Process process) => process.StandardOutput.ReadLine() is { } line
+        ? JsonSerializer.Deserialize<T>(line)!
+        : throw new IOException("a worker of the measurement ended early; its reason is above");
+
+    private static Option<int> Positive(string name, int value, string description)
+    {
+        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1) result.AddError($"{name} must be at least 1.");
+        });
+        return option;
+    }
+}

@@ -1,17 +1,23 @@
+using System.Collections.Concurrent;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Data;
 
 /// <summary>The files of a run as a process reaches them: in its output folder, and where that is not shared, from other nodes.</summary>
+/// <param name="elsewhere">Null where the output folder is the only place.</param>
 public sealed class RunFiles(RunFolder folder, IFileSource? elsewhere)
 {
-    /// <summary>Absolute path of a file, which is fetched first where it is not here.</summary>
+    private readonly ConcurrentDictionary<string, string> _checked = new();
+
+    /// <summary>Absolute path of a file, which is fetched first where it is not here, or another one is.</summary>
     /// <exception cref="IOException">No node has it.</exception>
     public string Local(WrittenFile file)
     {
         var path = folder.Absolute(file.Path);
-        if (elsewhere is not null && !File.Exists(path)) elsewhere.Fetch(file, path);
+        if (elsewhere is null || (_checked.TryGetValue(file.Path, out var sha256) && sha256 == file.Sha256)) return path;
+        if (ArtifactCheck.Sha256(path) != file.Sha256) elsewhere.Fetch(file, path);
+        _checked[file.Path] = file.Sha256;
         return path;
     }
 }

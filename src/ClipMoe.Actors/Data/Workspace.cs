@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using System.Text;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
@@ -63,7 +64,10 @@ public sealed class Workspace(
         var splits = DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit);
         if (experiment.Data.Vocabulary is null) LearnVocabulary(images, splits);
         _data = Assemble(images, splits);
-        return new DataPrepared(images.Fingerprint, splits.Train.Length, splits.HeldOut.Length, scan.Bad.Count, ArtifactCheck.Sha256(VocabularyPath)!);
+        string[] written = [DatasetScan.BadSamplesFile, DatasetScan.ScanFile, .. experiment.Data.Vocabulary is null ? [RunFolder.VocabularyFile] : (string[])[]];
+        return new DataPrepared(
+            images.Fingerprint, splits.Train.Length, splits.HeldOut.Length, scan.Bad.Count, ArtifactCheck.Sha256(VocabularyPath)!,
+            [.. written.Select(f => new WrittenFile(f, ArtifactCheck.Sha256(folder.Absolute(f))!))]);
     }
 
     /// <summary>Opens what <see cref="Prepare"/> found, in a run that is taken up again.</summary>
@@ -71,6 +75,8 @@ public sealed class Workspace(
     public void Open(DataPrepared expected)
     {
         if (_data is not null) return;
+        foreach (var file in expected.Files) Files.Local(file);
+        if (experiment.Data.Path is null) MakeBenchmark(CancellationToken.None);
         var images = OpenImages();
         if (images.Fingerprint != expected.Fingerprint)
         {

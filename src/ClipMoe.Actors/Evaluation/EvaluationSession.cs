@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Akka.Actor;
+using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 
@@ -11,20 +12,24 @@ public sealed class EvaluationSession : StageActor
     private readonly EvaluateModels _spec;
     private readonly IReadOnlyDictionary<string, WrittenFile> _files;
     private readonly RunFolder _folder;
+    private readonly RunFiles _runFiles;
     private readonly Leases<string> _leases;
-    private readonly Dictionary<string, ModelFigures> _done = [];
+    private readonly Dictionary<string, WrittenFile> _done = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
     /// <param name="files">Model file of each stage.</param>
     public EvaluationSession(
-        EvaluateModels spec, IReadOnlyDictionary<string, WrittenFile> files, RunFolder folder, IEnumerable<Worker> workers)
+        EvaluateModels spec, IReadOnlyDictionary<string, WrittenFile> files, RunFolder folder, RunFiles runFiles, IEnumerable<Worker> workers)
         : base(spec.Name, workers)
     {
         _spec = spec;
         _files = files;
         _folder = folder;
+        _runFiles = runFiles;
         _leases = new Leases<string>(spec.Models);
         Receive<ModelEvaluated>(m => m.Stage == Stage, Evaluated);
+        Receive<StageDone>(Context.Parent.Tell);
+        Receive<Status.Failure>(f => Fail(f.Cause));
         // Evaluating writes nothing before its end: a run that stops here does it again.
         Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(Stage)));
     }
@@ -51,7 +56,7 @@ public sealed class EvaluationSession : StageActor
         var model = _spec.Models.First(m => Label(m) == evaluated.Model);
         if (!_leases.Done(evaluated.Worker, model)) return;
         _done[evaluated.Model] = evaluated.Figures;
-        Publish(new ModelMeasured(Stage, evaluated.Figures.Retrieval));
+        Publish(new ModelMeasured(Stage, evaluated.Retrieval));
         Publish(new StageProgress(Stage, _done.Count, _spec.Models.Count, null, null, null, Workers.Count));
         OnArrived(Workers[evaluated.Worker]);
         if (_done.Count == _spec.Models.Count) Finish();
@@ -62,7 +67,12 @@ public sealed class EvaluationSession : StageActor
 
     private void Finish()
     {
-        var figures = _spec.Models.Select(m => _done[Label(m)]).ToList();
+        var (models, files) = (_spec.Models.Select(Label).ToList(), _done.ToDictionary());
+        Task.Run(() => Combine([.. models.Select(m => ReportJson.LoadFigures(_runFiles.Local(files[m])))])).PipeTo(Self);
+    }
+
+    private StageDone Combine(IReadOnlyList<ModelFigures> figures)
+    {
         var probes = figures[0].Probes;
         var results = new EvaluationResults([.. figures.Select(f => f.Retrieval)])
         {
@@ -75,6 +85,6 @@ public sealed class EvaluationSession : StageActor
         var file = RunFolder.EvaluationFile(Stage);
         var path = _folder.Absolute(file);
         ReportJson.Save(path, results);
-        Context.Parent.Tell(new StageDone(Stage, new StageResult(file, ArtifactCheck.Sha256(path), _clock.Elapsed.TotalSeconds)));
+        return new StageDone(Stage, new StageResult(file, ArtifactCheck.Sha256(path), _clock.Elapsed.TotalSeconds));
     }
 }

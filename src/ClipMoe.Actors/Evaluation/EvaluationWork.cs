@@ -25,11 +25,15 @@ internal static class EvaluationWork
         var (images, captions) = (new Features(encoded.Image, encoded.Width), new Features(encoded.Text, encoded.Width));
         var imageOfCaption = Enumerable.Range(0, captions.Count).ToList();
         var ranks = Retrieval.Rank(images, captions, imageOfCaption, threads);
-        return new ModelEvaluated(work.Stage, work.Model, worker, new ModelFigures(
+        var figures = new ModelFigures(
             Scores(work.Model, RetrievalResult.Of(ranks, RetrievalProtocol.Of(data.Images.Name, "test", images.Count, imageOfCaption))),
             Probes(workspace, replica, images),
             [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
-            work.WithExamples ? ExamplesOf(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
+            work.WithExamples ? ExamplesOf(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []);
+        var file = RunFolder.FiguresFile(work.Stage, work.Model);
+        var path = workspace.Folder.Absolute(file);
+        ReportJson.Save(path, figures);
+        return new ModelEvaluated(work.Stage, work.Model, worker, figures.Retrieval, new WrittenFile(file, ArtifactCheck.Sha256(path)!));
     }
 
     private static RetrievalScores Scores(string model, RetrievalResult result)

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
 
@@ -17,9 +18,8 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     /// <param name="Id">Names the experiment in the journal and among the workers.</param>
     /// <param name="Hash">Of what decides the weights.</param>
-    /// <param name="DataDescription">For people.</param>
     /// <param name="Roster">Tells which workers there are.</param>
-    public sealed record Settings(string Id, Experiment Experiment, string Hash, RunFolder Folder, string DataDescription, IActorRef Roster);
+    public sealed record Settings(string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster);
 
     private readonly Settings _settings;
     private readonly StagePlan _plan;
@@ -102,7 +102,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             return;
         }
         ExperimentEvent[] facts = _state.Accepted is null
-            ? [new ExperimentAccepted(_settings.Experiment.Name, _settings.Hash, _settings.DataDescription), new CoordinatorStarted()]
+            ? [new ExperimentAccepted(_settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? "embedded benchmark"), new CoordinatorStarted()]
             : [new CoordinatorStarted()];
         var resumed = _state.Accepted is not null;
         PersistAll(facts, e => _state = _state.Apply(e));
@@ -209,7 +209,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, _state.CommittedSteps(spec.Name)));
         var firstGeneration = _state.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
         _stage = Context.ActorOf(
-            StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _state, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
+            StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _settings.Files, _state, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
     });
 
     private void Record(JournalFact command)

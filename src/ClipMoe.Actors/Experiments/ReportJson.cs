@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using ClipMoe.Actors.Evaluation;
 using ClipMoe.Model;
 using ClipMoe.Model.Files;
 
@@ -16,11 +17,17 @@ public static partial class ReportJson
     public static void Save(string path, EvaluationResults results) =>
         AtomicFile.WriteAllBytes(path, JsonSerializer.SerializeToUtf8Bytes(results, Context.Default.EvaluationResults));
 
+    public static void Save(string path, ModelFigures figures) =>
+        AtomicFile.WriteAllBytes(path, JsonSerializer.SerializeToUtf8Bytes(figures, Context.Default.ModelFigures));
+
     /// <exception cref="UserErrorException">The file is missing or no report.</exception>
     public static RunReport Load(string path) => Load(path, Context.Default.RunReport);
 
     /// <exception cref="UserErrorException">The file is missing or holds no results of an evaluation.</exception>
     public static EvaluationResults LoadEvaluation(string path) => Load(path, Context.Default.EvaluationResults);
+
+    /// <exception cref="UserErrorException">The file is missing or holds no figures of a model.</exception>
+    public static ModelFigures LoadFigures(string path) => Load(path, Context.Default.ModelFigures);
 
     private static T Load<T>(string path, JsonTypeInfo<T> type) where T : class
     {
@@ -43,5 +50,6 @@ public static partial class ReportJson
         WriteIndented = true)]
     [JsonSerializable(typeof(RunReport))]
     [JsonSerializable(typeof(EvaluationResults))]
+    [JsonSerializable(typeof(ModelFigures))]
     private sealed partial class Context : JsonSerializerContext;
 }

@@ -7,17 +7,20 @@ public sealed record RunFolder(string Root)
     public string Experiment => Path.Combine(Root, "experiment.yaml");
     public string BenchmarkData => Path.Combine(Root, "data");
     public string BadSamples => Path.Combine(Root, "bad-samples.jsonl");
-    public string Vocabulary => Path.Combine(Root, "vocabulary.txt.gz");
+    public string Vocabulary => Path.Combine(Root, VocabularyFile);
     public string ReportJson => Path.Combine(Root, "report.json");
     public string ReportHtml => Path.Combine(Root, "report.html");
     public string TensorBoard => Path.Combine(Root, "tensorboard");
 
     public string Absolute(string relative) => Path.Combine(Root, relative);
 
+    public const string VocabularyFile = "vocabulary.txt.gz";
+
     public static string StageFolder(string stage) => Path.Combine("stages", stage);
     public static string ModelFile(string stage) => Path.Combine("stages", stage, "model.safetensors");
     public static string ShardFile(string stage, int shard) => Path.Combine("stages", stage, $"features-{shard:D6}.safetensors");
     public static string ClustersFile(string stage, int shard) => Path.Combine("stages", stage, $"clusters-{shard:D6}.safetensors");
     public static string LabelsFile(string stage) => Path.Combine("stages", stage, "labels.safetensors");
+    public static string FiguresFile(string stage, string model) => Path.Combine("stages", stage, $"figures-{model}.json");
     public static string EvaluationFile(string stage) => Path.Combine("stages", stage, "evaluation.json");
 }

@@ -14,7 +14,7 @@ internal static class StageFactory
 {
     /// <param name="firstGeneration">For a training stage: greater than any number used before.</param>
     public static Props Create(
-        StageSpec spec, Experiment experiment, RunFolder folder, ExperimentState state, IReadOnlyList<Worker> workers, int firstGeneration)
+        StageSpec spec, Experiment experiment, RunFolder folder, RunFiles files, ExperimentState state, IReadOnlyList<Worker> workers, int firstGeneration)
     {
         switch (spec)
         {
@@ -41,13 +41,13 @@ internal static class StageFactory
                 var previous = cluster.PreviousLabels is { } labels ? state.FileOf(labels) : null;
                 return Props.Create(() => new ClusteringSession(cluster, features, previous, experiment, folder, shards, workers));
             case AssembleMoe assemble:
-                var files = assemble.Models.Select(state.FileOf).ToList();
-                return Props.Create(() => new ModelBuilding(spec.Name, new BuildMoe(assemble, files), workers));
+                var experts = assemble.Models.Select(state.FileOf).ToList();
+                return Props.Create(() => new ModelBuilding(spec.Name, new BuildMoe(assemble, experts), workers));
             case LoadModel load:
                 return Props.Create(() => new ModelBuilding(spec.Name, new ImportModel(load), workers));
             case EvaluateModels evaluate:
                 var models = evaluate.Models.ToDictionary(m => m, state.FileOf);
-                return Props.Create(() => new EvaluationSession(evaluate, models, folder, workers));
+                return Props.Create(() => new EvaluationSession(evaluate, models, folder, files, workers));
             default:
                 throw new ArgumentOutOfRangeException(nameof(spec), spec.GetType().Name);
         }

@@ -45,7 +45,7 @@ public sealed class LocalCluster : IAsyncDisposable
             _system.ActorOf(Props.Create(() => new GpuWorker(settings)), $"worker-{n}");
         }
         var experiment = new ExperimentCoordinator.Settings(
-            workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.DataDescription, roster);
+            workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.Files, roster);
         _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(experiment)), "experiment");
     }
 

@@ -1,4 +1,3 @@
-using ClipMoe.Actors.Evaluation;
 using ClipMoe.Actors.Experiments;
 
 namespace ClipMoe.Actors.Protocol;
@@ -19,7 +18,8 @@ public sealed record ShardReady(string Stage, int Shard, int Worker, WrittenFile
 /// <param name="Model">What the report calls it.</param>
 public sealed record EvaluateModel(string Stage, string Model, WrittenFile File, bool WithExamples);
 
-public sealed record ModelEvaluated(string Stage, string Model, int Worker, ModelFigures Figures);
+/// <param name="Figures">File with all figures, which holds pictures and so is nothing for a mailbox.</param>
+public sealed record ModelEvaluated(string Stage, string Model, int Worker, RetrievalScores Retrieval, WrittenFile Figures);
 
 /// <summary>Session → worker: put the experts together.</summary>
 public sealed record BuildMoe(AssembleMoe Spec, IReadOnlyList<WrittenFile> Files);

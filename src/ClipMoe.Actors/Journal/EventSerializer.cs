@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Akka.Actor;
 using Akka.Serialization;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Management;
 
 namespace ClipMoe.Actors.Journal;
 
@@ -24,6 +25,9 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("stage-damaged-1", typeof(StageDamaged)),
         ("stage-reset-1", typeof(StageReset)),
         ("completed-1", typeof(ExperimentCompleted)),
+        ("manager-1", typeof(ManagerStarted)),
+        ("submitted-1", typeof(Submitted)),
+        ("ended-1", typeof(Ended)),
     ];
 
     public override int Identifier => 7301;
@@ -36,11 +40,11 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     public override object FromBinary(byte[] bytes, string manifest) => Read(bytes, manifest);
 
     /// <exception cref="InvalidDataException">The manifest is not one of ours.</exception>
-    public static ExperimentEvent Read(byte[] bytes, string manifest)
+    public static object Read(byte[] bytes, string manifest)
     {
         var type = Known.FirstOrDefault(k => k.Manifest == manifest).Type
             ?? throw new InvalidDataException($"the journal holds an event '{manifest}' that this version does not know: use the version that wrote it");
-        return (ExperimentEvent?)JsonSerializer.Deserialize(bytes, type, EventJson.Default) ?? throw new InvalidDataException($"an empty '{manifest}' in the journal");
+        return JsonSerializer.Deserialize(bytes, type, EventJson.Default) ?? throw new InvalidDataException($"an empty '{manifest}' in the journal");
     }
 }
 
@@ -58,4 +62,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(StageDamaged))]
 [JsonSerializable(typeof(StageReset))]
 [JsonSerializable(typeof(ExperimentCompleted))]
+[JsonSerializable(typeof(ManagerStarted))]
+[JsonSerializable(typeof(Submitted))]
+[JsonSerializable(typeof(Ended))]
 internal sealed partial class EventJson : JsonSerializerContext;

@@ -9,6 +9,10 @@ public static class JournalConfiguration
     /// <summary>Events in a SQLite file. Synchronous writes: what was acknowledged survives a kill -9 and a power cut.</summary>
     public static Config Sqlite(string file) => Sql("SQLite.MS", $"Data Source={file}");
 
+    /// <summary>Events in a PostgreSQL database, for several coordinators on different machines.</summary>
+    /// <param name="connection">As Npgsql reads it: <c>Host=…;Database=…;Username=…</c>.</param>
+    public static Config PostgreSql(string connection) => Sql("PostgreSQL.15", connection);
+
     private static Config Sql(string provider, string connection) => ConfigurationFactory.ParseString($$"""
         akka.persistence {
           journal {
@@ -32,7 +36,10 @@ public static class JournalConfiguration
         }
         akka.actor {
           serializers.clipmoe-events = "{{typeof(EventSerializer).AssemblyQualifiedName}}"
-          serialization-bindings."{{typeof(Experiments.ExperimentEvent).AssemblyQualifiedName}}" = clipmoe-events
+          serialization-bindings {
+            "{{typeof(Experiments.ExperimentEvent).AssemblyQualifiedName}}" = clipmoe-events
+            "{{typeof(Management.ManagerEvent).AssemblyQualifiedName}}" = clipmoe-events
+          }
         }
         """).WithFallback(SqlPersistence.DefaultConfiguration);
 }

@@ -2,8 +2,10 @@ using ClipMoe.Actors.Experiments;
 
 namespace ClipMoe.Actors.Protocol;
 
-/// <summary>Data preparation → worker: find out what the data set holds; its facts come back as <see cref="DataPrepared"/>.</summary>
+/// <summary>Data preparation → worker: find out what the data set holds; <see cref="DataSetPrepared"/> follows.</summary>
 public sealed record PrepareDataSet(string Stage);
+
+public sealed record DataSetPrepared(string Stage, DataPrepared Fact);
 
 /// <summary>Worker → data preparation.</summary>
 /// <param name="Done">Samples read so far, of <paramref name="Total"/>.</param>

@@ -21,7 +21,11 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     /// <summary>What a worker needs of its process.</summary>
     /// <param name="Roster">Keeps the list of workers; wherever it is.</param>
     public sealed record Settings(
-        WorkerInfo Info, IActorRef Roster, IWorkspaces Workspaces, IExchangeProvider Exchanges, ReplicaStates States);
+        WorkerInfo Info, IActorRef Roster, IWorkspaces Workspaces, IExchangeProvider Exchanges, ReplicaStates States)
+    {
+        /// <summary>Told where files of runs can be fetched.</summary>
+        public Action<IReadOnlyList<BulkEndpoint>> FileServers { get; init; } = _ => { };
+    }
 
     private readonly Settings _settings;
     private readonly DeviceThread _device;
@@ -51,6 +55,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<WorkerWelcome>(Welcomed);
         Receive<Terminated>(t => t.ActorRef.Equals(_roster), _ => Timers.StartPeriodicTimer("hello", new SayHello(), HelloEvery));
         Receive<OpenExperiment>(Open);
+        Receive<FileServers>(m => settings.FileServers(m.Endpoints));
 
         Receive<JoinStage>(Join);
         Receive<OpenGeneration>(Enter);
@@ -197,7 +202,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     {
         var (workspace, sender, self) = (Workspace, Sender, Self);
         var preparing = _preparing = new CancellationTokenSource();
-        Task.Run(() => workspace.Prepare(Progress, preparing.Token)).PipeTo(sender, self, failure: e => Failure(prepare.Stage, e));
+        Task.Run(() => new DataSetPrepared(prepare.Stage, workspace.Prepare(Progress, preparing.Token))).PipeTo(sender, self, failure: e => Failure(prepare.Stage, e));
 
         // A hundred messages tell as much as one for each of a million samples.
         void Progress(int done, int total)

@@ -1,0 +1,74 @@
+using Akka.Configuration;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Hosting;
+
+/// <summary>Where a process of a cluster listens, and whom it asks to be let in.</summary>
+/// <param name="Host">Name or address by which the others reach it.</param>
+/// <param name="Port">0: any that is free.</param>
+/// <param name="Seeds">host:port of nodes that are there already, or will be; the first one may start a cluster of its own.</param>
+public sealed record ClusterAddress(string Host, int Port, IReadOnlyList<string> Seeds, IReadOnlyList<string> Roles)
+{
+    public const string System = "clipmoe";
+
+    public const string Coordinator = "coordinator", Node = "node", Worker = "worker";
+}
+
+/// <summary>Akka configuration of a process of a cluster.</summary>
+public static class ClusterConfiguration
+{
+    /// <summary>
+    /// Failure detection that was measured on small clusters (a killed process is removed after 11 s, with Akka's defaults after 27 s), heartbeats on threads of their own, a
+    /// closed list of messages. Coordinators decide who survives a partition: the side with most of them.
+    /// </summary>
+    public static Config Of(ClusterAddress address) => ConfigurationFactory.ParseString($$"""
+        akka {
+          loglevel = INFO
+          stdout-loglevel = OFF
+          log-dead-letters = off
+          coordinated-shutdown.run-by-clr-shutdown-hook = off
+          coordinated-shutdown.exit-clr = off
+          actor {
+            provider = cluster
+            serializers {
+              json = "{{typeof(RefusingSerializer).AssemblyQualifiedName}}"
+              clipmoe = "{{typeof(MessageSerializer).AssemblyQualifiedName}}"
+            }
+            serialization-bindings {
+              "System.Object" = json
+              {{string.Join("\n      ", MessageSerializer.Messages.Select(t => $"\"{t.AssemblyQualifiedName}\" = clipmoe"))}}
+            }
+          }
+          remote.dot-netty.tcp {
+            hostname = "0.0.0.0"
+            public-hostname = "{{address.Host}}"
+            port = {{address.Port}}
+            maximum-frame-size = 16000000b
+            send-buffer-size = 16000000b
+            receive-buffer-size = 16000000b
+          }
+          cluster {
+            seed-nodes = [{{string.Join(", ", address.Seeds.Select(s => $"\"akka.tcp://{ClusterAddress.System}@{s}\""))}}]
+            roles = [{{string.Join(", ", address.Roles.Select(r => $"\"{r}\""))}}]
+            seed-node-timeout = 1s
+            retry-unsuccessful-join-after = 1s
+            gossip-interval = 500ms
+            leader-actions-interval = 500ms
+            unreachable-nodes-reaper-interval = 500ms
+            min-nr-of-members = 1
+            failure-detector {
+              heartbeat-interval = 500ms
+              acceptable-heartbeat-pause = 4s
+              threshold = 10.0
+            }
+            downing-provider-class = "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
+            split-brain-resolver {
+              active-strategy = keep-majority
+              stable-after = 5s
+              keep-majority.role = "{{ClusterAddress.Coordinator}}"
+            }
+            singleton.hand-over-retry-interval = 500ms
+          }
+        }
+        """);
+}

@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Management;
+
+/// <summary>What the manager's journal holds.</summary>
+public abstract record ManagerEvent;
+
+/// <summary>A manager took over.</summary>
+public sealed record ManagerStarted : ManagerEvent;
+
+/// <param name="Experiment">As JSON.</param>
+public sealed record Submitted(string Id, string Experiment, string Hash) : ManagerEvent;
+
+/// <param name="Report">Files of the report, the final checkpoint last.</param>
+public sealed record Ended(string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report) : ManagerEvent;
+
+/// <summary>An experiment that was submitted, and how it ended.</summary>
+public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End);
+
+/// <summary>The experiments of a cluster in the order in which they were submitted. Pure.</summary>
+public sealed record ManagerState
+{
+    public static readonly ManagerState Empty = new();
+
+    /// <summary>Managers that there were.</summary>
+    public int Terms { get; init; }
+
+    public ImmutableList<QueuedExperiment> Experiments { get; init; } = [];
+
+    /// <summary>The one to run: the first that has not ended.</summary>
+    public QueuedExperiment? Current => Experiments.FirstOrDefault(e => e.End is null);
+
+    public QueuedExperiment? this[string? id] => id is null ? Current ?? Experiments.LastOrDefault() : Experiments.FirstOrDefault(e => e.Id == id);
+
+    /// <summary>An identity that was not given yet, made of the experiment's name, that is good for a folder.</summary>
+    public string NextId(string name)
+    {
+        var safe = new string([.. name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '-')]);
+        return $"{(safe.Length == 0 ? "run" : safe)}-{Experiments.Count + 1}";
+    }
+
+    public ManagerState Apply(ManagerEvent e) => e switch
+    {
+        ManagerStarted => this with { Terms = Terms + 1 },
+        Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash, null)) },
+        Ended end => this with
+        {
+            Experiments = Experiments.ConvertAll(x => x.Id == end.Id ? x with { End = end } : x),
+        },
+        _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),
+    };
+}

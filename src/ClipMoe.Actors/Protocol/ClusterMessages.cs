@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Transport;
+
+namespace ClipMoe.Actors.Protocol;
+
+/// <summary>Node → manager, again and again: here files of runs can be fetched.</summary>
+/// <param name="Name">Host and port of the node.</param>
+public sealed record NodeHello(string Name, BulkEndpoint Files, bool Coordinator);
+
+/// <summary>Manager → nodes and workers: where files of runs can be fetched.</summary>
+public sealed record FileServers(IReadOnlyList<BulkEndpoint> Endpoints);
+
+/// <summary>Command line → manager: run this, after those before it.</summary>
+public sealed record SubmitExperiment(Experiment Experiment, string Hash);
+
+/// <summary>Manager → command line.</summary>
+public sealed record ExperimentSubmitted(string Id, int Ahead);
+
+/// <summary>Command line → manager.</summary>
+public sealed record GetStatus;
+
+/// <summary>Manager → command line: what there is, and where it stands.</summary>
+public sealed record ClusterStatus(
+    string Coordinator, int Term, IReadOnlyList<ListedNode> Nodes, IReadOnlyList<ListedWorker> Workers, IReadOnlyList<ListedExperiment> Experiments);
+
+public sealed record ListedNode(string Name, bool Coordinator);
+
+/// <param name="Stage">Where it is; null before its start and after its end.</param>
+/// <param name="Message">Why it ended as it did.</param>
+public sealed record ListedExperiment(
+    string Id, string Name, string Hash, ExperimentStatus Status, string? Stage, int? Done, int? Total, double? ImagesPerSecond, string? WeightsSha256,
+    string? Message);
+
+[JsonConverter(typeof(JsonStringEnumConverter<ExperimentStatus>))]
+public enum ExperimentStatus { Waiting, Running, Paused, Finished, Failed, Cancelled }
+
+/// <summary>Command line → manager: send me the events of an experiment; null: of the one that runs, or ran last.</summary>
+public sealed record WatchExperiment(string? Id);
+
+/// <summary>Manager → command line: it is over.</summary>
+/// <param name="Report">The files that a report consists of, and the final checkpoint last; empty unless it finished.</param>
+/// <param name="Servers">Where they can be fetched.</param>
+public sealed record ExperimentEnded(
+    string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report, IReadOnlyList<BulkEndpoint> Servers);
+
+/// <summary>Command line → manager.</summary>
+/// <param name="Id">Null: the experiment that runs.</param>
+public sealed record ControlExperiment(Control Control, string? Id);
+
+[JsonConverter(typeof(JsonStringEnumConverter<Control>))]
+public enum Control { Pause, Resume, Cancel }

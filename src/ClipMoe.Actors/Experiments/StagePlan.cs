@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
@@ -171,6 +173,8 @@ public enum TrainedPart { Everything, Ffns, Routers, ExpertsAndRouters }
 /// <summary>A number of steps, or when null of epochs.</summary>
 public readonly record struct Duration(int? Steps, int Epochs);
 
+[JsonDerivedType(typeof(GlobalOrder), "global")]
+[JsonDerivedType(typeof(ClusterPureOrder), "cluster-pure")]
 public abstract record SampleOrder;
 
 /// <summary>Batches drawn from all samples.</summary>

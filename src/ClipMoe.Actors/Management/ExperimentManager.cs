@@ -181,8 +181,9 @@ public sealed class ExperimentManager : ReceivePersistentActor
             Sender.Tell(EndOf(end));
             return;
         }
+        // Watchers ask again and again.
+        if (_watchers.GetValueOrDefault(Sender) == experiment.Id) return;
         _watchers[Context.Watch(Sender)] = experiment.Id;
-        Sender.Tell(new CommandDone($"experiment {experiment.Id}"));
         Sender.Tell(new RunStarted(
             experiment.Experiment.Name, experiment.Hash, experiment.Id, _workers.Count, "cluster",
             [.. StagePlan.For(experiment.Experiment).Stages.Select(PlannedStage.Of)]));

@@ -30,7 +30,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     private readonly Settings _settings;
     private readonly DeviceThread _device;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly GenerationGate _gate;
+    private GenerationGate _gate;
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _session = ActorRefs.Nobody;
     private int _number;
@@ -109,6 +109,13 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 
     private void Open(OpenExperiment open)
     {
+        if (_workspace is { } before && before.Id != open.Id)
+        {
+            // Generations of another experiment are counted from the beginning.
+            _gate.Close();
+            _gate = new GenerationGate(_settings.Exchanges);
+            OnDevice(before.Id, FreeTensors);
+        }
         var workspace = _workspace = _settings.Workspaces.Open(open);
         if (open.Data is not { } data)
         {

@@ -1,0 +1,53 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Tools.Singleton;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Hosting;
+
+/// <summary>What the command line talks to on any node: passes its messages on to the manager, which answers directly.</summary>
+internal sealed class Gateway : ReceiveActor
+{
+    public const string Name = "gateway";
+
+    public Gateway(IActorRef manager)
+    {
+        Receive<SubmitExperiment>(manager.Forward);
+        Receive<GetStatus>(manager.Forward);
+        Receive<WatchExperiment>(manager.Forward);
+        Receive<ControlExperiment>(manager.Forward);
+        Receive<DrainWorker>(manager.Forward);
+    }
+}
+
+/// <summary>The way to the manager, wherever it runs.</summary>
+internal static class ManagerProxy
+{
+    public const string Manager = "manager";
+
+    public static IActorRef Start(ActorSystem system) => system.ActorOf(
+        ClusterSingletonProxy.Props(
+            $"/user/{Manager}",
+            ClusterSingletonProxySettings.Create(system).WithRole(ClusterAddress.Coordinator).WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(500))),
+        "manager-proxy");
+}
+
+internal static class ClusterJoin
+{
+    /// <summary>Ends when this process is a member of the cluster.</summary>
+    public static Task Of(ActorSystem system)
+    {
+        var up = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Cluster.Get(system).RegisterOnMemberUp(up.SetResult);
+        return up.Task;
+    }
+}
+
+/// <summary>
+/// Tensors and sockets have threads of their own; what runs on the pool must still never wait for a thread to be made, or heartbeats are late
+/// and the process is taken for dead.
+/// </summary>
+internal static class ThreadPoolFloor
+{
+    public static void Raise() => ThreadPool.SetMinThreads(Math.Max(128, Environment.ProcessorCount * 4), 64);
+}

@@ -1,0 +1,94 @@
+using System.Net;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Tools.Singleton;
+using Akka.Configuration;
+using ClipMoe.Actors.Management;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Actors.Transport.Fetching;
+using ClipMoe.Actors.Workers;
+
+namespace ClipMoe.Actors.Hosting;
+
+/// <summary>
+/// A node without tensors: serves the files in its output folder, passes the command line's messages on, and as a coordinator may be the
+/// one that runs the experiments.
+/// </summary>
+public sealed class NodeHost : IAsyncDisposable
+{
+    /// <param name="Name">For people: host and port.</param>
+    /// <param name="Journal">Where the state is kept; null for a node that is no coordinator.</param>
+    /// <param name="Report">Writes the report of a finished experiment: its files, relative to the experiment's folder.</param>
+    public sealed record Settings(
+        string Name, ClusterAddress Address, string Output, Config? Journal, TransportSettings Transport,
+        Func<FinishedExperiment, IReadOnlyList<string>> Report);
+
+    private readonly ActorSystem _system;
+    private readonly BulkListener _listener;
+    private readonly BulkServer _server;
+
+    public NodeHost(Settings settings)
+    {
+        ThreadPoolFloor.Raise();
+        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport);
+        _server = new BulkServer(_listener);
+        _server.Serve(PeerFiles.Source, new FolderSource(settings.Output));
+        var files = new PeerFiles(settings.Transport);
+        var configuration = ClusterConfiguration.Of(settings.Address);
+        _system = ActorSystem.Create(ClusterAddress.System, settings.Journal is { } journal ? configuration.WithFallback(journal) : configuration);
+        if (settings.Journal is not null)
+        {
+            var manager = new ExperimentManager.Settings(settings.Name, settings.Output, files, settings.Report);
+            _system.ActorOf(
+                ClusterSingletonManager.Props(
+                    Props.Create(() => new ExperimentManager(manager)), new ExperimentManager.HandOver(),
+                    ClusterSingletonManagerSettings.Create(_system).WithRole(ClusterAddress.Coordinator)),
+                ManagerProxy.Manager);
+        }
+        var proxy = ManagerProxy.Start(_system);
+        var hello = new NodeHello(settings.Name, _listener.Endpoint, settings.Journal is not null);
+        _system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
+        _system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
+    }
+
+    /// <summary>Ends when the node left the cluster, or was put out of it because it can't reach the others.</summary>
+    public Task Ended => _system.WhenTerminated;
+
+    /// <summary>Whether the node was let in.</summary>
+    public Task Joined => ClusterJoin.Of(_system);
+
+    /// <summary>host:port of every node that is in the cluster now.</summary>
+    public IReadOnlyList<string> Members =>
+        [.. Cluster.Get(_system).State.Members.Where(m => m.Status == MemberStatus.Up).Select(m => $"{m.Address.Host}:{m.Address.Port}")];
+
+    /// <summary>Leaves in good order: an experiment that runs here stops at a checkpoint and goes on elsewhere.</summary>
+    public async Task Leave() => await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _system.Terminate();
+        _server.Dispose();
+        _listener.Dispose();
+    }
+
+    /// <summary>Makes the node known to the manager, whoever that is, and learns from it where files are.</summary>
+    private sealed class NodePresence : ReceiveActor, IWithTimers
+    {
+        private readonly NodeHello _hello;
+        private readonly IActorRef _manager;
+
+        public ITimerScheduler Timers { get; set; } = null!;
+
+        public NodePresence(NodeHello hello, IActorRef manager, PeerFiles files)
+        {
+            (_hello, _manager) = (hello, manager);
+            Receive<SayHello>(_ => _manager.Tell(_hello));
+            Receive<FileServers>(m => files.Servers = m.Endpoints);
+        }
+
+        private sealed record SayHello;
+
+        protected override void PreStart() => Timers.StartPeriodicTimer("hello", new SayHello(), TimeSpan.Zero, TimeSpan.FromSeconds(2));
+    }
+}

@@ -57,7 +57,11 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Command<StopExperiment>(_ => Stop());
         Command<PauseExperiment>(m => _stage.Forward(m));
         Command<ResumeExperiment>(m => _stage.Forward(m));
-        Command<ReleaseWorker>(m => _stage.Forward(m));
+        Command<ReleaseWorker>(m =>
+        {
+            if (_stage.IsNobody()) settings.Roster.Tell(new WorkerReleased("", m.Worker));
+            else _stage.Tell(m);
+        });
         Command<StagePaused>(s => Context.System.EventStream.Publish(new RunPaused(s.Stage)));
         Command<WorkerReleased>(m => _settings.Roster.Tell(m));
     }

@@ -18,6 +18,7 @@ public abstract class StageActor : ReceiveActor
             OnArrived(m.Worker);
         });
         Receive<WorkerGone>(m => Remove(m.Number));
+        Receive<ReleaseWorker>(m => Release(m.Worker));
         Receive<WorkFailed>(f => f.Stage == stage, Failed);
         Receive<WorkAborted>(_ => { });
     }
@@ -31,6 +32,14 @@ public abstract class StageActor : ReceiveActor
 
     /// <summary>Whatever the worker was to do for the stage will not come; it is no longer among <see cref="Workers"/>.</summary>
     protected abstract void OnGone(int worker);
+
+    /// <summary>A worker is to be given nothing more. What it is doing is done again by another, unless a stage knows better.</summary>
+    protected virtual void Release(int worker)
+    {
+        if (_workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage));
+        Remove(worker);
+        Context.Parent.Tell(new WorkerReleased(Stage, worker));
+    }
 
     protected void Publish(RunEvent e) => Context.System.EventStream.Publish(e);
 

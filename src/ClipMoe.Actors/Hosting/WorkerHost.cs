@@ -17,6 +17,7 @@ public sealed class WorkerHost : IAsyncDisposable
     public sealed record Settings(string Name, ClusterAddress Address, string Output, WorkerDevice Device, TransportSettings Transport);
 
     private readonly ActorSystem _system;
+    private readonly IActorRef _worker;
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
     private readonly StreamExchanges _exchanges;
@@ -38,11 +39,24 @@ public sealed class WorkerHost : IAsyncDisposable
         {
             FileServers = servers => files.Servers = servers,
         };
-        _system.ActorOf(Props.Create(() => new GpuWorker(worker)), "worker");
+        _worker = _system.ActorOf(Props.Create(() => new GpuWorker(worker)), "worker");
     }
 
     /// <summary>Ends when the worker left the cluster, or was put out of it because the others can't reach it.</summary>
     public Task Ended => _system.WhenTerminated;
+
+    /// <summary>Ends when the stage at work goes on without this worker, or when nobody says so for a while.</summary>
+    public async Task Drain()
+    {
+        try
+        {
+            await _worker.Ask<WorkerDismissed>(new RetireWorker(), TimeSpan.FromSeconds(40));
+        }
+        catch (AskTimeoutException)
+        {
+            // Whoever waits for this worker finds out by its streams.
+        }
+    }
 
     /// <summary>Leaves in good order.</summary>
     public async Task Leave() => await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance);

@@ -17,7 +17,7 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
     /// <summary>The manifest of a message is its name here; a changed message gets a new one.</summary>
     private static readonly IReadOnlyDictionary<string, Type> Known = new[]
     {
-        typeof(WorkerHello), typeof(WorkerWelcome), typeof(OpenExperiment), typeof(ExperimentOpened), typeof(ExperimentRefused),
+        typeof(WorkerHello), typeof(WorkerWelcome), typeof(WorkerDismissed), typeof(OpenExperiment), typeof(ExperimentOpened), typeof(ExperimentRefused),
         typeof(NodeHello), typeof(FileServers), typeof(WorkFailed), typeof(WorkAborted),
         typeof(JoinStage), typeof(StageJoined), typeof(OpenGeneration), typeof(PlanStep), typeof(GradientReady), typeof(CommitStep),
         typeof(CheckpointWritten), typeof(WriteCheckpoint), typeof(LeaveStage), typeof(StageLeft), typeof(ExchangeBroke),

@@ -19,6 +19,12 @@ public sealed record WorkerHello(WorkerInfo Info);
 /// <param name="Term">Counts the coordinators of the cluster: who has heard of a later one ignores an earlier one.</param>
 public sealed record WorkerWelcome(int Number, int Term);
 
+/// <summary>Process → its worker: ask to be given no more work.</summary>
+public sealed record RetireWorker;
+
+/// <summary>Roster → worker → process: nothing is expected of it any more.</summary>
+public sealed record WorkerDismissed;
+
 /// <summary>Coordinator → roster: tell me of all workers, now and when that changes.</summary>
 public sealed record WatchWorkers;
 

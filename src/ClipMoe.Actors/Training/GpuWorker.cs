@@ -33,6 +33,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     private GenerationGate _gate;
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _session = ActorRefs.Nobody;
+    private IActorRef _retiring = ActorRefs.Nobody;
     private int _number;
     private int _term;
     private IReadOnlyList<GenerationMember> _members = [];
@@ -54,6 +55,13 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<SayHello>(_ => settings.Roster.Tell(new WorkerHello(settings.Info)));
         Receive<WorkerWelcome>(Welcomed);
         Receive<Terminated>(t => t.ActorRef.Equals(_roster), _ => Timers.StartPeriodicTimer("hello", new SayHello(), HelloEvery));
+        Receive<RetireWorker>(_ =>
+        {
+            _retiring = Sender;
+            settings.Roster.Tell(new DrainWorker(settings.Info.Name, Back: false));
+        });
+        Receive<WorkerDismissed>(m => _retiring.Tell(m));
+        Receive<CommandDone>(_ => { });
         Receive<OpenExperiment>(Open);
         Receive<FileServers>(m => settings.FileServers(m.Endpoints));
 

@@ -77,7 +77,6 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<StopExperiment>(_ => Interrupt(ref _stopping));
         Receive<PauseExperiment>(_ => Interrupt(ref _pausing));
         Receive<ResumeExperiment>(_ => Resume());
-        Receive<ReleaseWorker>(Release);
     }
 
     private sealed record AnswersDue(int Generation);
@@ -333,11 +332,18 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Advance();
     }
 
-    private void Release(ReleaseWorker release)
+    /// <summary>After the step in flight, whose state is written first, for it may be the last worker.</summary>
+    protected override void Release(int worker)
     {
-        _releasing.Add(release.Worker);
-        if (_phase == Phase.Training && _members.Contains(release.Worker)) Hold(checkpoint: false);
-        else if (_phase != Phase.Holding) LetGo(release.Worker);
+        if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker))
+        {
+            _releasing.Add(worker);
+            if (_phase == Phase.Training) Hold(checkpoint: true);
+        }
+        else
+        {
+            LetGo(worker);
+        }
     }
 
     private void LetGo(int worker)

@@ -27,10 +27,11 @@ public sealed class WorkerRoster : ReceiveActor
         _term = term;
         _expected = expected;
         Receive<WorkerHello>(Hello);
-        Receive<Terminated>(t => Lose(t.ActorRef, "its process ended or left the cluster"));
         Receive<ClusterEvent.UnreachableMember>(m => SetReachable(m.Member.Address, false));
         Receive<ClusterEvent.ReachableMember>(m => SetReachable(m.Member.Address, true));
         Receive<WatchWorkers>(_ => Watch());
+        Receive<Terminated>(t => t.ActorRef.Equals(_watcher), _ => _watcher = ActorRefs.Nobody);
+        Receive<Terminated>(t => Lose(t.ActorRef, "its process ended or left the cluster"));
         Receive<ListWorkers>(_ => Sender.Tell(new WorkerList([.. _entries.Values.Select(e => new ListedWorker(
             e.Worker.Number, e.Worker.Info, StateOf(e)))])));
         Receive<DrainWorker>(Drain);
@@ -76,7 +77,7 @@ public sealed class WorkerRoster : ReceiveActor
 
     private void Watch()
     {
-        _watcher = Sender;
+        _watcher = Context.Watch(Sender);
         if (Complete) TellAll();
     }
 
@@ -114,11 +115,16 @@ public sealed class WorkerRoster : ReceiveActor
         }
         _entries[entry.Worker.Number] = entry with { Drained = !drain.Back };
         if (drain.Back) _watcher.Tell(new WorkerArrived(entry.Worker));
+        else if (_watcher.IsNobody()) Released(entry.Worker.Number);
         else _watcher.Tell(new ReleaseWorker(entry.Worker.Number));
         Sender.Tell(new CommandDone(drain.Back
             ? $"worker {drain.Name} is given work again."
             : $"worker {drain.Name} finishes its step and is given no more work."));
     }
 
-    private void Released(int number) => _watcher.Tell(new WorkerGone(number, "it is drained"));
+    private void Released(int number)
+    {
+        _watcher.Tell(new WorkerGone(number, "it is drained"));
+        if (_entries.TryGetValue(number, out var entry)) entry.Worker.Actor.Tell(new WorkerDismissed());
+    }
 }

@@ -10,6 +10,11 @@ internal static class Root
         var root = new RootCommand("Turns a dense CLIP checkpoint into a CLIP-MoE by Diversified Multiplet Upcycling.")
         {
             RunCommand.Build(),
+            NodeCommand.Build(),
+            WorkerCommand.Build(),
+            SubmitCommand.Build(),
+            WatchCommand.Build(),
+            StatusCommand.Build(),
             DataCommand.Build(),
             ExperimentCommand.Build(),
             TokenizeCommand.Build(),
@@ -21,6 +26,7 @@ internal static class Root
             InspectCommand.Build(),
         };
         foreach (var command in StageCommands.Build()) root.Add(command);
+        foreach (var command in ControlCommands.Build()) root.Add(command);
         return root;
     }
 }

@@ -1,0 +1,22 @@
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Management;
+using ClipMoe.Model.Files;
+using ClipMoe.Nodes.Commands;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Cluster;
+
+/// <summary>The report of an experiment that a cluster ran.</summary>
+internal static class ClusterReport
+{
+    /// <returns>The files that it consists of, relative to the experiment's folder.</returns>
+    public static IReadOnlyList<string> Write(FinishedExperiment run)
+    {
+        var device = new WorkerDevice("cpu", 1);
+        using var workspace = new Workspace(run.Id, run.Experiment, run.Hash, run.Folder, device);
+        AtomicFile.WriteAllText(run.Folder.Experiment, ExperimentYaml.Write(run.Experiment));
+        ReportWriter.Write(workspace, new LocalResources(device, 1), run.State);
+        string[] files = [run.Folder.ReportHtml, run.Folder.ReportJson, run.Folder.Experiment];
+        return [.. files.Select(f => Path.GetRelativePath(run.Folder.Root, f))];
+    }
+}

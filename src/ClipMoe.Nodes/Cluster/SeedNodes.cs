@@ -1,0 +1,75 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using ClipMoe.Model;
+
+namespace ClipMoe.Nodes.Cluster;
+
+/// <summary>Finds the nodes that a new one asks to be let in.</summary>
+internal static partial class SeedNodes
+{
+    public const string SlurmVariable = "SLURM_JOB_NODELIST";
+
+    /// <summary>host:port of each seed: as given, a DNS name with several addresses standing for all of them; else the first hosts of the Slurm job; else this node.</summary>
+    /// <param name="given">From the command line; may be empty.</param>
+    /// <param name="slurm">The job's node list in Slurm's notation; null outside a job.</param>
+    /// <exception cref="UserErrorException">An entry is no host and port, or its name is not known.</exception>
+    public static IReadOnlyList<string> Find(IReadOnlyList<string> given, string? slurm, string host, int port)
+    {
+        if (given.Count > 0) return [.. given.SelectMany(Resolve)];
+        if (slurm is null) return [$"{host}:{port}"];
+        return [.. ExpandSlurm(slurm).Take(3).Select(h => $"{h}:{port}")];
+    }
+
+    /// <summary><c>gpu[01-03,07],login</c> → gpu01, gpu02, gpu03, gpu07, login.</summary>
+    /// <exception cref="UserErrorException">The list is malformed.</exception>
+    public static IReadOnlyList<string> ExpandSlurm(string list)
+    {
+        var hosts = new List<string>();
+        foreach (Match part in Entry().Matches(list))
+        {
+            var (prefix, suffix) = (part.Groups["prefix"].Value, part.Groups["suffix"].Value);
+            if (!part.Groups["ranges"].Success)
+            {
+                hosts.Add(prefix);
+                continue;
+            }
+            foreach (var range in part.Groups["ranges"].Value.Split(','))
+            {
+                var ends = range.Split('-');
+                if (!int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first || last - first > 100_000)
+                    throw new UserErrorException($"'{range}' in {SlurmVariable} is no range of hosts: give --seeds.");
+                for (var n = first; n <= last; n++) hosts.Add(prefix + n.ToString().PadLeft(ends[0].Length, '0') + suffix);
+            }
+        }
+        return hosts.Count > 0 ? hosts : throw new UserErrorException($"'{list}' in {SlurmVariable} names no hosts: give --seeds.");
+    }
+
+    /// <summary>Splits host:port.</summary>
+    /// <exception cref="UserErrorException">It is something else.</exception>
+    public static (string Host, int Port) Parse(string address)
+    {
+        var colon = address.LastIndexOf(':');
+        return colon > 0 && int.TryParse(address[(colon + 1)..], out var port) && port is >= 0 and <= 65535
+            ? (address[..colon], port)
+            : throw new UserErrorException($"'{address}' is not HOST:PORT, for instance 10.0.0.7:4055.");
+    }
+
+    private static IEnumerable<string> Resolve(string seed)
+    {
+        var (host, port) = Parse(seed);
+        if (IPAddress.TryParse(host, out _)) return [seed];
+        try
+        {
+            var addresses = Dns.GetHostAddresses(host, AddressFamily.InterNetwork);
+            return addresses.Length > 1 ? addresses.Select(a => $"{a}:{port}") : [seed];
+        }
+        catch (SocketException e)
+        {
+            throw new UserErrorException($"the seed {host} is not known to DNS ({e.Message}): check --seeds.", e);
+        }
+    }
+
+    [GeneratedRegex(@"(?<prefix>[^,\[\]]+)(\[(?<ranges>[^\]]*)\])?(?<suffix>[^,\[\]]*)")]
+    private static partial Regex Entry();
+}

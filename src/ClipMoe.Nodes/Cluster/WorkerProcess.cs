@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using System.Reflection;
+
+namespace ClipMoe.Nodes.Cluster;
+
+/// <summary>
+/// Starts and supervises the process of one device: what ends without having been asked to is started again, after a pause that doubles while it
+/// keeps failing. The child lives no longer than this process: it ends when its standard input does.
+/// </summary>
+internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments, Action<string> log)
+{
+    public const string LeaveCommand = "leave";
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60), Healthy = TimeSpan.FromMinutes(1);
+
+    private readonly CancellationTokenSource _leaving = new();
+    private Process? _process;
+
+    /// <summary>Runs until <see cref="Leave"/>.</summary>
+    public async Task Supervise()
+    {
+        var pause = FirstPause;
+        while (!_leaving.IsCancellationRequested)
+        {
+            var clock = Stopwatch.StartNew();
+            using var process = Start();
+            lock (_leaving) _process = process;
+            if (_leaving.IsCancellationRequested) Ask(process);
+            await process.WaitForExitAsync();
+            lock (_leaving) _process = null;
+            if (_leaving.IsCancellationRequested) return;
+            pause = clock.Elapsed > Healthy ? FirstPause : pause;
+            log($"worker {name} ended with exit code {process.ExitCode}; it is started again in {pause.TotalSeconds:0} s.");
+            try
+            {
+                await Task.Delay(pause, _leaving.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    /// <summary>Has the worker finish its step and leave the cluster; it is not started again.</summary>
+    public void Leave()
+    {
+        _leaving.Cancel();
+        lock (_leaving)
+            if (_process is { } process) Ask(process);
+    }
+
+    /// <summary>Ends it at once.</summary>
+    public void Kill()
+    {
+        _leaving.Cancel();
+        lock (_leaving)
+            if (_process is { HasExited: false } process) process.Kill(entireProcessTree: true);
+    }
+
+    private static void Ask(Process process)
+    {
+        try
+        {
+            process.StandardInput.WriteLine(LeaveCommand);
+            process.StandardInput.Flush();
+        }
+        catch (IOException)
+        {
+            // It ended by itself.
+        }
+    }
+
+    private Process Start()
+    {
+        // Under `dotnet clipmoe.dll` the process is dotnet's and wants the file as its first argument.
+        var executable = Environment.ProcessPath ?? throw new InvalidOperationException("this process does not know its own file");
+        var start = new ProcessStartInfo(executable) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        if (Path.GetFileNameWithoutExtension(executable) == "dotnet") start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        var process = Process.Start(start) ?? throw new IOException($"{executable} can't be started");
+        process.OutputDataReceived += (_, line) => Log(line.Data);
+        process.ErrorDataReceived += (_, line) => Log(line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        log($"worker {name} is process {process.Id}.");
+        return process;
+
+        void Log(string? line)
+        {
+            if (!string.IsNullOrWhiteSpace(line)) log($"worker {name}: {line}");
+        }
+    }
+}

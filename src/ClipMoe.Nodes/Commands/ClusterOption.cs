@@ -1,0 +1,22 @@
+using System.CommandLine;
+using ClipMoe.Actors.Hosting;
+using ClipMoe.Nodes.Cluster;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>--cluster</c> of the commands that talk to a cluster from outside.</summary>
+internal static class ClusterOption
+{
+    public static Option<string> Create() => new("--cluster")
+    {
+        Description = "Any nodes of the cluster; asked in turn until one answers.", HelpName = "HOST:PORT,…", Required = true,
+    };
+
+    /// <exception cref="Model.UserErrorException">An entry is no host and port.</exception>
+    public static ClusterClient Connect(string nodes)
+    {
+        var list = nodes.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        foreach (var node in list) SeedNodes.Parse(node);
+        return new ClusterClient(list);
+    }
+}

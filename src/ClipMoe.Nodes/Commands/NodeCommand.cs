@@ -1,0 +1,126 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+using Akka.Configuration;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Journal;
+using ClipMoe.Actors.Management;
+using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model;
+using ClipMoe.Nodes.Cluster;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe node</c>: this machine as a part of a cluster.</summary>
+internal static class NodeCommand
+{
+    private static readonly TimeSpan LeaveWithin = TimeSpan.FromSeconds(60);
+
+    private const string Examples = """
+
+
+        Examples:
+          clipmoe node --listen 127.0.0.1:4055 --out runs/cluster                       a coordinator with one worker on this machine
+          clipmoe node --listen 10.0.0.7:4055 --seeds 10.0.0.1:4055 --roles worker --devices all --out /scratch/clipmoe
+          clipmoe node --listen 10.0.0.1:4055 --seeds 10.0.0.1:4055,10.0.0.2:4055,10.0.0.3:4055 --journal "Host=db;Database=clipmoe;Username=clipmoe"
+        """;
+
+    public static Command Build()
+    {
+        var listen = new Option<string>("--listen") { Description = "Address by which other nodes reach this one, and its port.", HelpName = "HOST:PORT", Required = true };
+        var seeds = new Option<string?>("--seeds")
+        {
+            Description = $"Nodes to ask to be let in, the same list on all nodes. Default: the first hosts of {SeedNodes.SlurmVariable}, else this node alone.",
+            HelpName = "HOST:PORT,…",
+        };
+        var roles = new Option<string>("--roles")
+        {
+            Description = "coordinator (may run the experiments), worker (computes), or both.",
+            DefaultValueFactory = _ => "coordinator,worker", HelpName = "ROLE,…",
+        };
+        var devices = new Option<string>("--devices")
+        {
+            Description = "One worker process for each: cpu, cuda:0,cuda:1, or all (every GPU, else the processor); cpu*4 for four on the processor.",
+            DefaultValueFactory = _ => "all", HelpName = "NAME,…",
+        };
+        var threads = new Option<int?>("--threads") { Description = "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.", HelpName = "N" };
+        var output = new Option<string>("--out") { Description = "Output folder; may be shared by all nodes.", HelpName = "DIR", Required = true };
+        var journal = new Option<string>("--journal")
+        {
+            Description = "Where coordinators keep the state: sqlite (a file in the output folder, for one coordinator) or a PostgreSQL connection string.",
+            DefaultValueFactory = _ => "sqlite", HelpName = "sqlite|\"Host=…\"",
+        };
+        var command = new Command("node", "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
+        {
+            listen, seeds, roles, devices, threads, output, journal,
+        };
+        command.SetAction(async result =>
+        {
+            var (host, port) = SeedNodes.Parse(result.GetValue(listen)!);
+            var wanted = Split(result.GetValue(roles));
+            if (wanted.Except([ClusterAddress.Coordinator, ClusterAddress.Worker]).FirstOrDefault() is { } unknown)
+                throw new UserErrorException($"--roles {unknown} is not one of coordinator, worker.");
+            var found = SeedNodes.Find(Split(result.GetValue(seeds)), Environment.GetEnvironmentVariable(SeedNodes.SlurmVariable), host, port);
+            var folder = Path.GetFullPath(result.GetValue(output)!);
+            Directory.CreateDirectory(folder);
+            var workers = wanted.Contains(ClusterAddress.Worker) ? WorkerDevices.Parse(result.GetValue(devices)!) : [];
+            var perWorker = result.GetValue(threads) ?? WorkerDevices.ThreadsFor(workers);
+            return await Run(host, port, found, wanted.Contains(ClusterAddress.Coordinator) ? Journal(result.GetValue(journal)!, folder) : null, folder, workers, perWorker);
+        });
+        return command;
+    }
+
+    private static string[] Split(string? list) => list?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+
+    private static Config Journal(string journal, string folder) => journal == "sqlite"
+        ? JournalConfiguration.Sqlite(Path.Combine(folder, "cluster.db"))
+        : journal.Contains('=') ? JournalConfiguration.PostgreSql(journal)
+        : throw new UserErrorException($"--journal {journal} is neither sqlite nor a PostgreSQL connection string such as \"Host=db;Database=clipmoe;Username=clipmoe\".");
+
+    private static async Task<int> Run(
+        string host, int port, IReadOnlyList<string> seeds, Config? journal, string folder, IReadOnlyList<string> devices, int threads)
+    {
+        var name = $"{host}:{port}";
+        IReadOnlyList<string> roles = journal is null ? [ClusterAddress.Node] : [ClusterAddress.Node, ClusterAddress.Coordinator];
+        await using var node = new NodeHost(new NodeHost.Settings(
+            name, new ClusterAddress(host, port, seeds, roles), folder, journal, new TransportSettings { Log = Log }, ClusterReport.Write));
+        Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}.");
+        _ = node.Joined.ContinueWith(_ => Log("in the cluster."), TaskScheduler.Default);
+
+        var workers = devices.Select((device, n) => new WorkerProcess(
+            $"{device}#{n}",
+            [
+                "worker", "--name", $"{name}/{device}#{n}", "--host", host, "--seeds", string.Join(',', seeds), "--device", device,
+                "--threads", threads.ToString(CultureInfo.InvariantCulture), "--out", folder,
+            ],
+            Log)).ToList();
+        var supervision = workers.Select(w => w.Supervise()).ToList();
+
+        var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        var putOut = node.Ended;
+        if (await Task.WhenAny(leave.Task, putOut) == putOut)
+        {
+            workers.ForEach(w => w.Kill());
+            throw new IOException("this node was put out of the cluster, because it could not reach most coordinators: check the network and start it again. Nothing was lost.");
+        }
+        Log("leaving: workers finish their step.");
+        workers.ForEach(w => w.Leave());
+        await Task.WhenAny(Task.WhenAll(supervision), Task.Delay(LeaveWithin));
+        workers.ForEach(w => w.Kill());
+        await node.Leave();
+        Log("left the cluster.");
+        return ExitCodes.Success;
+
+        void Stop(PosixSignalContext signal)
+        {
+            // A second signal ends the process as usual.
+            if (leave.TrySetResult()) signal.Cancel = true;
+        }
+    }
+
+    private static void Log(string line) => Console.WriteLine($"{DateTime.Now:HH:mm:ss.fff} {line}");
+}

@@ -1,0 +1,48 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe submit</c>: an experiment for a cluster to run.</summary>
+internal static class SubmitCommand
+{
+    public static Command Build()
+    {
+        var file = new Argument<FileInfo?>("EXPERIMENT") { Description = "Experiment in YAML; without it the embedded demo.", Arity = ArgumentArity.ZeroOrOne };
+        var cluster = ClusterOption.Create();
+        var data = new Option<string?>("--data") { Description = "Captioned images, under the same path on all nodes; short for --set data.path=PATH.", HelpName = "PATH" };
+        var sets = ExperimentCommand.SetOption();
+        var wait = new Option<bool>("--wait") { Description = "Follows the experiment to its end, and exits as clipmoe run does." };
+        var fetch = new Option<string?>("--fetch") { Description = "With --wait: copies the report and the final checkpoint to this folder.", HelpName = "DIR" };
+        var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
+        var command = new Command(
+            "submit",
+            "Gives a cluster an experiment to run, after those that it has.\n\nExamples:\n"
+            + "  clipmoe submit --cluster 10.0.0.1:4055 --wait --fetch results/\n"
+            + "  clipmoe submit my.yaml --data /shared/photos --set mcl.steps=500 --cluster 10.0.0.1:4055,10.0.0.2:4055")
+        {
+            file, cluster, data, sets, wait, fetch, json,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(fetch) is not null && !result.GetValue(wait)) result.AddError("--fetch needs --wait.");
+        });
+        command.SetAction(async result =>
+        {
+            var overrides = (result.GetValue(sets) ?? []).ToList();
+            if (result.GetValue(data) is { } path) overrides.Add($"data.path={Path.GetFullPath(path)}");
+            var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, overrides);
+            await using var client = ClusterOption.Connect(result.GetValue(cluster)!);
+            var submitted = await client.Ask<ExperimentSubmitted>(new SubmitExperiment(experiment, ExperimentHash.Of(experiment)));
+            if (result.GetValue(wait)) return await WatchCommand.Follow(client, submitted.Id, result.GetValue(json), result.GetValue(fetch));
+            Console.WriteLine(result.GetValue(json)
+                ? new JsonObject { ["id"] = submitted.Id, ["ahead"] = submitted.Ahead }.ToJsonString()
+                : $"submitted as {submitted.Id}{(submitted.Ahead == 0 ? "" : $", after {submitted.Ahead} others")}.");
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model;
+using ClipMoe.Model.Native;
+using ClipMoe.Nodes.Cluster;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe worker</c>: one device of a node, which starts it. Ends when its standard input does, so it never outlives the node.</summary>
+internal static class WorkerCommand
+{
+    public static Command Build()
+    {
+        var name = new Option<string>("--name") { Required = true };
+        var host = new Option<string>("--host") { Required = true };
+        var seeds = new Option<string>("--seeds") { Required = true };
+        var device = new Option<string>("--device") { Required = true };
+        var threads = new Option<int>("--threads") { Required = true };
+        var output = new Option<string>("--out") { Required = true };
+        var command = new Command("worker", "One device of a node; started by clipmoe node.") { name, host, seeds, device, threads, output };
+        command.Hidden = true;
+        command.SetAction(result => Run(new WorkerHost.Settings(
+            result.GetValue(name)!,
+            new ClusterAddress(result.GetValue(host)!, 0, result.GetValue(seeds)!.Split(','), [ClusterAddress.Worker]),
+            result.GetValue(output)!, new WorkerDevice(result.GetValue(device)!, result.GetValue(threads)), new TransportSettings { Log = Console.WriteLine })));
+        return command;
+    }
+
+    private static async Task<int> Run(WorkerHost.Settings settings)
+    {
+        LibTorch.EnsureLoaded();
+        if (settings.Device.Name != "cpu" && !LibTorch.CudaAvailable)
+            throw new UserErrorException($"{settings.Device.Name} is not there: the libtorch in {LibTorch.Directory} finds no GPU.");
+        // The node tells it to leave; signals that a terminal sends to the whole group are the node's to deal with.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
+        var host = new WorkerHost(settings);
+        var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        new Thread(() => Listen(leave)) { IsBackground = true, Name = "parent" }.Start();
+        if (await Task.WhenAny(leave.Task, host.Ended) == leave.Task)
+        {
+            await host.Drain();
+            await host.Leave();
+            await host.DisposeAsync();
+            return ExitCodes.Success;
+        }
+        Console.Error.WriteLine("put out of the cluster.");
+        return ExitCodes.Failure;
+    }
+
+    /// <summary>The end of the input is the end of the node: nothing is left to be in good order for.</summary>
+    private static void Listen(TaskCompletionSource leave)
+    {
+        while (Console.In.ReadLine() is { } line)
+            if (line == WorkerProcess.LeaveCommand) leave.TrySetResult();
+        Environment.Exit(ExitCodes.Failure);
+    }
+}

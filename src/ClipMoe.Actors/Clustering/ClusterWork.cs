@@ -11,6 +11,7 @@ namespace ClipMoe.Actors.Clustering;
 internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
 {
     private readonly IReadOnlyList<LoadedShard> _shards = [.. assignment.Shards.Select(s => LoadedShard.Read(workspace, s))];
+    private ShardedLabels? _previous;
 
     /// <summary>The best start for a modality, from a sample of all shards (read from their files, wherever they were assigned).</summary>
     public static CentroidsSeeded Seed(Workspace workspace, SeedCentroids request)
@@ -52,19 +53,18 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
         return new RowsFetched(request.Stage, worker, found);
     }
 
-    public ShardsLabelled Label(LabelShards request, int worker)
+    /// <summary>The labels that the samples of a shard had after the stage before, with this stage's clusters behind them.</summary>
+    public ShardLabelled Label(LabelShard request, int worker)
     {
-        var threads = workspace.Device.Threads;
-        var files = new List<string>();
-        foreach (var shard in _shards)
-        {
-            var file = RunFolder.ClustersFile(request.Stage, shard.Index);
-            var (image, text) = (shard[Modality.Image].Assign(request.Image, threads), shard[Modality.Text].Assign(request.Text, threads));
-            HostTensors.Write(workspace.Folder.Absolute(file), [("image", [image.Length], image), ("text", [text.Length], text)]);
-            files.Add(file);
-        }
-        return new ShardsLabelled(request.Stage, worker, files);
+        var (threads, k) = (workspace.Device.Threads, workspace.Experiment.Mcl.Clusters);
+        var shard = _shards.First(s => s.Index == request.Shard);
+        var joint = PseudoLabels.Joint(shard.Text.Assign(request.Text, threads), shard.Image.Assign(request.Image, threads), k);
+        var before = request.PreviousLabels is { } index ? Previous(index).Read(shard.Index) : PseudoLabels.None(joint.Length, k);
+        var path = LabelIndexFile.ShardPath(workspace.Folder.Absolute(RunFolder.LabelsFile(request.Stage)), shard.Index);
+        return new ShardLabelled(request.Stage, worker, LabelShardFile.Write(path, shard.Index, before.Accumulate(joint)));
     }
+
+    private ShardedLabels Previous(WrittenFile index) => _previous ??= ShardedLabels.Open(workspace.Folder.Absolute(index.Path), index.Sha256);
 
     /// <summary>Both modalities of one shard.</summary>
     private sealed record LoadedShard(int Index, KMeansShard Image, KMeansShard Text)

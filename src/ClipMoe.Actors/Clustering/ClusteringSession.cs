@@ -4,18 +4,19 @@ using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model.Clustering;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Clustering;
 
 /// <summary>
 /// k-means of each modality over feature shards where they lie: centroids go out, sums come back, so that an iteration costs k × D numbers a
-/// worker. Then every sample's clusters are written and the pseudo labels accumulated.
+/// worker. Then workers write their shards' accumulated pseudo labels, and the session their index.
 /// </summary>
 public sealed class ClusteringSession : ReceiveActor
 {
     private readonly ClusterFeatures _spec;
     private readonly IReadOnlyList<FeatureShard> _shards;
-    private readonly string? _previousLabels;
+    private readonly WrittenFile? _previousLabels;
     private readonly Workspace _workspace;
     private readonly IReadOnlyDictionary<int, IActorRef> _workers;
     private readonly KMeansSettings _settings;
@@ -24,7 +25,8 @@ public sealed class ClusteringSession : ReceiveActor
     private readonly List<KMeansPartial> _partials = [];
     private readonly Dictionary<int, float[]> _rows = [];
     private readonly Dictionary<Modality, Centroids> _converged = [];
-    private readonly List<string> _clusterFiles = [];
+    private readonly Dictionary<int, Queue<int>> _unlabelled = [];
+    private readonly List<LabelledShard> _labelled = [];
     private Modality _modality = Modality.Image;
     private Centroids? _centroids;
     private KMeansPartial? _total;
@@ -32,7 +34,7 @@ public sealed class ClusteringSession : ReceiveActor
     private int _iteration;
 
     public ClusteringSession(
-        ClusterFeatures spec, IReadOnlyList<FeatureShard> shards, string? previousLabels, Workspace workspace, IReadOnlyDictionary<int, IActorRef> workers)
+        ClusterFeatures spec, IReadOnlyList<FeatureShard> shards, WrittenFile? previousLabels, Workspace workspace, IReadOnlyDictionary<int, IActorRef> workers)
     {
         _spec = spec;
         _shards = shards;
@@ -44,15 +46,15 @@ public sealed class ClusteringSession : ReceiveActor
         Receive<CentroidsSeeded>(m => m.Stage == spec.Name, Seeded);
         Receive<ClustersAccumulated>(m => m.Stage == spec.Name && m.Modality == _modality && m.Iteration == _iteration, Accumulated);
         Receive<RowsFetched>(Fetched);
-        Receive<ShardsLabelled>(Labelled);
-        Receive<LabelsAccumulated>(Finish);
+        Receive<ShardLabelled>(m => m.Stage == spec.Name, Labelled);
+        Receive<LabelsIndexed>(Finish);
         Receive<WorkFailed>(f => f.Stage == spec.Name, f => Context.Parent.Tell(new StageFailed(spec.Name, f.Cause)));
         Receive<Status.Failure>(f => Context.Parent.Tell(new StageFailed(spec.Name, f.Cause)));
         // Nothing of the stage is kept half done, and it is short: a run that stops here does it again.
         Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(spec.Name)));
     }
 
-    private sealed record LabelsAccumulated(WrittenFile File, IReadOnlyList<int> Sizes);
+    private sealed record LabelsIndexed(WrittenFile Index, IReadOnlyList<int> JointSizes);
 
     protected override void PreStart()
     {
@@ -61,7 +63,9 @@ public sealed class ClusteringSession : ReceiveActor
         {
             // Contiguous runs, so that a worker's leaves make few, large subtrees.
             var (first, end) = (i * _shards.Count / workers.Count, (i + 1) * _shards.Count / workers.Count);
-            Ask(workers[i], new AssignShards(_spec.Name, [.. _shards.Skip(first).Take(end - first)]));
+            var shards = _shards.Skip(first).Take(end - first).ToList();
+            _unlabelled[workers[i]] = new Queue<int>(shards.Select(s => s.Index));
+            Ask(workers[i], new AssignShards(_spec.Name, shards));
         }
     }
 
@@ -116,7 +120,7 @@ public sealed class ClusteringSession : ReceiveActor
         {
             _converged[_modality] = _centroids!;
             if (_modality == Modality.Image) Seed(Modality.Text);
-            else AskAll(new LabelShards(_spec.Name, _converged[Modality.Image], _converged[Modality.Text]));
+            else foreach (var worker in _workers.Keys) LabelNext(worker);
         }
         else if (reseeds.Count > 0)
         {
@@ -142,19 +146,27 @@ public sealed class ClusteringSession : ReceiveActor
         Iterate(KMeansStep.Update(_total, _centroids!, reseedFeatures));
     }
 
-    private void Labelled(ShardsLabelled labelled)
+    /// <summary>One shard at a time, so that no message grows with the data set.</summary>
+    private void LabelNext(int worker)
     {
-        _clusterFiles.AddRange(labelled.Files);
-        if (!IsLast(labelled.Stage, labelled.Worker)) return;
-        var files = _clusterFiles.Order(StringComparer.Ordinal).ToList();
+        if (_unlabelled[worker].TryDequeue(out var shard))
+            _workers[worker].Tell(new LabelShard(_spec.Name, shard, _previousLabels, _converged[Modality.Image], _converged[Modality.Text]));
+    }
+
+    private void Labelled(ShardLabelled labelled)
+    {
+        _labelled.Add(labelled.Shard);
+        LabelNext(labelled.Worker);
+        if (_labelled.Count < _shards.Count) return;
         Task.Run(() =>
         {
-            var (file, sizes) = LabelFile.Accumulate(_workspace, _spec.Name, _previousLabels, files);
-            return new LabelsAccumulated(file, sizes);
+            var index = LabelIndex.Of(_workspace.Shards, _settings.Clusters, _labelled);
+            var path = RunFolder.LabelsFile(_spec.Name);
+            return new LabelsIndexed(new WrittenFile(path, LabelIndexFile.Write(_workspace.Folder.Absolute(path), index)), index.JointSizes);
         }).PipeTo(Self);
     }
 
-    private void Finish(LabelsAccumulated labels) => Context.Parent.Tell(new StageDone(
+    private void Finish(LabelsIndexed labels) => Context.Parent.Tell(new StageDone(
         _spec.Name,
-        new StageResult(labels.File.Path, labels.File.Sha256, _clock.Elapsed.TotalSeconds) { ClusterSizes = labels.Sizes }));
+        new StageResult(labels.Index.Path, labels.Index.Sha256, _clock.Elapsed.TotalSeconds) { ClusterSizes = labels.JointSizes }));
 }

@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using System.Text;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
@@ -15,9 +16,6 @@ namespace ClipMoe.Actors.Data;
 /// <summary>What a process knows of the run it works for: experiment, output folder, device, and once prepared or opened the data.</summary>
 public sealed class Workspace(Experiment experiment, string hash, RunFolder folder, WorkerDevice device) : IDisposable
 {
-    /// <summary>Samples in a feature shard: enough to keep a device busy, few enough that a lost lease costs little.</summary>
-    private const int ShardSize = 1024;
-
     private RunData? _data;
 
     public Experiment Experiment => experiment;
@@ -26,7 +24,7 @@ public sealed class Workspace(Experiment experiment, string hash, RunFolder fold
     public WorkerDevice Device => device;
     public ModelFiles Models { get; } = new(experiment, folder, device);
     public RunData Data => _data ?? throw new InvalidOperationException("the data set is used before the data stage");
-    public ShardLayout Shards => new(Data.Train.Length, ShardSize);
+    public ShardLayout Shards => ShardLayout.For(Data.Train.Length);
     public string DataDescription => experiment.Data.Path ?? "embedded benchmark";
 
     /// <summary>Architecture of a base trained from scratch: the named one, with the tokenizer's vocabulary.</summary>
@@ -85,7 +83,7 @@ public sealed class Workspace(Experiment experiment, string hash, RunFolder fold
     /// <summary>Steps of a training stage; from its epochs where the experiment gives no number.</summary>
     public int TotalSteps(TrainModel stage, ExperimentState state)
     {
-        var order = OrderOf(stage, state);
+        using var order = OrderOf(stage, state);
         return stage.Duration.Steps ?? checked(stage.Duration.Epochs * order.BatchesPerEpoch);
     }
 
@@ -94,15 +92,16 @@ public sealed class Workspace(Experiment experiment, string hash, RunFolder fold
 
     /// <summary>Which samples make up each batch of a stage.</summary>
     public EpochOrder OrderOf(TrainModel stage, ExperimentState state) =>
-        OrderOf(stage, stage.Order is ClusterPureOrder pure ? state.Completed[pure.Labels].File : null);
+        OrderOf(stage, stage.Order is ClusterPureOrder pure ? state.FileOf(pure.Labels) : null);
 
-    /// <param name="labels">File of the labels, relative to the output folder, for a stage with cluster-pure batches.</param>
-    public EpochOrder OrderOf(TrainModel stage, string? labels)
+    /// <param name="labels">Index of the labels, for a stage with cluster-pure batches.</param>
+    public EpochOrder OrderOf(TrainModel stage, WrittenFile? labels)
     {
         var stream = StreamOf(stage.Name);
         if (labels is null) return EpochOrder.Shuffled(experiment.Seed, stream, Data.Train.Length, experiment.Batch.Size);
         var mcl = experiment.Mcl;
-        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, mcl.Leftovers, mcl.Schedule);
+        var members = ShardedLabels.Open(folder.Absolute(labels.Path), labels.Sha256);
+        return EpochOrder.ClusterPure(experiment.Seed, stream, members, experiment.Batch.Size, mcl.Leftovers, mcl.Schedule);
     }
 
     /// <summary>Checkpoints of a training stage.</summary>

@@ -200,7 +200,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
                 var join = new JoinStage(
                     train, state.TotalSteps[train.Name], step,
                     Model: train.From is { } from ? state.Completed[from].File : null,
-                    Labels: train.Order is ClusterPureOrder pure ? state.Completed[pure.Labels].File : null,
+                    Labels: train.Order is ClusterPureOrder pure ? state.FileOf(pure.Labels) : null,
                     Checkpoint: state.Ledger.LastOrDefault(c => c.Stage == train.Name)?.ManifestSha256);
                 var settings = new TrainingSession.Settings(
                     join, _workspace.Experiment.Batch.Leaves, _workspace.Experiment.Batch.Size, _workspace.Experiment.Checkpoints.EverySteps);
@@ -213,7 +213,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
                 var layout = _workspace.Shards;
                 var shards = state.Shards.Where(s => s.Stage == cluster.Features).OrderBy(s => s.Shard)
                     .Select(s => new FeatureShard(s.Shard, layout[s.Shard].First, s.File)).ToList();
-                var previous = cluster.PreviousLabels is { } labels ? state.Completed[labels].File : null;
+                var previous = cluster.PreviousLabels is { } labels ? state.FileOf(labels) : null;
                 return Props.Create(() => new ClusteringSession(cluster, shards, previous, _workspace, _workers));
             case AssembleMoe assemble:
                 var files = assemble.Models.Select(m => state.Completed[m].File!).ToList();

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Extraction;
 

@@ -1,4 +1,5 @@
 using ClipMoe.Model.Clustering;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Protocol;
 
@@ -28,7 +29,9 @@ public sealed record FetchRows(string Stage, Modality Modality, IReadOnlyList<in
 
 public sealed record RowsFetched(string Stage, int Worker, IReadOnlyDictionary<int, float[]> Features);
 
-/// <summary>Session → every worker: write the clusters of your shards' samples.</summary>
-public sealed record LabelShards(string Stage, Centroids Image, Centroids Text);
+/// <summary>Session → worker: write the accumulated labels of one of your shards' samples.</summary>
+/// <param name="PreviousLabels">Index of the labels of the stage before; null in the first.</param>
+public sealed record LabelShard(string Stage, int Shard, WrittenFile? PreviousLabels, Centroids Image, Centroids Text);
 
-public sealed record ShardsLabelled(string Stage, int Worker, IReadOnlyList<string> Files);
+/// <summary>Worker → session: they are on disk. Counts and a hash are all that the session gets to know of them.</summary>
+public sealed record ShardLabelled(string Stage, int Worker, LabelledShard Shard);

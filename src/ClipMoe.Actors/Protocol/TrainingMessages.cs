@@ -13,9 +13,9 @@ public readonly record struct LeafRange(int First, int End);
 
 /// <summary>Session → worker: build the replica that the stage starts or goes on from.</summary>
 /// <param name="Model">Model file that the stage starts from, relative to the output folder; null: seeded initialisation.</param>
-/// <param name="Labels">Label file, for cluster-pure batches.</param>
+/// <param name="Labels">Index of the pseudo labels, for cluster-pure batches.</param>
 /// <param name="Checkpoint">Manifest hash of the checkpoint after <paramref name="Step"/> steps; null at step 0.</param>
-public sealed record JoinStage(TrainModel Spec, int TotalSteps, int Step, string? Model, string? Labels, string? Checkpoint);
+public sealed record JoinStage(TrainModel Spec, int TotalSteps, int Step, string? Model, WrittenFile? Labels, string? Checkpoint);
 
 /// <summary>Worker → session: the replica stands at <c>Step</c>.</summary>
 public sealed record StageJoined(string Stage, int Worker, int Step, string StateHash);

@@ -100,7 +100,11 @@ internal sealed class ReplicaTraining : IDisposable
         return new CheckpointWritten(stage, _committed, checkpoint.ManifestSha256, model);
     }
 
-    public void Dispose() => _replica.Dispose();
+    public void Dispose()
+    {
+        _replica.Dispose();
+        _order.Dispose();
+    }
 
     private Locking LockingOf(TrainModel spec) => spec.Trains switch
     {

@@ -10,6 +10,7 @@ internal static class BenchCommand
     {
         ImagesBench.Build(),
         KMeansBench.Build(),
+        LabelsBench.Build(),
         TokenizerBench.Build(),
         TrainBench.Build(),
     };

@@ -11,6 +11,7 @@ namespace ClipMoe.Actors.Clustering;
 internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
 {
     private readonly IReadOnlyList<LoadedShard> _shards = [.. assignment.Shards.Select(s => LoadedShard.Read(workspace, s))];
+    private ShardedLabels? _previous;
 
     /// <summary>The best start for a modality, from a sample of all shards (read from their files, wherever they were assigned).</summary>
     public static CentroidsSeeded Seed(Workspace workspace, SeedCentroids request)
@@ -29,7 +30,7 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
             for (; next < wanted.Length && wanted[next] < features.FirstRow + features.Rows; next++)
                 features.Row(wanted[next] - features.FirstRow).CopyTo(sample.AsSpan(next * dimension));
         }
-        return new CentroidsSeeded(request.Stage, request.Modality, KMeansSeeding.Best(key, sample, dimension, settings, workspace.Device.Threads));
+        return new CentroidsSeeded(request.Stage, request.Round, request.Modality, KMeansSeeding.Best(key, sample, dimension, settings, workspace.Device.Threads));
     }
 
     public static KMeansSettings Settings(Experiment experiment) => new()
@@ -40,7 +41,7 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
     };
 
     public ClustersAccumulated Accumulate(AccumulateClusters request, int worker) => new(
-        request.Stage, request.Modality, request.Iteration, worker,
+        request.Stage, request.Round, request.Modality, request.Iteration, worker,
         [.. _shards.SelectMany(s => s[request.Modality].Accumulate(request.Centroids, workspace.Device.Threads))]);
 
     public RowsFetched Fetch(FetchRows request, int worker)
@@ -49,22 +50,21 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
         foreach (var shard in _shards.Select(s => s[request.Modality]))
             foreach (var row in request.Rows.Where(r => r >= shard.FirstRow && r < shard.FirstRow + shard.Rows))
                 found[row] = shard.Row(row - shard.FirstRow).ToArray();
-        return new RowsFetched(request.Stage, worker, found);
+        return new RowsFetched(request.Stage, request.Round, worker, found);
     }
 
-    public ShardsLabelled Label(LabelShards request, int worker)
+    /// <summary>The labels that the samples of a shard had after the stage before, with this stage's clusters behind them.</summary>
+    public ShardLabelled Label(LabelShard request, int worker)
     {
-        var threads = workspace.Device.Threads;
-        var files = new List<string>();
-        foreach (var shard in _shards)
-        {
-            var file = RunFolder.ClustersFile(request.Stage, shard.Index);
-            var (image, text) = (shard[Modality.Image].Assign(request.Image, threads), shard[Modality.Text].Assign(request.Text, threads));
-            HostTensors.Write(workspace.Folder.Absolute(file), [("image", [image.Length], image), ("text", [text.Length], text)]);
-            files.Add(file);
-        }
-        return new ShardsLabelled(request.Stage, worker, files);
+        var (threads, k) = (workspace.Device.Threads, workspace.Experiment.Mcl.Clusters);
+        var shard = _shards.First(s => s.Index == request.Shard);
+        var joint = PseudoLabels.Joint(shard.Text.Assign(request.Text, threads), shard.Image.Assign(request.Image, threads), k);
+        var before = request.PreviousLabels is { } index ? Previous(index).Read(shard.Index) : PseudoLabels.None(joint.Length, k);
+        var path = LabelIndexFile.ShardPath(workspace.Folder.Absolute(RunFolder.LabelsFile(request.Stage)), shard.Index);
+        return new ShardLabelled(request.Stage, request.Round, worker, LabelShardFile.Write(path, shard.Index, before.Accumulate(joint)));
     }
+
+    private ShardedLabels Previous(WrittenFile index) => _previous ??= workspace.LabelsOf(index);
 
     /// <summary>Both modalities of one shard.</summary>
     private sealed record LoadedShard(int Index, KMeansShard Image, KMeansShard Text)
@@ -73,7 +73,7 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
 
         public static LoadedShard Read(Workspace workspace, FeatureShard shard)
         {
-            using var file = TensorFile.Open(workspace.Folder.Absolute(shard.File));
+            using var file = TensorFile.Open(workspace.Files.Local(shard.File));
             return new LoadedShard(shard.Index, Features("image"), Features("text"));
 
             KMeansShard Features(string name)

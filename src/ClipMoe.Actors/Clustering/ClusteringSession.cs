@@ -4,27 +4,31 @@ using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model.Clustering;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Clustering;
 
 /// <summary>
 /// k-means of each modality over feature shards where they lie: centroids go out, sums come back, so that an iteration costs k × D numbers a
-/// worker. Then every sample's clusters are written and the pseudo labels accumulated.
+/// worker. Then workers write their shards' accumulated pseudo labels, and the session their index. When a worker is lost the shards are dealt
+/// anew and it begins again, with the same result: it is short, and sums do not depend on who makes them.
 /// </summary>
-public sealed class ClusteringSession : ReceiveActor
+public sealed class ClusteringSession : StageActor
 {
-    private readonly ClusterFeatures _spec;
     private readonly IReadOnlyList<FeatureShard> _shards;
-    private readonly string? _previousLabels;
-    private readonly Workspace _workspace;
-    private readonly IReadOnlyDictionary<int, IActorRef> _workers;
+    private readonly WrittenFile? _previousLabels;
+    private readonly RunFolder _folder;
+    private readonly ShardLayout _layout;
     private readonly KMeansSettings _settings;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly HashSet<int> _waiting = [];
     private readonly List<KMeansPartial> _partials = [];
     private readonly Dictionary<int, float[]> _rows = [];
     private readonly Dictionary<Modality, Centroids> _converged = [];
-    private readonly List<string> _clusterFiles = [];
+    private readonly Dictionary<int, Queue<int>> _unlabelled = [];
+    private readonly List<LabelledShard> _labelled = [];
+    private IReadOnlyList<int> _members = [];
+    private int _round;
     private Modality _modality = Modality.Image;
     private Centroids? _centroids;
     private KMeansPartial? _total;
@@ -32,61 +36,77 @@ public sealed class ClusteringSession : ReceiveActor
     private int _iteration;
 
     public ClusteringSession(
-        ClusterFeatures spec, IReadOnlyList<FeatureShard> shards, string? previousLabels, Workspace workspace, IReadOnlyDictionary<int, IActorRef> workers)
+        ClusterFeatures spec, IReadOnlyList<FeatureShard> shards, WrittenFile? previousLabels, Experiment experiment, RunFolder folder,
+        ShardLayout layout, IEnumerable<Worker> workers)
+        : base(spec.Name, workers)
     {
-        _spec = spec;
         _shards = shards;
         _previousLabels = previousLabels;
-        _workspace = workspace;
-        _workers = workers;
-        _settings = ClusterWork.Settings(workspace.Experiment);
-        Receive<ShardsAssigned>(m => IsLast(m.Stage, m.Worker), _ => Seed(Modality.Image));
-        Receive<CentroidsSeeded>(m => m.Stage == spec.Name, Seeded);
-        Receive<ClustersAccumulated>(m => m.Stage == spec.Name && m.Modality == _modality && m.Iteration == _iteration, Accumulated);
-        Receive<RowsFetched>(Fetched);
-        Receive<ShardsLabelled>(Labelled);
-        Receive<LabelsAccumulated>(Finish);
-        Receive<WorkFailed>(f => f.Stage == spec.Name, f => Context.Parent.Tell(new StageFailed(spec.Name, f.Cause)));
-        Receive<Status.Failure>(f => Context.Parent.Tell(new StageFailed(spec.Name, f.Cause)));
+        _folder = folder;
+        _layout = layout;
+        _settings = ClusterWork.Settings(experiment);
+        Receive<ShardsAssigned>(m => IsLast(m.Stage, m.Round, m.Worker), _ => Seed(Modality.Image));
+        Receive<CentroidsSeeded>(m => m.Stage == Stage && m.Round == _round, Seeded);
+        Receive<ClustersAccumulated>(m => m.Stage == Stage && m.Round == _round && m.Modality == _modality && m.Iteration == _iteration, Accumulated);
+        Receive<RowsFetched>(m => m.Stage == Stage && m.Round == _round, Fetched);
+        Receive<ShardLabelled>(m => m.Stage == Stage && m.Round == _round, Labelled);
+        Receive<LabelsIndexed>(m => m.Round == _round, Finish);
+        Receive<Status.Failure>(f => Fail(f.Cause));
         // Nothing of the stage is kept half done, and it is short: a run that stops here does it again.
-        Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(spec.Name)));
+        Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(Stage)));
     }
 
-    private sealed record LabelsAccumulated(WrittenFile File, IReadOnlyList<int> Sizes);
+    private sealed record LabelsIndexed(int Round, WrittenFile Index, IReadOnlyList<int> JointSizes);
 
-    protected override void PreStart()
+    protected override void PreStart() => Deal();
+
+    protected override void OnArrived(Worker worker)
     {
-        var workers = _workers.Keys.Order().ToList();
-        for (var i = 0; i < workers.Count; i++)
+        // It would cost more to deal anew than it could help.
+        if (_members.Count == 0) Deal();
+    }
+
+    protected override void OnGone(int worker)
+    {
+        if (_members.Contains(worker)) Deal();
+    }
+
+    /// <summary>Gives each worker a contiguous run of shards, so that its leaves make few, large subtrees.</summary>
+    private void Deal()
+    {
+        _round++;
+        _members = [.. Workers.Keys];
+        _waiting.Clear();
+        _converged.Clear();
+        _unlabelled.Clear();
+        _labelled.Clear();
+        for (var i = 0; i < _members.Count; i++)
         {
-            // Contiguous runs, so that a worker's leaves make few, large subtrees.
-            var (first, end) = (i * _shards.Count / workers.Count, (i + 1) * _shards.Count / workers.Count);
-            Ask(workers[i], new AssignShards(_spec.Name, [.. _shards.Skip(first).Take(end - first)]));
+            var (first, end) = (i * _shards.Count / _members.Count, (i + 1) * _shards.Count / _members.Count);
+            var shards = _shards.Skip(first).Take(end - first).ToList();
+            _unlabelled[_members[i]] = new Queue<int>(shards.Select(s => s.Index));
+            Ask(_members[i], new AssignShards(Stage, _round, shards));
         }
-    }
-
-    protected override void PostStop()
-    {
-        foreach (var worker in _workers.Values) worker.Tell(new LeaveStage(_spec.Name));
     }
 
     private void Ask(int worker, object request)
     {
         _waiting.Add(worker);
-        _workers[worker].Tell(request);
+        Workers[worker].Actor.Tell(request);
     }
 
     private void AskAll(object request)
     {
-        foreach (var worker in _workers.Keys) Ask(worker, request);
+        foreach (var worker in _members) Ask(worker, request);
     }
 
-    private bool IsLast(string stage, int worker) => stage == _spec.Name && _waiting.Remove(worker) && _waiting.Count == 0;
+    private bool IsLast(string stage, int round, int worker) =>
+        stage == Stage && round == _round && _waiting.Remove(worker) && _waiting.Count == 0;
 
     private void Seed(Modality modality)
     {
         _modality = modality;
-        _workers.Values.First().Tell(new SeedCentroids(_spec.Name, modality, _shards));
+        Workers[_members[0]].Actor.Tell(new SeedCentroids(Stage, _round, modality, _shards));
     }
 
     private void Seeded(CentroidsSeeded seeded)
@@ -99,29 +119,28 @@ public sealed class ClusteringSession : ReceiveActor
     {
         _centroids = centroids;
         _partials.Clear();
-        AskAll(new AccumulateClusters(_spec.Name, _modality, _iteration, centroids));
+        AskAll(new AccumulateClusters(Stage, _round, _modality, _iteration, centroids));
     }
 
     private void Accumulated(ClustersAccumulated accumulated)
     {
         _partials.AddRange(accumulated.Partials);
-        if (!IsLast(accumulated.Stage, accumulated.Worker)) return;
+        if (!IsLast(accumulated.Stage, accumulated.Round, accumulated.Worker)) return;
 
-        _total = KMeansStep.Total(_partials, _workspace.Data.Train.Length);
-        Context.System.EventStream.Publish(new StageProgress(
-            _spec.Name, _iteration, _settings.Iterations, _total.Inertia, null, null, _workers.Count));
+        _total = KMeansStep.Total(_partials, _layout.Samples);
+        Publish(new StageProgress(Stage, _iteration, _settings.Iterations, _total.Inertia, null, null, _members.Count));
         var reseeds = KMeansStep.Reseeds(_total);
         var converged = _iteration > 0 && reseeds.Count == 0 && KMeansStep.Converged(_previousInertia, _total.Inertia, _settings.Tolerance);
         if (converged || _iteration == _settings.Iterations)
         {
             _converged[_modality] = _centroids!;
             if (_modality == Modality.Image) Seed(Modality.Text);
-            else AskAll(new LabelShards(_spec.Name, _converged[Modality.Image], _converged[Modality.Text]));
+            else foreach (var worker in _members) LabelNext(worker);
         }
         else if (reseeds.Count > 0)
         {
             _rows.Clear();
-            AskAll(new FetchRows(_spec.Name, _modality, [.. reseeds.Select(r => r.Row)]));
+            AskAll(new FetchRows(Stage, _round, _modality, [.. reseeds.Select(r => r.Row)]));
         }
         else
         {
@@ -132,7 +151,7 @@ public sealed class ClusteringSession : ReceiveActor
     private void Fetched(RowsFetched fetched)
     {
         foreach (var (row, features) in fetched.Features) _rows[row] = features;
-        if (IsLast(fetched.Stage, fetched.Worker)) Update([.. KMeansStep.Reseeds(_total!).SelectMany(r => _rows[r.Row])]);
+        if (IsLast(fetched.Stage, fetched.Round, fetched.Worker)) Update([.. KMeansStep.Reseeds(_total!).SelectMany(r => _rows[r.Row])]);
     }
 
     private void Update(float[] reseedFeatures)
@@ -142,19 +161,28 @@ public sealed class ClusteringSession : ReceiveActor
         Iterate(KMeansStep.Update(_total, _centroids!, reseedFeatures));
     }
 
-    private void Labelled(ShardsLabelled labelled)
+    /// <summary>One shard at a time, so that no message grows with the data set.</summary>
+    private void LabelNext(int worker)
     {
-        _clusterFiles.AddRange(labelled.Files);
-        if (!IsLast(labelled.Stage, labelled.Worker)) return;
-        var files = _clusterFiles.Order(StringComparer.Ordinal).ToList();
+        if (_unlabelled[worker].TryDequeue(out var shard))
+            Workers[worker].Actor.Tell(new LabelShard(Stage, _round, shard, _previousLabels, _converged[Modality.Image], _converged[Modality.Text]));
+    }
+
+    private void Labelled(ShardLabelled labelled)
+    {
+        _labelled.Add(labelled.Shard);
+        LabelNext(labelled.Worker);
+        if (_labelled.Count < _shards.Count) return;
+        var (round, labelled) = (_round, _labelled.ToList());
         Task.Run(() =>
         {
-            var (file, sizes) = LabelFile.Accumulate(_workspace, _spec.Name, _previousLabels, files);
-            return new LabelsAccumulated(file, sizes);
+            var index = LabelIndex.Of(_layout, _settings.Clusters, labelled);
+            var path = RunFolder.LabelsFile(Stage);
+            return new LabelsIndexed(round, new WrittenFile(path, LabelIndexFile.Write(_folder.Absolute(path), index)), index.JointSizes);
         }).PipeTo(Self);
     }
 
-    private void Finish(LabelsAccumulated labels) => Context.Parent.Tell(new StageDone(
-        _spec.Name,
-        new StageResult(labels.File.Path, labels.File.Sha256, _clock.Elapsed.TotalSeconds) { ClusterSizes = labels.Sizes }));
+    private void Finish(LabelsIndexed labels) => Context.Parent.Tell(new StageDone(
+        Stage,
+        new StageResult(labels.Index.Path, labels.Index.Sha256, _clock.Elapsed.TotalSeconds) { ClusterSizes = labels.JointSizes }));
 }

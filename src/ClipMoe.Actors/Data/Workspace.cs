@@ -18,9 +18,6 @@ namespace ClipMoe.Actors.Data;
 public sealed class Workspace(
     string id, Experiment experiment, string hash, RunFolder folder, WorkerDevice device, IFileSource? elsewhere = null) : IDisposable
 {
-    /// <summary>Samples in a feature shard: enough to keep a device busy, few enough that a lost lease costs little.</summary>
-    private const int ShardSize = 1024;
-
     private RunData? _data;
 
     /// <summary>Names the experiment in the journal and between processes.</summary>
@@ -32,7 +29,7 @@ public sealed class Workspace(
     public RunFiles Files { get; } = new(folder, elsewhere);
     public ModelFiles Models => new(experiment, folder, Files, device);
     public RunData Data => _data ?? throw new InvalidOperationException("the data set is used before the data stage");
-    public ShardLayout Shards => new(Data.Train.Length, ShardSize);
+    public ShardLayout Shards => ShardLayout.For(Data.Train.Length);
     public string DataDescription => experiment.Data.Path ?? "embedded benchmark";
 
     /// <summary>Architecture of a base trained from scratch: the named one, with the tokenizer's vocabulary.</summary>
@@ -96,7 +93,7 @@ public sealed class Workspace(
     /// <summary>Steps of a training stage; from its epochs where the experiment gives no number.</summary>
     public int TotalSteps(TrainModel stage, ExperimentState state)
     {
-        var order = OrderOf(stage, state);
+        using var order = OrderOf(stage, state);
         return stage.Duration.Steps ?? checked(stage.Duration.Epochs * order.BatchesPerEpoch);
     }
 
@@ -105,16 +102,20 @@ public sealed class Workspace(
 
     /// <summary>Which samples make up each batch of a stage.</summary>
     public EpochOrder OrderOf(TrainModel stage, ExperimentState state) =>
-        OrderOf(stage, stage.Order is ClusterPureOrder pure ? state.Completed[pure.Labels].File : null);
+        OrderOf(stage, stage.Order is ClusterPureOrder pure ? state.FileOf(pure.Labels) : null);
 
-    /// <param name="labels">File of the labels, relative to the output folder, for a stage with cluster-pure batches.</param>
-    public EpochOrder OrderOf(TrainModel stage, string? labels)
+    /// <param name="labels">Index of the labels, for a stage with cluster-pure batches.</param>
+    public EpochOrder OrderOf(TrainModel stage, WrittenFile? labels)
     {
         var stream = StreamOf(stage.Name);
         if (labels is null) return EpochOrder.Shuffled(experiment.Seed, stream, Data.Train.Length, experiment.Batch.Size);
         var mcl = experiment.Mcl;
-        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelFile.Read(this, labels), experiment.Batch.Size, mcl.Leftovers, mcl.Schedule);
+        return EpochOrder.ClusterPure(experiment.Seed, stream, LabelsOf(labels), experiment.Batch.Size, mcl.Leftovers, mcl.Schedule);
     }
+
+    /// <summary>The pseudo labels of an index; shards that are not here are fetched when they are touched.</summary>
+    public ShardedLabels LabelsOf(WrittenFile index) => ShardedLabels.Open(
+        Files.Local(index), index.Sha256, (path, sha256) => Files.Local(new WrittenFile(Path.GetRelativePath(folder.Root, path), sha256)));
 
     /// <summary>Checkpoints of a training stage.</summary>
     public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), experiment.Checkpoints.Keep);

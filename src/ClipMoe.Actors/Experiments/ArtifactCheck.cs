@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
-using ClipMoe.Actors.Data;
 using ClipMoe.Model;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -9,25 +10,26 @@ public static class ArtifactCheck
 {
     /// <summary>
     /// One event for each file that is missing or changed and still needed: models of completed stages, and of stages under way the newest
-    /// intact checkpoint and the shards.
+    /// intact checkpoint and the shards. An index of labels is intact only with all its shards.
     /// </summary>
-    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, StagePlan plan, Workspace workspace)
+    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, StagePlan plan, RunFolder folder, int keep)
     {
         var damages = new List<ExperimentEvent>();
-        bool Intact(string file, string sha256) => Sha256(workspace.Folder.Absolute(file)) == sha256;
+        bool Intact(string file, string sha256) => Sha256(folder.Absolute(file)) == sha256;
 
         foreach (var stage in plan.Stages)
         {
             if (state.Completed.TryGetValue(stage.Name, out var result))
             {
-                if (result is not { File: { } file, Sha256: { } hash } || Intact(file, hash)) continue;
+                if (result is not { File: { } file, Sha256: { } hash }) continue;
+                if (Intact(file, hash) && (stage is not ClusterFeatures || LabelsIntact(file, hash))) continue;
                 damages.Add(new StageDamaged(stage.Name));
             }
             foreach (var checkpoint in state.Ledger.Where(c => c.Stage == stage.Name).Reverse())
             {
                 try
                 {
-                    workspace.Checkpoints(stage.Name).Open(checkpoint.ToStep, checkpoint.ManifestSha256);
+                    new CheckpointStore(folder.Absolute(RunFolder.StageFolder(stage.Name)), keep).Open(checkpoint.ToStep, checkpoint.ManifestSha256);
                     break;
                 }
                 catch (Exception e) when (e is UserErrorException or IOException or UnauthorizedAccessException)
@@ -45,8 +47,16 @@ public static class ArtifactCheck
             damages.Add(new StageDamaged(stage));
         return damages;
 
+        bool LabelsIntact(string file, string sha256)
+        {
+            var path = folder.Absolute(file);
+            var index = LabelIndexFile.Read(path, sha256);
+            return Enumerable.Range(0, index.Layout.Count).All(shard => Sha256(LabelIndexFile.ShardPath(path, shard)) == index.Sha256(shard));
+        }
+
         bool NeededAgain(string extraction) =>
-            plan.Stages.OfType<ClusterFeatures>().Any(c => c.Features == extraction && !state.Completed.ContainsKey(c.Name));
+            plan.Stages.OfType<ClusterFeatures>().Any(c =>
+                c.Features == extraction && (!state.Completed.ContainsKey(c.Name) || damages.Contains(new StageDamaged(c.Name))));
     }
 
     /// <summary>Lower-case hex SHA-256 of a file, or null when it is missing or unreadable.</summary>

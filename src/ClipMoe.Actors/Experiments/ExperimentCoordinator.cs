@@ -162,7 +162,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void CheckArtifacts()
     {
         var (state, plan, settings) = (_state, _plan, _settings);
-        Task.Run(() => new ArtifactsChecked(ArtifactCheck.Damages(state, plan, settings.Folder, settings.Experiment), null))
+        Task.Run(() => new ArtifactsChecked(ArtifactCheck.Damages(state, plan, settings.Folder, settings.Experiment.Checkpoints.Keep), null))
             .PipeTo(Self, failure: e => new ArtifactsChecked([], e));
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -48,6 +49,9 @@ public sealed record ExperimentState
 
     /// <summary>The first stage of the plan that is not completed; null when the run is finished.</summary>
     public StageSpec? Next(StagePlan plan) => plan.Stages.FirstOrDefault(s => !Completed.ContainsKey(s.Name));
+
+    /// <summary>What a completed stage left behind.</summary>
+    public WrittenFile FileOf(string stage) => new(Completed[stage].File!, Completed[stage].Sha256!);
 
     /// <summary>Where a training stage goes on: the number of its steps that are committed and on disk.</summary>
     public int CommittedSteps(string stage) => Ledger.LastOrDefault(c => c.Stage == stage)?.ToStep ?? 0;

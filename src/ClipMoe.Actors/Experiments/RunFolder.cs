@@ -19,7 +19,7 @@ public sealed record RunFolder(string Root)
     public static string StageFolder(string stage) => Path.Combine("stages", stage);
     public static string ModelFile(string stage) => Path.Combine("stages", stage, "model.safetensors");
     public static string ShardFile(string stage, int shard) => Path.Combine("stages", stage, $"features-{shard:D6}.safetensors");
-    public static string ClustersFile(string stage, int shard) => Path.Combine("stages", stage, $"clusters-{shard:D6}.safetensors");
+    /// <summary>The index of a stage's pseudo labels; their shards lie beside it.</summary>
     public static string LabelsFile(string stage) => Path.Combine("stages", stage, "labels.safetensors");
     public static string FiguresFile(string stage, string model) => Path.Combine("stages", stage, $"figures-{model}.json");
     public static string EvaluationFile(string stage) => Path.Combine("stages", stage, "evaluation.json");

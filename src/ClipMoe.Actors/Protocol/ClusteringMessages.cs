@@ -1,34 +1,39 @@
 using ClipMoe.Model.Clustering;
+using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Protocol;
 
 public enum Modality { Image, Text }
 
 /// <summary>A file of features, and the run of training samples that it holds.</summary>
-public sealed record FeatureShard(int Index, int FirstSample, string File);
+public sealed record FeatureShard(int Index, int FirstSample, WrittenFile File);
 
-/// <summary>Session → worker: these shards are yours for the stage; read them once.</summary>
-public sealed record AssignShards(string Stage, IReadOnlyList<FeatureShard> Shards);
+/// <summary>Session → worker: these shards are yours; read them once.</summary>
+/// <param name="Round">Counts how often shards were dealt; what belongs to an earlier dealing is dropped.</param>
+public sealed record AssignShards(string Stage, int Round, IReadOnlyList<FeatureShard> Shards);
 
-public sealed record ShardsAssigned(string Stage, int Worker);
+public sealed record ShardsAssigned(string Stage, int Round, int Worker);
 
 /// <summary>Session → one worker: the best of several k-means++ starts on a sample of all shards.</summary>
-public sealed record SeedCentroids(string Stage, Modality Modality, IReadOnlyList<FeatureShard> AllShards);
+public sealed record SeedCentroids(string Stage, int Round, Modality Modality, IReadOnlyList<FeatureShard> AllShards);
 
-public sealed record CentroidsSeeded(string Stage, Modality Modality, Centroids Centroids);
+public sealed record CentroidsSeeded(string Stage, int Round, Modality Modality, Centroids Centroids);
 
 /// <summary>Session → every worker: one pass over your shards.</summary>
-public sealed record AccumulateClusters(string Stage, Modality Modality, int Iteration, Centroids Centroids);
+public sealed record AccumulateClusters(string Stage, int Round, Modality Modality, int Iteration, Centroids Centroids);
 
 /// <summary>Worker → session: what the pass found, as maximal complete subtrees.</summary>
-public sealed record ClustersAccumulated(string Stage, Modality Modality, int Iteration, int Worker, IReadOnlyList<KMeansPartial> Partials);
+public sealed record ClustersAccumulated(
+    string Stage, int Round, Modality Modality, int Iteration, int Worker, IReadOnlyList<KMeansPartial> Partials);
 
 /// <summary>Session → every worker: features of a few samples, for clusters that became empty. Each answers with those that it holds.</summary>
-public sealed record FetchRows(string Stage, Modality Modality, IReadOnlyList<int> Rows);
+public sealed record FetchRows(string Stage, int Round, Modality Modality, IReadOnlyList<int> Rows);
 
-public sealed record RowsFetched(string Stage, int Worker, IReadOnlyDictionary<int, float[]> Features);
+public sealed record RowsFetched(string Stage, int Round, int Worker, IReadOnlyDictionary<int, float[]> Features);
 
-/// <summary>Session → every worker: write the clusters of your shards' samples.</summary>
-public sealed record LabelShards(string Stage, Centroids Image, Centroids Text);
+/// <summary>Session → worker: write the accumulated labels of one of your shards' samples.</summary>
+/// <param name="PreviousLabels">Index of the labels of the stage before; null in the first.</param>
+public sealed record LabelShard(string Stage, int Round, int Shard, WrittenFile? PreviousLabels, Centroids Image, Centroids Text);
 
-public sealed record ShardsLabelled(string Stage, int Worker, IReadOnlyList<string> Files);
+/// <summary>Worker → session: they are on disk. Counts and a hash are all that the session gets to know of them.</summary>
+public sealed record ShardLabelled(string Stage, int Round, int Worker, LabelledShard Shard);

@@ -16,7 +16,7 @@ public readonly record struct LeafRange(int First, int End);
 /// <summary>Session → worker: build the replica that the stage starts or goes on from. A worker that has it already keeps its state.</summary>
 /// <param name="Attempt">Counts how often the stage was begun anew; a replica of another attempt is of no use.</param>
 /// <param name="Model">Model file that the stage starts from; null: seeded initialisation.</param>
-/// <param name="Labels">Label file, for cluster-pure batches.</param>
+/// <param name="Labels">Index of the pseudo labels, for cluster-pure batches.</param>
 /// <param name="Checkpoint">Manifest hash of the checkpoint after <paramref name="Step"/> steps; null at step 0.</param>
 public sealed record JoinStage(TrainModel Spec, int Attempt, int Step, WrittenFile? Model, WrittenFile? Labels, string? Checkpoint);
 

@@ -85,7 +85,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<SeedCentroids>(m => OnDevice(m.Stage, Sender, () => ClusterWork.Seed(Workspace, m)));
         Receive<AccumulateClusters>(m => OnDevice(m.Stage, Sender, () => Clusters.Accumulate(m, _number)));
         Receive<FetchRows>(m => OnDevice(m.Stage, Sender, () => Clusters.Fetch(m, _number)));
-        Receive<LabelShards>(m => OnDevice(m.Stage, Sender, () => Clusters.Label(m, _number)));
+        Receive<LabelShard>(m => OnDevice(m.Stage, Sender, () => Clusters.Label(m, _number)));
         Receive<EvaluateModel>(m => OnDevice(m.Stage, Sender, () => EvaluationWork.Evaluate(Workspace, m, _number)));
     }
 

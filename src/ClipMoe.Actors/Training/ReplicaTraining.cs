@@ -154,6 +154,7 @@ internal sealed class ReplicaTraining : IDisposable
     {
         _states.Withdraw(Stage, _worker);
         _replica.Dispose();
+        _order.Dispose();
     }
 
     private Locking LockingOf(TrainModel spec) => spec.Trains switch

@@ -1,3 +1,4 @@
+using System.IO.MemoryMappedFiles;
 using Microsoft.Win32.SafeHandles;
 
 namespace ClipMoe.Model.Checkpoints;
@@ -23,6 +24,12 @@ public sealed class SafetensorsFile : ITensorFile
     public string Path { get; }
     public IReadOnlyList<TensorInfo> Tensors { get; }
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
+
+    /// <summary>Opens a file only if it is the one with this SHA-256.</summary>
+    /// <exception cref="UserErrorException">It is missing, or another.</exception>
+    public static SafetensorsFile Open(string path, string sha256) => TensorFile.Sha256(path) == sha256
+        ? Open(path)
+        : throw new UserErrorException($"{path} is damaged: its SHA-256 is not the one that was recorded when it was written.");
 
     public static SafetensorsFile Open(string path)
     {
@@ -62,6 +69,16 @@ public sealed class SafetensorsFile : ITensorFile
     }
 
     public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFile.ReadFloats(this, name, destination, offset);
+
+    /// <summary>A tensor's bytes as the system maps them: read when first touched, in memory as long as there is room. Outlives this object.</summary>
+    /// <exception cref="IOException">The system maps no more files for this process.</exception>
+    internal MemoryMappedViewAccessor Map(string name)
+    {
+        var info = this.Get(name);
+        using var file = MemoryMappedFile.CreateFromFile(
+            _handle, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        return file.CreateViewAccessor(_dataStart + _header.Tensors[_index[info.Name]].Begin, info.ByteLength, MemoryMappedFileAccess.Read);
+    }
 
     public void Dispose() => _handle.Dispose();
 }

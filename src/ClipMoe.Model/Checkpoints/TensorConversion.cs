@@ -71,6 +71,9 @@ public static class TensorConversion
             case TensorType.I8:
                 TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, sbyte>(source), destination);
                 break;
+            case TensorType.U16:
+                TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, ushort>(source), destination);
+                break;
             case TensorType.U8 or TensorType.Bool:
                 TensorPrimitives.ConvertTruncating(source, destination);
                 break;

@@ -1,7 +1,7 @@
 namespace ClipMoe.Model.Checkpoints;
 
 /// <summary>Element types of the tensors in checkpoints, named as in safetensors headers.</summary>
-public enum TensorType { F32, F16, BF16, F64, I64, I32, I16, I8, U8, Bool }
+public enum TensorType { F32, F16, BF16, F64, I64, I32, I16, I8, U16, U8, Bool }
 
 public static class TensorTypes
 {
@@ -10,7 +10,7 @@ public static class TensorTypes
     {
         TensorType.F64 or TensorType.I64 => 8,
         TensorType.F32 or TensorType.I32 => 4,
-        TensorType.F16 or TensorType.BF16 or TensorType.I16 => 2,
+        TensorType.F16 or TensorType.BF16 or TensorType.I16 or TensorType.U16 => 2,
         _ => 1,
     };
 

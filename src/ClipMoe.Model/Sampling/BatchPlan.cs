@@ -43,13 +43,14 @@ internal readonly record struct PlannedBatch(BatchSegment First, BatchSegment Se
 /// <summary>How the samples of an epoch fall into batches: a function of the clusters' sizes alone, so the same in every epoch.</summary>
 internal sealed class BatchPlan
 {
+    private readonly int _batchSize;
     private readonly List<BatchGroup> _groups = [];
-    private readonly List<PlannedBatch> _batches = [];
-
-    public IReadOnlyList<BatchGroup> Groups => _groups;
-
-    /// <summary>In round-robin order.</summary>
-    public IReadOnlyList<PlannedBatch> Batches => _batches;
+    // 8 bytes a batch: a billion samples make a million of them.
+    private readonly (int Group, int Start)[] _whole;
+    // What is left at the end comes after the whole batches, with the samples that one of those gives up to even the two out.
+    private readonly BatchSegment _rest;
+    private readonly int _giving = -1;
+    private readonly int _kept;
 
     /// <summary>
     /// Whole batches of each cluster first. Leftovers then move up the hierarchy of labels one digit at a time, and become batches wherever
@@ -58,20 +59,51 @@ internal sealed class BatchPlan
     /// </summary>
     public BatchPlan(IReadOnlyList<long> labels, IReadOnlyList<int> sizes, int radix, int digits, int batchSize, Leftovers leftovers)
     {
+        _batchSize = batchSize;
         var pending = new List<(long Prefix, int Group)>();
         for (var cluster = 0; cluster < sizes.Count; cluster++)
-            AddGroup(labels[cluster], cluster, sizes[cluster], [], batchSize, pending);
+            AddGroup(labels[cluster], cluster, sizes[cluster], [], pending);
         if (leftovers == Leftovers.Merge)
         {
             for (var level = 0; level < digits && pending.Count > 0; level++)
-                pending = MergeSiblings(pending, radix, batchSize);
+                pending = MergeSiblings(pending, radix);
         }
 
-        PlaceRoundRobin(batchSize);
-        if (leftovers == Leftovers.Merge && pending.Count > 0) PlaceRest(pending.Select(p => p.Group).ToList());
+        _whole = RoundRobin();
+        if (leftovers == Leftovers.Drop || pending.Count == 0) return;
+
+        var remaining = pending.Select(p => p.Group).ToList();
+        _rest = new BatchSegment(_groups.Count, 0, remaining.Sum(g => _groups[g].Leftover));
+        _groups.Add(new BatchGroup(Cluster: -1, _rest.Length, Used: 0, remaining));
+        var lastGroup = _groups.FindLastIndex(g => g.Used > 0);
+        _giving = Array.FindLastIndex(_whole, b => b.Group == lastGroup);
+        _kept = (batchSize + _rest.Length + 1) / 2;
     }
 
-    private List<(long Prefix, int Group)> MergeSiblings(List<(long Prefix, int Group)> pending, int radix, int batchSize)
+    public IReadOnlyList<BatchGroup> Groups => _groups;
+
+    /// <summary>Number of batches.</summary>
+    public int Count => _whole.Length + (_rest.Length > 0 ? 1 : 0);
+
+    /// <summary>Samples in all batches.</summary>
+    public int Samples => _groups.Sum(g => g.Used) + _rest.Length;
+
+    /// <summary>A batch by its place in round-robin order.</summary>
+    public PlannedBatch this[int batch]
+    {
+        get
+        {
+            if (batch < _whole.Length)
+                return new PlannedBatch(Segment(batch) with { Length = batch == _giving ? _kept : _batchSize });
+            if (_giving < 0) return new PlannedBatch(_rest);
+            var given = Segment(_giving);
+            return new PlannedBatch(given with { Start = given.Start + _kept, Length = _batchSize - _kept }, _rest);
+        }
+    }
+
+    private BatchSegment Segment(int batch) => new(_whole[batch].Group, _whole[batch].Start, _batchSize);
+
+    private List<(long Prefix, int Group)> MergeSiblings(List<(long Prefix, int Group)> pending, int radix)
     {
         var merged = new List<(long Prefix, int Group)>();
         // Groups are pending in ascending order of their prefixes, so GroupBy keeps that order.
@@ -79,45 +111,28 @@ internal sealed class BatchPlan
         {
             var children = siblings.ToList();
             var size = children.Sum(c => _groups[c].Leftover);
-            if (size >= batchSize) AddGroup(siblings.Key, cluster: -1, size, children, batchSize, merged);
+            if (size >= _batchSize) AddGroup(siblings.Key, cluster: -1, size, children, merged);
             else merged.AddRange(children.Select(c => (siblings.Key, c)));
         }
         return merged;
     }
 
-    private void AddGroup(long prefix, int cluster, int size, IReadOnlyList<int> children, int batchSize, List<(long Prefix, int Group)> pending)
+    private void AddGroup(long prefix, int cluster, int size, IReadOnlyList<int> children, List<(long Prefix, int Group)> pending)
     {
-        _groups.Add(new BatchGroup(cluster, size, size / batchSize * batchSize, children));
+        _groups.Add(new BatchGroup(cluster, size, size / _batchSize * _batchSize, children));
         if (_groups[^1].Leftover > 0) pending.Add((prefix, _groups.Count - 1));
     }
 
-    private void PlaceRoundRobin(int batchSize)
+    private (int Group, int Start)[] RoundRobin()
     {
+        var batches = new (int Group, int Start)[_groups.Sum(g => g.Used / _batchSize)];
         var unfinished = Enumerable.Range(0, _groups.Count).ToList();
-        for (var start = 0L; ; start += batchSize)
+        for (var (placed, start) = (0, 0L); placed < batches.Length; start += _batchSize)
         {
             unfinished.RemoveAll(g => _groups[g].Used <= start);
-            if (unfinished.Count == 0) return;
-            foreach (var group in unfinished) _batches.Add(new PlannedBatch(new BatchSegment(group, (int)start, batchSize)));
-        }
-    }
-
-    private void PlaceRest(List<int> remaining)
-    {
-        var size = remaining.Sum(g => _groups[g].Leftover);
-        _groups.Add(new BatchGroup(Cluster: -1, size, Used: 0, remaining));
-        var rest = new BatchSegment(_groups.Count - 1, 0, size);
-        if (_batches.Count == 0)
-        {
-            _batches.Add(new PlannedBatch(rest));
-            return;
+            foreach (var group in unfinished) batches[placed++] = (group, (int)start);
         }
 
-        var lastGroup = _groups.FindLastIndex(g => g.Used > 0);
-        var index = _batches.FindLastIndex(b => b.First.Group == lastGroup);
-        var whole = _batches[index].First;
-        var kept = (whole.Length + size + 1) / 2;
-        _batches[index] = new PlannedBatch(whole with { Length = kept });
-        _batches.Add(new PlannedBatch(new BatchSegment(lastGroup, whole.Start + kept, whole.Length - kept), rest));
+        return batches;
     }
 }

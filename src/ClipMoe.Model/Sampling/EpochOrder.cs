@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace ClipMoe.Model.Sampling;
 
 /// <summary>
@@ -8,16 +10,14 @@ namespace ClipMoe.Model.Sampling;
 /// Unless leftovers are dropped, every sample is in exactly one batch of each epoch. Batches hold <see cref="BatchSize"/> samples, except
 /// that where the samples do not fill whole batches, two batches of the epoch share what remains and are smaller, by at most half.
 /// </remarks>
-public sealed class EpochOrder
+public sealed class EpochOrder : IDisposable
 {
     private readonly RandomKey _stage;
     private readonly BatchPlan _plan;
     private readonly BatchSchedule _schedule;
-    private readonly PseudoLabels? _labels;
-    private readonly int[] _samplesByCluster;
-    private readonly int[] _clusterStarts;
+    private readonly IClusterMembers? _labels;
 
-    private EpochOrder(ulong seed, int stage, int samples, int batchSize, PseudoLabels? labels, Leftovers leftovers, BatchSchedule schedule)
+    private EpochOrder(ulong seed, int stage, int samples, int batchSize, IClusterMembers? labels, Leftovers leftovers, BatchSchedule schedule)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
         if (samples <= 0) throw new UserErrorException("There are no samples to train on.");
@@ -29,8 +29,6 @@ public sealed class EpochOrder
         _plan = labels is null
             ? new BatchPlan([0], [samples], radix: 1, digits: 0, batchSize, leftovers)
             : new BatchPlan(labels.Labels, labels.Sizes, labels.Clusters, 2 * labels.Stages, batchSize, leftovers);
-        (_samplesByCluster, _clusterStarts) = labels is null ? ([], []) : SortByCluster(labels);
-        SamplesPerEpoch = _plan.Batches.Sum(b => b.Size);
         if (BatchesPerEpoch == 0)
             throw new UserErrorException(
                 $"No cluster holds a whole batch of {batchSize} samples (the largest has {labels!.Sizes.Max()}): " +
@@ -43,19 +41,20 @@ public sealed class EpochOrder
     /// <summary>The global batch size over all workers; no batch is larger.</summary>
     public int BatchSize { get; }
 
-    public int BatchesPerEpoch => _plan.Batches.Count;
+    public int BatchesPerEpoch => _plan.Count;
 
     /// <summary>Equal to <see cref="Samples"/> unless leftovers are dropped.</summary>
-    public int SamplesPerEpoch { get; }
+    public int SamplesPerEpoch => _plan.Samples;
 
     /// <summary>All samples in random order, whatever their cluster.</summary>
     public static EpochOrder Shuffled(ulong seed, int stage, int samples, int batchSize) =>
         new(seed, stage, samples, batchSize, labels: null, Leftovers.Merge, BatchSchedule.RoundRobin);
 
     /// <summary>Each batch from one cluster, except those that <see cref="Leftovers.Merge"/> makes.</summary>
+    /// <param name="labels">Disposed of with the order, where they need that.</param>
     /// <exception cref="UserErrorException">Leftovers are dropped and no cluster holds a whole batch.</exception>
     public static EpochOrder ClusterPure(
-        ulong seed, int stage, PseudoLabels labels, int batchSize,
+        ulong seed, int stage, IClusterMembers labels, int batchSize,
         Leftovers leftovers = Leftovers.Merge, BatchSchedule schedule = BatchSchedule.RoundRobin) =>
         new(seed, stage, labels.Count, batchSize, labels, leftovers, schedule);
 
@@ -86,45 +85,37 @@ public sealed class EpochOrder
         return _labels is not null && cluster >= 0 && planned.Second.Length == 0 ? _labels.Labels[cluster] : null;
     }
 
+    public void Dispose() => (_labels as IDisposable)?.Dispose();
+
     private PlannedBatch Planned(int epoch, int batch)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(epoch);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)batch, (uint)BatchesPerEpoch, nameof(batch));
         // Groups derive their keys from their index, which is never negative.
         if (_schedule == BatchSchedule.Shuffled) batch = new KeyedPermutation(_stage.Derive(epoch).Derive(-1), BatchesPerEpoch)[batch];
-        return _plan.Batches[batch];
+        return _plan[batch];
     }
 
     private void Resolve(RandomKey epoch, BatchSegment segment, Span<int> samples)
     {
-        for (var i = 0; i < samples.Length; i++) samples[i] = Resolve(epoch, segment.Group, segment.Start + i);
+        if (samples.IsEmpty) return;
+        Shuffle(epoch, segment.Group).Read(segment.Start, samples);
+        for (var i = 0; i < samples.Length; i++) samples[i] = Sample(epoch, _plan.Groups[segment.Group], samples[i]);
     }
 
-    private int Resolve(RandomKey epoch, int group, int position)
+    private KeyedPermutation Shuffle(RandomKey epoch, int group) => new(epoch.Derive(group), _plan.Groups[group].Size);
+
+    /// <summary>What an element of a group's shuffle stands for: a sample of its cluster, or of a child's leftovers in their turn.</summary>
+    private int Sample(RandomKey epoch, BatchGroup group, int element)
     {
-        while (true)
+        if (group.Children.Count == 0) return _labels is null ? element : _labels.Sample(group.Cluster, element);
+        foreach (var child in group.Children)
         {
-            var entry = _plan.Groups[group];
-            var shuffled = new KeyedPermutation(epoch.Derive(group), entry.Size)[position];
-            if (entry.Children.Count == 0) return _labels is null ? shuffled : _samplesByCluster[_clusterStarts[entry.Cluster] + shuffled];
-
-            foreach (var child in entry.Children)
-            {
-                group = child;
-                if (shuffled < _plan.Groups[child].Leftover) break;
-                shuffled -= _plan.Groups[child].Leftover;
-            }
-            position = _plan.Groups[group].Used + shuffled;
+            var entry = _plan.Groups[child];
+            if (element < entry.Leftover) return Sample(epoch, entry, Shuffle(epoch, child)[entry.Used + element]);
+            element -= entry.Leftover;
         }
-    }
 
-    private static (int[] Samples, int[] Starts) SortByCluster(PseudoLabels labels)
-    {
-        var starts = new int[labels.Sizes.Count];
-        for (var c = 1; c < starts.Length; c++) starts[c] = starts[c - 1] + labels.Sizes[c - 1];
-        var next = starts.ToArray();
-        var samples = new int[labels.Count];
-        for (var i = 0; i < samples.Length; i++) samples[next[labels.Ids[i]]++] = i;
-        return (samples, starts);
+        throw new UnreachableException();
     }
 }

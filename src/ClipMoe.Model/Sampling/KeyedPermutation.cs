@@ -28,17 +28,30 @@ public readonly struct KeyedPermutation
     {
         get
         {
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, (uint)Count, nameof(position));
-            var x = position;
-            for (var round = 0; round < _rounds; round++)
-            {
-                var partner = _key.Below(round, Count) - x;
-                if (partner < 0) partner += Count;
-                if ((Coins(round).Bits(Math.Max(x, partner)) & 1) != 0) x = partner;
-            }
-            return x;
+            var element = 0;
+            Read(position, new Span<int>(ref element));
+            return element;
         }
     }
 
-    private RandomKey Coins(int round) => _key.Derive(round);
+    /// <summary>The elements at a run of positions. Going through it round by round is several times as fast as one element at a time.</summary>
+    public void Read(int position, Span<int> elements)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)position, (uint)Count, nameof(position));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(elements.Length, Count - position, nameof(position));
+        for (var i = 0; i < elements.Length; i++) elements[i] = position + i;
+        for (var round = 0; round < _rounds && !elements.IsEmpty; round++)
+        {
+            var (sum, coins) = (_key.Below(round, Count), _key.Derive(round));
+            for (var i = 0; i < elements.Length; i++)
+            {
+                // Without branches, of which a coin's would be mispredicted half of the time.
+                var x = elements[i];
+                var partner = sum - x;
+                partner += Count & (partner >> 31);
+                var coin = (int)(coins.Bits(Math.Max(x, partner)) & 1);
+                elements[i] = x ^ ((x ^ partner) & -coin);
+            }
+        }
+    }
 }

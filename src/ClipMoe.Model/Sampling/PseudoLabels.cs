@@ -5,12 +5,14 @@ namespace ClipMoe.Model.Sampling;
 /// the text cluster and then the image cluster: label = previous × k² + text × k + image (reference: train/cluster.ipynb), so that
 /// dividing a label by k forgets the latest digit.
 /// </summary>
-/// <remarks>Kept as dense ids into the sorted distinct labels: 4 bytes a sample.</remarks>
-public sealed class PseudoLabels
+/// <remarks>In memory, 8 bytes a sample: for the samples of one shard, or a small data set. <see cref="ShardedLabels"/> are for large ones.</remarks>
+public sealed class PseudoLabels : IClusterMembers
 {
     private readonly int[] _ids;
     private readonly long[] _labels;
     private readonly int[] _sizes;
+    private readonly int[] _starts;
+    private readonly int[] _sorted;
 
     private PseudoLabels(int[] ids, long[] labels, int clusters, int stages)
     {
@@ -18,27 +20,33 @@ public sealed class PseudoLabels
         _labels = labels;
         _sizes = new int[labels.Length];
         foreach (var id in ids) _sizes[id]++;
+        _starts = new int[labels.Length];
+        for (var c = 1; c < _starts.Length; c++) _starts[c] = _starts[c - 1] + _sizes[c - 1];
+        var next = _starts.ToArray();
+        _sorted = new int[ids.Length];
+        for (var i = 0; i < ids.Length; i++) _sorted[next[ids[i]]++] = i;
         Clusters = clusters;
         Stages = stages;
     }
 
-    /// <summary>k, the number of clusters per modality; a stage has k² joint clusters.</summary>
     public int Clusters { get; }
 
-    /// <summary>Stages accumulated so far.</summary>
     public int Stages { get; }
 
-    /// <summary>Number of samples.</summary>
     public int Count => _ids.Length;
 
-    /// <summary>[samples] index of each sample's label in <see cref="Labels"/>.</summary>
-    public ReadOnlySpan<int> Ids => _ids;
-
-    /// <summary>The distinct accumulated labels that occur, ascending.</summary>
     public IReadOnlyList<long> Labels => _labels;
 
-    /// <summary>Number of samples with each of <see cref="Labels"/>; never 0.</summary>
     public IReadOnlyList<int> Sizes => _sizes;
+
+    /// <summary>[samples] all samples by label, those of one label in ascending order.</summary>
+    public ReadOnlySpan<int> Sorted => _sorted;
+
+    public int Sample(int cluster, int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)_sizes[cluster], nameof(index));
+        return _sorted[_starts[cluster] + index];
+    }
 
     /// <summary>The accumulated label of one sample.</summary>
     public long this[int sample] => _labels[_ids[sample]];

@@ -12,6 +12,7 @@ internal static class BenchCommand
         AllReduceBench.BuildWorker(),
         ImagesBench.Build(),
         KMeansBench.Build(),
+        LabelsBench.Build(),
         TokenizerBench.Build(),
         TrainBench.Build(),
     };

@@ -36,4 +36,22 @@ public sealed class LocalClusterTests : IDisposable
                 many.Completed.OrderBy(c => c.Key).Select(c => (c.Key, c.Value.Sha256)));
         }
     }
+
+    [Fact]
+    public async Task Workers_that_each_label_their_own_shards_accumulate_the_same_labels_as_one()
+    {
+        var small = TestExperiments.Small;
+        var experiment = small with
+        {
+            Data = small.Data with { BenchmarkTrain = 1100 },
+            Base = small.Base with { Steps = 2 },
+            Evaluation = new EvaluationSettings(),
+        };
+        var one = Finished(await Run("one", 1, experiment));
+        var two = Finished(await Run("two", 2, experiment));
+        foreach (var stage in (string[])["cluster-1", "cluster-2", "mcl-2"])
+            Assert.Equal(one.Completed[stage].Sha256, two.Completed[stage].Sha256);
+        Assert.Equal(1100, one.Completed["cluster-2"].ClusterSizes!.Sum());
+        Assert.True(File.Exists(Path.Combine(_folder, "two", "stages", "cluster-2", "labels-000001.safetensors")));
+    }
 }

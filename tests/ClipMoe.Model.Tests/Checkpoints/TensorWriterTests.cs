@@ -56,6 +56,25 @@ public sealed class TensorWriterTests : IDisposable
     }
 
     [Fact]
+    public void Unsigned_16_bit_integers_are_for_safetensors_alone()
+    {
+        var tensors = new TensorInfo[] { new("a", TensorType.U16, [2]) };
+        using (var writer = TensorWriter.Create(_folder.File("a.safetensors"), tensors))
+        {
+            writer.Write("a", [0, 0, 255, 255]);
+            writer.Commit();
+        }
+        using var file = TensorFile.Open(_folder.File("a.safetensors"));
+        Assert.Equal([0, 65535], file.ReadIntegers("a"));
+        Assert.Contains("U16", Assert.Throws<UserErrorException>(() =>
+        {
+            using var archive = TensorWriter.Create(_folder.File("a.pt"), tensors);
+            archive.Write("a", [0, 0, 255, 255]);
+            archive.Commit();
+        }).Message);
+    }
+
+    [Fact]
     public void Storages_begin_at_multiples_of_64_bytes_in_archives_and_of_their_element_in_safetensors()
     {
         WriteAll(_folder.File("a.pt"), null);

@@ -1,3 +1,5 @@
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Model.Tests.Sampling;
@@ -99,6 +101,21 @@ public sealed class EpochOrderTests
         Assert.NotEqual(Epoch(order, 3), Epoch(order, 4));
         Assert.NotEqual(Epoch(order, 3), Epoch(EpochOrder.Shuffled(Seed, stage: 2, samples: 500, batchSize: 50), 3));
         Assert.NotEqual(Epoch(order, 3), Epoch(EpochOrder.Shuffled(Seed + 1, stage: 1, samples: 500, batchSize: 50), 3));
+    }
+
+    [Theory]
+    [InlineData(Leftovers.Merge, BatchSchedule.RoundRobin, 16468322729508828572UL)]
+    [InlineData(Leftovers.Drop, BatchSchedule.RoundRobin, 8698736165391388892UL)]
+    [InlineData(Leftovers.Merge, BatchSchedule.Shuffled, 16740969388307779616UL)]
+    [InlineData(Leftovers.Drop, BatchSchedule.Shuffled, 4631329644578124698UL)]
+    public void The_order_of_a_seeded_stage_never_changes(Leftovers leftovers, BatchSchedule schedule, ulong expected)
+    {
+        // A change of these numbers silently changes every experiment's result.
+        var labels = RandomLabels(RandomKey.Of(Seed), samples: 5000, clusters: 3, stages: 3);
+        var order = EpochOrder.ClusterPure(Seed, stage: 2, labels, batchSize: 16, leftovers, schedule);
+        var hash = new XxHash3();
+        for (var step = 0; step < 2 * order.BatchesPerEpoch; step++) hash.Append(MemoryMarshal.AsBytes(order.Batch(step).AsSpan()));
+        Assert.Equal(expected, hash.GetCurrentHashAsUInt64());
     }
 
     [Fact]

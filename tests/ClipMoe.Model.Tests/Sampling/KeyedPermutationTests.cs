@@ -72,6 +72,18 @@ public sealed class KeyedPermutationTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new KeyedPermutation(RandomKey.Of(1), 0)[0]);
     }
 
+    [Fact]
+    public void A_run_of_positions_reads_as_its_elements_do()
+    {
+        var permutation = new KeyedPermutation(RandomKey.Of(9), 1000);
+        var run = new int[300];
+        permutation.Read(position: 700, run);
+        Assert.Equal(Elements(permutation).Skip(700), run);
+        permutation.Read(position: 1000, []);
+        Assert.Throws<ArgumentOutOfRangeException>(() => permutation.Read(position: 701, run));
+        Assert.Throws<ArgumentOutOfRangeException>(() => permutation.Read(position: -1, run));
+    }
+
     private static IEnumerable<int> Elements(KeyedPermutation permutation)
     {
         for (var i = 0; i < permutation.Count; i++) yield return permutation[i];

@@ -12,8 +12,10 @@ public sealed class PseudoLabelsTests
         var labels = PseudoLabels.None(3, clusters: 3).Accumulate(joint).Accumulate([8, 8, 0]);
         Assert.Equal([7 * 9 + 8, 0 * 9 + 8, 5 * 9 + 0], Enumerable.Range(0, 3).Select(i => labels[i]));
         Assert.Equal([8, 45, 71], labels.Labels);
-        Assert.Equal([2, 0, 1], labels.Ids.ToArray());
         Assert.Equal([1, 1, 1], labels.Sizes);
+        Assert.Equal([1, 2, 0], labels.Sorted.ToArray());
+        Assert.Equal(2, labels.Sample(cluster: 1, index: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => labels.Sample(cluster: 1, index: 1));
     }
 
     [Fact]

@@ -20,6 +20,20 @@ public sealed class DamageTests(UndisturbedRun undisturbed) : IClassFixture<Undi
     }
 
     [Fact]
+    public async Task A_flipped_byte_in_a_label_shard_is_named_and_its_stage_made_again()
+    {
+        using var folder = new TemporaryFolder();
+        await KilledAfter(folder.Path, checkpointStep: 10, stage: "mcl-1");
+        FlipByte(Path.Combine(folder.Path, "stages", "cluster-1", "labels-000000.safetensors"));
+
+        var (exitCode, output, errors) = await ClipMoeProcess.Run(TinyRun.Arguments(folder.Path));
+        Assert.True(exitCode == 0, errors);
+        Assert.Contains(output, line => line.Contains("run_warning") && line.Contains("stage cluster-1 is missing or damaged"));
+        Assert.Contains(output, line => line.Contains("run_ended") && line.Contains(undisturbed.WeightsSha256));
+        Ledger.AssertEachSampleOncePerEpoch(folder.Path);
+    }
+
+    [Fact]
     public async Task A_data_set_that_changed_is_refused_and_nothing_is_lost()
     {
         using var folder = new TemporaryFolder();
@@ -46,12 +60,13 @@ public sealed class DamageTests(UndisturbedRun undisturbed) : IClassFixture<Undi
         Assert.Contains("journal.db can't be read", errors);
     }
 
-    private static async Task KilledAfter(string folder, int checkpointStep)
+    private static async Task KilledAfter(string folder, int checkpointStep, string stage = "base")
     {
         using var process = ClipMoeProcess.Start(TinyRun.Arguments(folder));
         await foreach (var e in process.Events())
         {
-            if (e.GetProperty("event").GetString() == "checkpoint_saved" && e.GetProperty("step").GetInt32() == checkpointStep) break;
+            if (e.GetProperty("event").GetString() == "checkpoint_saved"
+                && e.GetProperty("stage").GetString() == stage && e.GetProperty("step").GetInt32() == checkpointStep) break;
         }
         process.Kill();
         await process.ExitCode();

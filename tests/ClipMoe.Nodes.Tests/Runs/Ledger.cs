@@ -20,7 +20,7 @@ internal static class Ledger
             var steps = StepsOf(state, stage.Name);
             Assert.Equal(Enumerable.Range(0, state.TotalSteps[stage.Name]), steps);
 
-            var order = workspace.OrderOf(stage, state);
+            using var order = workspace.OrderOf(stage, state);
             foreach (var epoch in steps.GroupBy(s => s / order.BatchesPerEpoch))
             {
                 var used = epoch.SelectMany(s => order.Batch(s)).ToList();

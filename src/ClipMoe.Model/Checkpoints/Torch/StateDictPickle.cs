@@ -97,6 +97,7 @@ internal static class StateDictPickle
         TensorType.I16 => "ShortStorage",
         TensorType.I8 => "CharStorage",
         TensorType.U8 => "ByteStorage",
-        _ => "BoolStorage",
+        TensorType.Bool => "BoolStorage",
+        _ => throw new UserErrorException($"A PyTorch archive holds no {type} tensors: write a safetensors file."),
     };
 }

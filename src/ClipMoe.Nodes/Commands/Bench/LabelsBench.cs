@@ -1,0 +1,150 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Model.Sampling;
+
+namespace ClipMoe.Nodes.Commands.Bench;
+
+/// <summary><c>clipmoe bench labels</c>: what the pseudo labels of a large data set cost the coordinator and one worker.</summary>
+internal static class LabelsBench
+{
+    private const int FirstBatches = 10;
+
+    public static Command Build()
+    {
+        var samples = Positive("--samples", 1_000_000, "Number of samples.");
+        var clusters = Positive("--clusters", 3, "k per modality.");
+        var stages = Positive("--stages", 3, "Stages of accumulated labels.");
+        var batch = Positive("--batch", 800, "Global batch size.");
+        var seconds = Positive("--seconds", 5, "How long to draw batches.");
+        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var command = new Command(
+            "labels",
+            """
+            Writes simulated label shards with very unequal clusters into a temporary folder, then measures the coordinator, which writes
+            their index, and one worker, which opens it and draws batches.
+            Example: clipmoe bench labels --samples 100000000 --clusters 3 --stages 3 --json
+            """)
+        { samples, clusters, stages, batch, seconds, json };
+        command.SetAction(parsed =>
+        {
+            var folder = Directory.CreateTempSubdirectory("clipmoe-bench-").FullName;
+            try
+            {
+                var figures = Measure(
+                    folder, parsed.GetValue(samples), parsed.GetValue(clusters), parsed.GetValue(stages), parsed.GetValue(batch),
+                    parsed.GetValue(seconds));
+                Console.WriteLine(parsed.GetValue(json)
+                    ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
+                    : Describe(figures));
+            }
+            finally
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    /// <param name="Labels">Distinct accumulated labels.</param>
+    /// <param name="Runs">Pairs of a shard and a label that occurs in it: the rows of the index.</param>
+    /// <param name="ShardMegabytes">All label shards on disk.</param>
+    /// <param name="LabelSeconds">To accumulate and write all shards, on all cores: the work of the workers.</param>
+    /// <param name="Facts">Coordinator: the state that the journal's facts of all feature shards of all stages fold to.</param>
+    /// <param name="Counts">Coordinator: what the workers told of one stage's label shards.</param>
+    /// <param name="Index">Coordinator: making and writing the index from that.</param>
+    /// <param name="Open">Worker: opening the order; its result is the index and the plan of the batches.</param>
+    /// <param name="First">Worker: the first batches, for which most shards are opened and checked.</param>
+    /// <param name="Batches">Worker: more batches.</param>
+    private sealed record Figures(
+        int Samples, int Clusters, int Stages, int Shards, int ShardSize, int Labels, long Runs, double ShardMegabytes, double IndexMegabytes,
+        double LabelSeconds, MemoryUse Facts, MemoryUse Counts, MemoryUse Index, MemoryUse Open, MemoryUse First, MemoryUse Batches,
+        int BatchSize, int BatchesPerEpoch, double FirstBatchesPerSecond, double BatchesPerSecond);
+
+    private static Figures Measure(string folder, int samples, int clusters, int stages, int batchSize, int seconds)
+    {
+        var layout = ShardLayout.For(samples);
+        var path = Path.Combine(folder, "labels.safetensors");
+        var (_, facts) = MemoryUse.Of(() => Facts(layout, stages));
+        var (shards, counts) = MemoryUse.Of(() => WriteShards(path, layout, clusters, stages));
+        var (sha256, index) = MemoryUse.Of(() => LabelIndexFile.Write(path, LabelIndex.Of(layout, clusters, shards)));
+        var (labels, runs) = (shards.SelectMany(s => s.Labels).Distinct().Count(), shards.Sum(s => (long)s.Labels.Count));
+        shards = [];
+
+        var (order, open) = MemoryUse.Of(() => EpochOrder.ClusterPure(seed: 1, stage: 1, ShardedLabels.Open(path, sha256), batchSize));
+        using (order)
+        {
+            var (firstBatches, first) = MemoryUse.Of(() => Draw(order, from: 0, atMost: FirstBatches, seconds));
+            var (moreBatches, more) = MemoryUse.Of(() => Draw(order, from: FirstBatches, atMost: int.MaxValue, seconds));
+            return new Figures(
+                samples, clusters, stages, layout.Count, layout.ShardSize, labels, runs,
+                Directory.GetFiles(folder).Where(f => f != path).Sum(f => new FileInfo(f).Length) / 1e6, new FileInfo(path).Length / 1e6,
+                counts.Seconds, facts, counts, index, open, first, more,
+                batchSize, order.BatchesPerEpoch, firstBatches / first.Seconds, moreBatches / more.Seconds);
+        }
+    }
+
+    private static ExperimentState Facts(ShardLayout layout, int stages)
+    {
+        var state = ExperimentState.Empty;
+        for (var stage = 1; stage <= stages; stage++)
+        {
+            var name = StagePlan.Extract(stage);
+            for (var shard = 0; shard < layout.Count; shard++)
+                state = state.Apply(new ShardExtracted(name, shard, RunFolder.ShardFile(name, shard), new string('0', 64)));
+        }
+        return state;
+    }
+
+    private static LabelledShard[] WriteShards(string index, ShardLayout layout, int clusters, int stages)
+    {
+        var shards = new LabelledShard[layout.Count];
+        Parallel.For(0, layout.Count, shard =>
+        {
+            var (first, end) = layout[shard];
+            var labels = PseudoLabels.None(end - first, clusters);
+            for (var stage = 0; stage < stages; stage++) labels = labels.Accumulate(Joint(RandomKey.Of(1).Derive(stage), first, end, clusters));
+            shards[shard] = LabelShardFile.Write(LabelIndexFile.ShardPath(index, shard), shard, labels);
+        });
+        return shards;
+    }
+
+    /// <summary>Joint clusters from very common to rare.</summary>
+    private static int[] Joint(RandomKey stage, int first, int end, int clusters)
+    {
+        var joint = new int[end - first];
+        for (var i = 0; i < joint.Length; i++)
+        {
+            var u = stage.Unit(first + i);
+            joint[i] = (int)(u * u * u * clusters * clusters);
+        }
+        return joint;
+    }
+
+    private static int Draw(EpochOrder order, int from, int atMost, int seconds)
+    {
+        var drawn = 0;
+        for (var clock = Stopwatch.StartNew(); drawn < atMost && clock.Elapsed.TotalSeconds < seconds; drawn++) order.Batch((long)from + drawn);
+        return drawn;
+    }
+
+    private static string Describe(Figures f) =>
+        $"""
+        {f.Samples:N0} samples, {f.Labels:N0} labels, {f.Shards:N0} shards of {f.ShardSize:N0}: {f.ShardMegabytes:N0} MB of label shards, {f.IndexMegabytes:N1} MB of index
+        workers      {f.Samples / f.LabelSeconds / 1e6:F1} M labels/s accumulated and written on all cores of this machine
+        coordinator  {f.Facts.HeldMegabytes:F1} MB of journal facts; {f.Counts.HeldMegabytes:F1} MB of counts, index in {f.Index.Seconds:F2} s (peak +{f.Index.PeakManagedMegabytes:F0} MB)
+        one worker   opens in {f.Open.Seconds:F3} s and holds {f.Open.HeldMegabytes:F1} MB (peak +{f.Open.PeakManagedMegabytes:F0} MB); {f.FirstBatchesPerSecond:F0} batches/s of {f.BatchSize} at first, then {f.BatchesPerSecond:F0}; resident +{f.First.PeakResidentMegabytes + f.Batches.PeakResidentMegabytes:F0} MB with mapped pages
+        """;
+
+    private static Option<int> Positive(string name, int value, string description)
+    {
+        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1) result.AddError($"{name} must be at least 1.");
+        });
+        return option;
+    }
+}

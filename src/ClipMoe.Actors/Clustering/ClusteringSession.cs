@@ -173,10 +173,10 @@ public sealed class ClusteringSession : StageActor
         _labelled.Add(labelled.Shard);
         LabelNext(labelled.Worker);
         if (_labelled.Count < _shards.Count) return;
-        var (round, labelled) = (_round, _labelled.ToList());
+        var (round, all) = (_round, _labelled.ToList());
         Task.Run(() =>
         {
-            var index = LabelIndex.Of(_layout, _settings.Clusters, labelled);
+            var index = LabelIndex.Of(_layout, _settings.Clusters, all);
             var path = RunFolder.LabelsFile(Stage);
             return new LabelsIndexed(round, new WrittenFile(path, LabelIndexFile.Write(_folder.Absolute(path), index)), index.JointSizes);
         }).PipeTo(Self);

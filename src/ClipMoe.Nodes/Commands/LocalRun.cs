@@ -20,7 +20,7 @@ internal static class LocalRun
     public static async Task<int> Run(Experiment experiment, RunFolder folder, LocalResources where, bool resume, RunView view)
     {
         using var held = RunFolderLock.Take(folder, resume);
-        var workspace = new Workspace(experiment, ExperimentHash.Of(experiment), folder, where.Device);
+        var workspace = new Workspace("experiment", experiment, ExperimentHash.Of(experiment), folder, where.Device);
         if (!File.Exists(folder.Experiment)) AtomicFile.WriteAllText(folder.Experiment, ExperimentYaml.Write(experiment));
         view.Show(new RunStarted(
             experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(),
@@ -39,7 +39,7 @@ internal static class LocalRun
     public static async Task<int> RunStage(Experiment experiment, RunFolder folder, LocalResources where, string stage, RunView view)
     {
         using var held = RunFolderLock.Take(folder, resume: true);
-        var workspace = new Workspace(experiment, ExperimentHash.Of(experiment), folder, where.Device);
+        var workspace = new Workspace("experiment", experiment, ExperimentHash.Of(experiment), folder, where.Device);
         var planned = PlannedStage.Of(StagePlan.For(experiment)[stage]);
         view.Show(new RunStarted(experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(), [planned]));
         switch (await Outcome(workspace, where, view, stage))

@@ -23,7 +23,7 @@ public static class ClusterConfiguration
     /// </summary>
     public static Config Of(ClusterAddress address) => ConfigurationFactory.ParseString($$"""
         akka {
-          loglevel = INFO
+          loglevel = WARNING
           stdout-loglevel = OFF
           log-dead-letters = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off

@@ -34,7 +34,6 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
 
     private static readonly JsonSerializerOptions Json = new()
     {
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new FloatsConverter(), new CentroidsConverter(), new JsonStringEnumConverter() },
         TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
@@ -83,8 +82,15 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
 }
 
 /// <summary>Stands in for Akka's own JSON serializer, which would make whatever type a message from the network names.</summary>
-public sealed class RefusingSerializer(ExtendedActorSystem system) : Serializer(system)
+public sealed class RefusingSerializer : Serializer
 {
+    /// <param name="settings">Akka hands it the settings of the serializer that this one replaces.</param>
+    public RefusingSerializer(ExtendedActorSystem system, Akka.Configuration.Config settings)
+        : base(system)
+    {
+        _ = settings;
+    }
+
     /// <summary>The number of the serializer that this one replaces, so that what strangers send with it ends here.</summary>
     public override int Identifier => 1;
 

@@ -1,6 +1,7 @@
 using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Management;
 using ClipMoe.Model.Files;
+using ClipMoe.Model.Native;
 using ClipMoe.Nodes.Commands;
 using ClipMoe.Nodes.Options;
 
@@ -12,6 +13,8 @@ internal static class ClusterReport
     /// <returns>The files that it consists of, relative to the experiment's folder.</returns>
     public static IReadOnlyList<string> Write(FinishedExperiment run)
     {
+        // The report names libtorch's version; nothing else of it is used on a coordinator.
+        LibTorch.EnsureLoaded();
         var device = new WorkerDevice("cpu", 1);
         using var workspace = new Workspace(run.Id, run.Experiment, run.Hash, run.Folder, device);
         AtomicFile.WriteAllText(run.Folder.Experiment, ExperimentYaml.Write(run.Experiment));

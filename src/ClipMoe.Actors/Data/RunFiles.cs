@@ -1,14 +1,20 @@
 using System.Collections.Concurrent;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Model;
+using ClipMoe.Model.Checkpoints;
 
 namespace ClipMoe.Actors.Data;
 
 /// <summary>The files of a run as a process reaches them: in its output folder, and where that is not shared, from other nodes.</summary>
+/// <param name="keep">Checkpoints of a stage to keep.</param>
 /// <param name="elsewhere">Null where the output folder is the only place.</param>
-public sealed class RunFiles(RunFolder folder, IFileSource? elsewhere)
+public sealed class RunFiles(RunFolder folder, int keep, IFileSource? elsewhere)
 {
     private readonly ConcurrentDictionary<string, string> _checked = new();
+
+    /// <summary>Whether the file is here as it was written, or a node has one of its path.</summary>
+    public bool Has(WrittenFile file) => ArtifactCheck.Sha256(folder.Absolute(file.Path)) == file.Sha256 || elsewhere?.Has(file) == true;
 
     /// <summary>Absolute path of a file, which is fetched first where it is not here, or another one is.</summary>
     /// <exception cref="IOException">No node has it.</exception>
@@ -20,6 +26,34 @@ public sealed class RunFiles(RunFolder folder, IFileSource? elsewhere)
         _checked[file.Path] = file.Sha256;
         return path;
     }
+
+    /// <summary>Checkpoints of a training stage in this node's output folder.</summary>
+    public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), keep);
+
+    /// <summary>A checkpoint of a training stage, whose every byte is checked; fetched first where it is not here.</summary>
+    /// <exception cref="UserErrorException">It is missing or damaged.</exception>
+    /// <exception cref="IOException">It is not here, and no node has it.</exception>
+    public Checkpoint Checkpoint(string stage, int step, string manifestSha256)
+    {
+        if (elsewhere is not null)
+        {
+            var manifest = Local(Manifest(stage, step, manifestSha256));
+            foreach (var part in Model.Checkpoints.Checkpoint.Read(manifest).Parts)
+                Local(new WrittenFile(Path.Combine(RunFolder.StageFolder(stage), part.File), part.Sha256));
+        }
+        return Checkpoints(stage).Open(step, manifestSha256);
+    }
+
+    /// <summary>Checks a checkpoint that is here; of one that is elsewhere, only that a node has it.</summary>
+    /// <inheritdoc cref="Checkpoint"/>
+    public void Check(string stage, int step, string manifestSha256)
+    {
+        var manifest = Manifest(stage, step, manifestSha256);
+        if (File.Exists(folder.Absolute(manifest.Path)) || elsewhere?.Has(manifest) != true) Checkpoints(stage).Open(step, manifestSha256);
+    }
+
+    private static WrittenFile Manifest(string stage, int step, string sha256) =>
+        new(Path.Combine(RunFolder.StageFolder(stage), Model.Checkpoints.Checkpoint.ManifestName(step, sha256)), sha256);
 }
 
 /// <summary>Where files come from that are not in this node's output folder.</summary>
@@ -28,4 +62,7 @@ public interface IFileSource
     /// <summary>Writes the file to <paramref name="path"/>, whole or not at all.</summary>
     /// <exception cref="IOException">No node has it.</exception>
     void Fetch(WrittenFile file, string path);
+
+    /// <summary>Whether a node has a file of this path; that it is the right one is found out when it is fetched.</summary>
+    bool Has(WrittenFile file);
 }

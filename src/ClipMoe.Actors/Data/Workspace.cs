@@ -26,7 +26,7 @@ public sealed class Workspace(
     public string Hash => hash;
     public RunFolder Folder => folder;
     public WorkerDevice Device => device;
-    public RunFiles Files { get; } = new(folder, elsewhere);
+    public RunFiles Files { get; } = new(folder, experiment.Checkpoints.Keep, elsewhere);
     public ModelFiles Models => new(experiment, folder, Files, device);
     public RunData Data => _data ?? throw new InvalidOperationException("the data set is used before the data stage");
     public ShardLayout Shards => ShardLayout.For(Data.Train.Length);
@@ -116,9 +116,6 @@ public sealed class Workspace(
     /// <summary>The pseudo labels of an index; shards that are not here are fetched when they are touched.</summary>
     public ShardedLabels LabelsOf(WrittenFile index) => ShardedLabels.Open(
         Files.Local(index), index.Sha256, (path, sha256) => Files.Local(new WrittenFile(Path.GetRelativePath(folder.Root, path), sha256)));
-
-    /// <summary>Checkpoints of a training stage.</summary>
-    public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), experiment.Checkpoints.Keep);
 
     public void Dispose() => _data?.Dispose();
 

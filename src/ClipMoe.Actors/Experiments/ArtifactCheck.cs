@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
-using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Experiments;
@@ -12,51 +13,56 @@ public static class ArtifactCheck
     /// One event for each file that is missing or changed and still needed: models of completed stages, and of stages under way the newest
     /// intact checkpoint and the shards. An index of labels is intact only with all its shards.
     /// </summary>
-    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, StagePlan plan, RunFolder folder, int keep)
+    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, StagePlan plan, RunFiles files, CancellationToken cancellation = default)
     {
         var damages = new List<ExperimentEvent>();
-        bool Intact(string file, string sha256) => Sha256(folder.Absolute(file)) == sha256;
-
         foreach (var stage in plan.Stages)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (state.Completed.TryGetValue(stage.Name, out var result))
             {
-                if (result is not { File: { } file, Sha256: { } hash }) continue;
-                if (Intact(file, hash) && (stage is not ClusterFeatures || LabelsIntact(file, hash))) continue;
+                if (result is not { File: { } path, Sha256: { } hash }) continue;
+                var file = new WrittenFile(path, hash);
+                if (files.Has(file) && (stage is not ClusterFeatures || LabelsIntact(file))) continue;
                 damages.Add(new StageDamaged(stage.Name));
             }
             foreach (var checkpoint in state.Ledger.Where(c => c.Stage == stage.Name).Reverse())
             {
-                try
-                {
-                    new CheckpointStore(folder.Absolute(RunFolder.StageFolder(stage.Name)), keep).Open(checkpoint.ToStep, checkpoint.ManifestSha256);
-                    break;
-                }
-                catch (Exception e) when (e is UserErrorException or IOException or UnauthorizedAccessException)
-                {
-                    damages.Add(new CheckpointDamaged(stage.Name, checkpoint.ToStep, e.Message));
-                }
+                if (WhyDamaged(checkpoint) is not { } why) break;
+                damages.Add(new CheckpointDamaged(stage.Name, checkpoint.ToStep, why));
             }
         }
 
-        foreach (var shard in state.Shards.Where(s => NeededAgain(s.Stage)))
-            if (!Intact(shard.File, shard.Sha256))
+        var again = plan.Stages.OfType<ClusterFeatures>()
+            .Where(c => !state.Completed.ContainsKey(c.Name) || damages.Contains(new StageDamaged(c.Name))).Select(c => c.Features).ToHashSet();
+        foreach (var shard in state.Shards.Where(s => again.Contains(s.Stage)))
+            if (!files.Has(new WrittenFile(shard.File, shard.Sha256)))
                 damages.Add(new ShardDamaged(shard.Stage, shard.Shard));
         // A completed extraction that lost a shard is taken up again for that shard.
         foreach (var stage in damages.OfType<ShardDamaged>().Select(d => d.Stage).Distinct().Where(state.Completed.ContainsKey).ToList())
             damages.Add(new StageDamaged(stage));
         return damages;
 
-        bool LabelsIntact(string file, string sha256)
+        bool LabelsIntact(WrittenFile index)
         {
-            var path = folder.Absolute(file);
-            var index = LabelIndexFile.Read(path, sha256);
-            return Enumerable.Range(0, index.Layout.Count).All(shard => Sha256(LabelIndexFile.ShardPath(path, shard)) == index.Sha256(shard));
+            var path = files.Local(index);
+            var labels = LabelIndexFile.Read(path, index.Sha256);
+            return Enumerable.Range(0, labels.Layout.Count).All(shard => files.Has(new WrittenFile(
+                Path.Combine(Path.GetDirectoryName(index.Path)!, Path.GetFileName(LabelIndexFile.ShardPath(path, shard))), labels.Sha256(shard))));
         }
 
-        bool NeededAgain(string extraction) =>
-            plan.Stages.OfType<ClusterFeatures>().Any(c =>
-                c.Features == extraction && (!state.Completed.ContainsKey(c.Name) || damages.Contains(new StageDamaged(c.Name))));
+        string? WhyDamaged(StepsCheckpointed checkpoint)
+        {
+            try
+            {
+                files.Check(checkpoint.Stage, checkpoint.ToStep, checkpoint.ManifestSha256);
+                return null;
+            }
+            catch (Exception e) when (e is UserErrorException or IOException or UnauthorizedAccessException)
+            {
+                return e.Message;
+            }
+        }
     }
 
     /// <summary>Lower-case hex SHA-256 of a file, or null when it is missing or unreadable.</summary>

@@ -162,7 +162,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void CheckArtifacts()
     {
         var (state, plan, settings) = (_state, _plan, _settings);
-        Task.Run(() => new ArtifactsChecked(ArtifactCheck.Damages(state, plan, settings.Folder, settings.Experiment.Checkpoints.Keep), null))
+        Task.Run(() => new ArtifactsChecked(ArtifactCheck.Damages(state, plan, settings.Files), null))
             .PipeTo(Self, failure: e => new ArtifactsChecked([], e));
     }
 
@@ -209,6 +209,11 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void Start(StageSpec spec) => Persist(new StageStarted(spec.Name), started =>
     {
         _state = _state.Apply(started);
+        if (_stopping)
+        {
+            End(new RunStopped(spec.Name));
+            return;
+        }
         var steps = _state.StepsOf(spec.Name);
         if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, _state.CommittedSteps(spec.Name)));
         var firstGeneration = _state.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;

@@ -98,7 +98,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
         var folder = new RunFolder(Path.Combine(_settings.Output, next.Id));
         Directory.CreateDirectory(folder.Root);
         var settings = new ExperimentCoordinator.Settings(
-            next.Id, next.Experiment, next.Hash, folder, new RunFiles(folder, _settings.Elsewhere.Of(next.Id)), _roster);
+            next.Id, next.Experiment, next.Hash, folder, new RunFiles(folder, next.Experiment.Checkpoints.Keep, _settings.Elsewhere.Of(next.Id)), _roster);
         _coordinator = Context.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), next.Id);
         Show(new RunStarted(
             next.Experiment.Name, next.Hash, folder.Root, 0, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.Of)]));
@@ -144,7 +144,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
     private static ReportReady Report(Settings settings, QueuedExperiment experiment, ExperimentState state)
     {
         var folder = new RunFolder(Path.Combine(settings.Output, experiment.Id));
-        var files = new RunFiles(folder, settings.Elsewhere.Of(experiment.Id));
+        var files = new RunFiles(folder, experiment.Experiment.Checkpoints.Keep, settings.Elsewhere.Of(experiment.Id));
         var checkpoint = state.FileOf(StagePlan.Routers);
         files.Local(checkpoint);
         files.Local(state.FileOf(StagePlan.Base));

@@ -78,9 +78,10 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var done = id.Step + 1;
         var last = _hold is not null || done == _plan.TotalSteps;
         var checkpoint = done == _plan.TotalSteps || _hold is { Checkpoint: true } || done % _plan.CheckpointEvery == 0;
+        // The session first: a checkpoint of the step must not overtake its loss.
+        Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate));
         for (var rank = 0; rank < _step.Members.Count; rank++)
             _plan.Workers[_step.Members[rank]].Actor.Tell(new CommitStep(id, checkpoint && rank == 0, Continue: !last));
-        Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate));
         _pace = _pace.Add(_sinceCommit.Elapsed);
         _sinceCommit.Restart();
         if (!last) _step = Attempt(done);

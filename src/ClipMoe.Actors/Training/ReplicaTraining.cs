@@ -56,7 +56,7 @@ internal sealed class ReplicaTraining : IDisposable
         _replica = join.Model is null
             ? workspace.Models.Create(workspace.ScratchConfig, LockingOf(spec))
             : workspace.Models.Load(join.Model, LockingOf(spec));
-        if (join.Checkpoint is { } sha256) TrainingCheckpoints.Read(workspace.Checkpoints(spec.Name).Open(join.Step, sha256), _replica);
+        if (join.Checkpoint is { } sha256) TrainingCheckpoints.Read(workspace.Files.Checkpoint(spec.Name, join.Step, sha256), _replica);
         _committed = _announced = join.Step;
     }
 
@@ -140,7 +140,7 @@ internal sealed class ReplicaTraining : IDisposable
     public CheckpointWritten WriteCheckpoint()
     {
         var provenance = _workspace.Provenance(Stage, _committed);
-        var checkpoint = TrainingCheckpoints.Write(_workspace.Checkpoints(Stage), _replica, Stage, _committed, provenance);
+        var checkpoint = TrainingCheckpoints.Write(_workspace.Files.Checkpoints(Stage), _replica, Stage, _committed, provenance);
         WrittenFile? model = null;
         if (_committed == TotalSteps)
         {

@@ -92,7 +92,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         if (_drops.GetValueOrDefault(worker.Number) >= MostDrops) return;
         _joining.Add(worker.Number);
-        worker.Actor.Tell(_join);
+        // Where others have the state it is copied from them; a checkpoint is for when nobody has.
+        worker.Actor.Tell(_standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
     }
 
     protected override void OnGone(int worker)
@@ -144,7 +145,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
         if (_standing.Count == 0 || _totalSteps is not { } total) return;
         if (GenerationPlan.Of(_standing, _settings.Leaves) is not { } plan)
         {
-            RollBack();
+            RollBack("the replicas differ and no majority is right");
+            return;
+        }
+        if (plan.Step < _ledger.Step)
+        {
+            // They were to copy the state from others, who are gone.
+            RollBack("nobody has the last state any more");
             return;
         }
         _ledger.Begin(_settings.LastLoss);
@@ -250,14 +257,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Advance();
     }
 
-    /// <summary>Nobody can tell which state is right: all begin again from the last checkpoint.</summary>
-    private void RollBack()
+    /// <summary>All begin again from the last checkpoint.</summary>
+    private void RollBack(string why)
     {
-        Publish(new RunWarning($"{Stage}: the replicas differ and no majority is right, so training goes on from the checkpoint after step {_ledger.Step}."));
+        Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
         _ledger.RollBack();
         _phase = Phase.Gathering;
         _standing.Clear();
-        foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "its replica differs from another"));
+        foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));
     }
 
     private void Progress(StepProgress progress)

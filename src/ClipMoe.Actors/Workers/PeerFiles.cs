@@ -48,8 +48,29 @@ public sealed class PeerFiles(TransportSettings settings)
             $"{key} is not in this node's output folder, and none of {Servers.Count} nodes has it: {string.Join("; ", reasons.Distinct())}");
     }
 
+    /// <summary>Whether a server has a file of this name.</summary>
+    public bool Has(string key)
+    {
+        foreach (var server in Servers)
+        {
+            try
+            {
+                using var client = BulkClient.Connect(server, settings, Patience);
+                client.Fetch(Source, key, 0, []);
+                return true;
+            }
+            catch (IOException)
+            {
+                // Not there, or not to be reached: another one may have it.
+            }
+        }
+        return false;
+    }
+
     private sealed class ExperimentFiles(PeerFiles files, string experiment) : IFileSource
     {
         public void Fetch(WrittenFile file, string path) => files.Fetch($"{experiment}/{file.Path}", file.Sha256, path);
+
+        public bool Has(WrittenFile file) => files.Has($"{experiment}/{file.Path}");
     }
 }

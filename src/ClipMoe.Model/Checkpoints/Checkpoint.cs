@@ -40,7 +40,8 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
         }
     }
 
-    internal static string ManifestName(long step, string sha256) => $"{step:d8}-{sha256[..16]}.manifest.json";
+    /// <summary>Name of the file that lists a checkpoint's parts.</summary>
+    public static string ManifestName(long step, string sha256) => $"{step:d8}-{sha256[..16]}.manifest.json";
 
     /// <summary>The manifest's bytes; they depend on nothing but the step and the parts' content.</summary>
     internal static byte[] Manifest(long step, IReadOnlyList<CheckpointPart> parts) =>
@@ -48,7 +49,7 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
 
     /// <summary>Reads a manifest and checks that it is as it was written, by the hash in its own name.</summary>
     /// <exception cref="UserErrorException">It is damaged; the message says why.</exception>
-    internal static Checkpoint Read(string path)
+    public static Checkpoint Read(string path)
     {
         var bytes = File.ReadAllBytes(path);
         var sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));

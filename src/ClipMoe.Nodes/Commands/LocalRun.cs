@@ -58,8 +58,8 @@ internal static class LocalRun
 
     private static async Task<RunOutcome> Outcome(Workspace workspace, LocalResources where, RunView view, string? onlyStage)
     {
-        await using var cluster = new LocalCluster(workspace, where.Workers);
         using var tensorBoard = new TensorBoardLog(workspace.Folder.TensorBoard);
+        await using var cluster = new LocalCluster(workspace, where.Workers);
         cluster.Observe(e =>
         {
             view.Show(e);

@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using ClipMoe.Actors.Protocol;
 
@@ -30,17 +29,6 @@ internal static class ManagerProxy
             $"/user/{Manager}",
             ClusterSingletonProxySettings.Create(system).WithRole(ClusterAddress.Coordinator).WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(500))),
         "manager-proxy");
-}
-
-internal static class ClusterJoin
-{
-    /// <summary>Ends when this process is a member of the cluster.</summary>
-    public static Task Of(ActorSystem system)
-    {
-        var up = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Cluster.Get(system).RegisterOnMemberUp(up.SetResult);
-        return up.Task;
-    }
 }
 
 /// <summary>

@@ -26,6 +26,7 @@ public sealed class LocalCluster : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IActorRef _coordinator;
     private readonly Workspace _workspace;
+    private readonly List<GpuWorker.Device> _devices = [];
 
     /// <param name="workers">Number of workers; the weights do not depend on it.</param>
     public LocalCluster(Workspace workspace, int workers)
@@ -39,10 +40,10 @@ public sealed class LocalCluster : IAsyncDisposable
         var (exchanges, states) = (new LocalExchanges(), new ReplicaStates(null));
         for (var n = 0; n < workers; n++)
         {
-            var settings = new GpuWorker.Settings(
-                new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess),
-                roster, new OneWorkspace(workspace), exchanges, states);
-            _system.ActorOf(Props.Create(() => new GpuWorker(settings)), $"worker-{n}");
+            var device = new GpuWorker.Device(
+                new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess), new OneWorkspace(workspace), exchanges, states);
+            _devices.Add(device);
+            _system.ActorOf(Props.Create(() => new GpuWorker(device, roster)), $"worker-{n}");
         }
         var experiment = new ExperimentCoordinator.Settings(
             workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.Files, roster);
@@ -74,6 +75,7 @@ public sealed class LocalCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _system.Terminate();
+        _devices.ForEach(d => d.Dispose());
         _workspace.Dispose();
     }
 

@@ -1,6 +1,5 @@
 using System.Net;
 using Akka.Actor;
-using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using ClipMoe.Actors.Management;
@@ -24,7 +23,7 @@ public sealed class NodeHost : IAsyncDisposable
         string Name, ClusterAddress Address, string Output, Config? Journal, TransportSettings Transport,
         Func<FinishedExperiment, IReadOnlyList<string>> Report);
 
-    private readonly ActorSystem _system;
+    private readonly Membership _membership;
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
 
@@ -36,38 +35,33 @@ public sealed class NodeHost : IAsyncDisposable
         _server.Serve(PeerFiles.Source, new FolderSource(settings.Output));
         var files = new PeerFiles(settings.Transport);
         var configuration = ClusterConfiguration.Of(settings.Address);
-        _system = ActorSystem.Create(ClusterAddress.System, settings.Journal is { } journal ? configuration.WithFallback(journal) : configuration);
-        if (settings.Journal is not null)
-        {
-            var manager = new ExperimentManager.Settings(settings.Name, settings.Output, files, settings.Report);
-            _system.ActorOf(
-                ClusterSingletonManager.Props(
-                    Props.Create(() => new ExperimentManager(manager)), new ExperimentManager.HandOver(),
-                    ClusterSingletonManagerSettings.Create(_system).WithRole(ClusterAddress.Coordinator)),
-                ManagerProxy.Manager);
-        }
-        var proxy = ManagerProxy.Start(_system);
         var hello = new NodeHello(settings.Name, _listener.Endpoint, settings.Journal is not null);
-        _system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
-        _system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
+        _membership = new Membership(settings.Journal is { } journal ? configuration.WithFallback(journal) : configuration, system =>
+        {
+            if (settings.Journal is not null)
+            {
+                var manager = new ExperimentManager.Settings(settings.Name, settings.Output, files, settings.Report);
+                system.ActorOf(
+                    ClusterSingletonManager.Props(
+                        Props.Create(() => new ExperimentManager(manager)), new ExperimentManager.HandOver(),
+                        ClusterSingletonManagerSettings.Create(system).WithRole(ClusterAddress.Coordinator)),
+                    ManagerProxy.Manager);
+            }
+            var proxy = ManagerProxy.Start(system);
+            system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
+            system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
+        });
     }
 
-    /// <summary>Ends when the node left the cluster, or was put out of it because it can't reach the others.</summary>
-    public Task Ended => _system.WhenTerminated;
-
-    /// <summary>Whether the node was let in.</summary>
-    public Task Joined => ClusterJoin.Of(_system);
-
-    /// <summary>host:port of every node that is in the cluster now.</summary>
-    public IReadOnlyList<string> Members =>
-        [.. Cluster.Get(_system).State.Members.Where(m => m.Status == MemberStatus.Up).Select(m => $"{m.Address.Host}:{m.Address.Port}")];
+    /// <summary>A member of the cluster until <see cref="Leave"/>; joins again when it is put out.</summary>
+    public Task Run(Action<string> log) => _membership.Run(log);
 
     /// <summary>Leaves in good order: an experiment that runs here stops at a checkpoint and goes on elsewhere.</summary>
-    public async Task Leave() => await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance);
+    public Task Leave() => _membership.Leave();
 
     public async ValueTask DisposeAsync()
     {
-        await _system.Terminate();
+        await _membership.DisposeAsync();
         _server.Dispose();
         _listener.Dispose();
     }

@@ -16,8 +16,8 @@ public sealed class WorkerHost : IAsyncDisposable
     /// <param name="Name">Unique in the cluster, the same after a restart.</param>
     public sealed record Settings(string Name, ClusterAddress Address, string Output, WorkerDevice Device, TransportSettings Transport);
 
-    private readonly ActorSystem _system;
-    private readonly IActorRef _worker;
+    private readonly Membership _membership;
+    private readonly GpuWorker.Device _device;
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
     private readonly StreamExchanges _exchanges;
@@ -33,24 +33,26 @@ public sealed class WorkerHost : IAsyncDisposable
         _server.Serve(ReplicaStates.Source, states);
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
-        _system = ActorSystem.Create(ClusterAddress.System, ClusterConfiguration.Of(settings.Address));
-        var worker = new GpuWorker.Settings(
-            new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint), ManagerProxy.Start(_system), _workspaces, _exchanges, states)
-        {
-            FileServers = servers => files.Servers = servers,
-        };
-        _worker = _system.ActorOf(Props.Create(() => new GpuWorker(worker)), "worker");
+        var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint);
+        _device = new GpuWorker.Device(info, _workspaces, _exchanges, states) { FileServers = servers => files.Servers = servers };
+        _membership = new Membership(ClusterConfiguration.Of(settings.Address), system =>
+            system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor));
     }
 
-    /// <summary>Ends when the worker left the cluster, or was put out of it because the others can't reach it.</summary>
-    public Task Ended => _system.WhenTerminated;
+    private const string WorkerActor = "worker";
+
+    /// <summary>
+    /// A member of the cluster until <see cref="Leave"/>. When it is put out, because its coordinators are gone or out of reach, it joins again, with its replica as it
+    /// was: as long as one worker lives nothing that was committed is lost.
+    /// </summary>
+    public Task Run(Action<string> log) => _membership.Run(log);
 
     /// <summary>Ends when the stage at work goes on without this worker, or when nobody says so for a while.</summary>
     public async Task Drain()
     {
         try
         {
-            await _worker.Ask<WorkerDismissed>(new RetireWorker(), TimeSpan.FromSeconds(40));
+            await _membership.System.ActorSelection($"/user/{WorkerActor}").Ask<WorkerDismissed>(new RetireWorker(), TimeSpan.FromSeconds(40));
         }
         catch (AskTimeoutException)
         {
@@ -59,11 +61,12 @@ public sealed class WorkerHost : IAsyncDisposable
     }
 
     /// <summary>Leaves in good order.</summary>
-    public async Task Leave() => await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance);
+    public Task Leave() => _membership.Leave();
 
     public async ValueTask DisposeAsync()
     {
-        await _system.Terminate();
+        await _membership.DisposeAsync();
+        _device.Dispose();
         _exchanges.Dispose();
         _server.Dispose();
         _listener.Dispose();

@@ -18,52 +18,73 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan HelloEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>What a worker needs of its process.</summary>
-    /// <param name="Roster">Keeps the list of workers; wherever it is.</param>
-    public sealed record Settings(
-        WorkerInfo Info, IActorRef Roster, IWorkspaces Workspaces, IExchangeProvider Exchanges, ReplicaStates States)
+    /// <summary>
+    /// A device with its thread and what is on it. It outlives the actor: a process that was put out of its cluster joins again with its replica as it was.
+    /// </summary>
+    public sealed class Device(WorkerInfo info, IWorkspaces workspaces, IExchangeProvider exchanges, ReplicaStates states) : IDisposable
     {
+        internal WorkerInfo Info => info;
+        internal IWorkspaces Workspaces => workspaces;
+        internal IExchangeProvider Exchanges => exchanges;
+        internal ReplicaStates States => states;
+        internal DeviceThread Thread { get; } = new($"device-{info.Name}", info.Device.Threads);
+        internal GenerationGate Gate { get; set; } = new(exchanges);
+        internal Workspace? Workspace { get; set; }
+
+        // Touched on the device thread only.
+        internal ReplicaTraining? Training { get; set; }
+        internal FeatureWork? Features { get; set; }
+        internal ClusterWork? Clusters { get; set; }
+
         /// <summary>Told where files of runs can be fetched.</summary>
         public Action<IReadOnlyList<BulkEndpoint>> FileServers { get; init; } = _ => { };
+
+        public void Dispose()
+        {
+            Gate.Close();
+            Thread.Run(FreeTensors);
+            Thread.Dispose();
+        }
+
+        internal void FreeTensors()
+        {
+            Training?.Dispose();
+            Features?.Dispose();
+            (Training, Features, Clusters) = (null, null, null);
+        }
     }
 
-    private readonly Settings _settings;
-    private readonly DeviceThread _device;
+    private readonly Device _device;
+    private readonly IActorRef _manager;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private GenerationGate _gate;
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _session = ActorRefs.Nobody;
     private IActorRef _retiring = ActorRefs.Nobody;
     private int _number;
     private int _term;
     private IReadOnlyList<GenerationMember> _members = [];
-    private Workspace? _workspace;
     private CancellationTokenSource? _preparing;
-    // Touched on the device thread only.
-    private ReplicaTraining? _training;
-    private FeatureWork? _features;
-    private ClusterWork? _clusters;
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public GpuWorker(Settings settings)
+    /// <param name="roster">Keeps the list of workers; wherever it is.</param>
+    public GpuWorker(Device device, IActorRef roster)
     {
-        _settings = settings;
-        _device = new DeviceThread($"device-{settings.Info.Name}", settings.Info.Device.Threads);
-        _gate = new GenerationGate(settings.Exchanges);
+        _device = device;
+        _manager = roster;
 
-        Receive<SayHello>(_ => settings.Roster.Tell(new WorkerHello(settings.Info)));
+        Receive<SayHello>(_ => roster.Tell(new WorkerHello(device.Info)));
         Receive<WorkerWelcome>(Welcomed);
         Receive<Terminated>(t => t.ActorRef.Equals(_roster), _ => Timers.StartPeriodicTimer("hello", new SayHello(), HelloEvery));
         Receive<RetireWorker>(_ =>
         {
             _retiring = Sender;
-            settings.Roster.Tell(new DrainWorker(settings.Info.Name, Back: false));
+            roster.Tell(new DrainWorker(device.Info.Name, Back: false));
         });
         Receive<WorkerDismissed>(m => _retiring.Tell(m));
         Receive<CommandDone>(_ => { });
         Receive<OpenExperiment>(Open);
-        Receive<FileServers>(m => settings.FileServers(m.Endpoints));
+        Receive<FileServers>(m => device.FileServers(m.Endpoints));
 
         Receive<JoinStage>(Join);
         Receive<OpenGeneration>(Enter);
@@ -76,10 +97,10 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<PrepareDataSet>(Prepare);
         Receive<BuildMoe>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Assemble(Workspace, m)));
         Receive<ImportModel>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Import(Workspace, m)));
-        Receive<ExtractShard>(m => OnDevice(m.Stage, Sender, () => (_features ??= new FeatureWork(Workspace, m)).Extract(m, _number)));
+        Receive<ExtractShard>(m => OnDevice(m.Stage, Sender, () => (device.Features ??= new FeatureWork(Workspace, m)).Extract(m, _number)));
         Receive<AssignShards>(m => OnDevice(m.Stage, Sender, () =>
         {
-            _clusters = new ClusterWork(Workspace, m);
+            device.Clusters = new ClusterWork(Workspace, m);
             return new ShardsAssigned(m.Stage, m.Round, _number);
         }));
         Receive<SeedCentroids>(m => OnDevice(m.Stage, Sender, () => ClusterWork.Seed(Workspace, m)));
@@ -91,19 +112,18 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 
     private sealed record SayHello;
 
-    private Workspace Workspace => _workspace ?? throw new InvalidOperationException("work came before its experiment was opened");
+    private Workspace Workspace => _device.Workspace ?? throw new InvalidOperationException("work came before its experiment was opened");
 
-    private ReplicaTraining Training => _training ?? throw new InvalidOperationException("a step was planned before its stage was joined");
+    private ReplicaTraining Training => _device.Training ?? throw new InvalidOperationException("a step was planned before its stage was joined");
 
-    private ClusterWork Clusters => _clusters ?? throw new InvalidOperationException("clusters were accumulated before shards were assigned");
+    private ClusterWork Clusters => _device.Clusters ?? throw new InvalidOperationException("clusters were accumulated before shards were assigned");
 
     protected override void PreStart() => Timers.StartPeriodicTimer("hello", new SayHello(), TimeSpan.Zero, HelloEvery);
 
     protected override void PostStop()
     {
-        _gate.Close();
-        _device.Run(FreeTensors);
-        _device.Dispose();
+        // Whoever waited for others waits no longer; the replica stays for whoever asks for it next.
+        _device.Gate.Close();
     }
 
     private void Welcomed(WorkerWelcome welcome)
@@ -117,14 +137,14 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 
     private void Open(OpenExperiment open)
     {
-        if (_workspace is { } before && before.Id != open.Id)
+        if (_device.Workspace is { } before && before.Id != open.Id)
         {
             // Generations of another experiment are counted from the beginning.
-            _gate.Close();
-            _gate = new GenerationGate(_settings.Exchanges);
-            OnDevice(before.Id, FreeTensors);
+            _device.Gate.Close();
+            _device.Gate = new GenerationGate(_device.Exchanges);
+            OnDevice(before.Id, _device.FreeTensors);
         }
-        var workspace = _workspace = _settings.Workspaces.Open(open);
+        var workspace = _device.Workspace = _device.Workspaces.Open(open);
         if (open.Data is not { } data)
         {
             Sender.Tell(new ExperimentOpened(open.Id, _number, WithData: false));
@@ -142,13 +162,13 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         var number = _number;
         OnDevice(join.Spec.Name, Sender, () =>
         {
-            if (_training is null || !_training.Serves(join))
+            if (_device.Training is not { } training || !training.Serves(join))
             {
-                FreeTensors();
-                _training = new ReplicaTraining(Workspace, join, _settings.States);
+                _device.FreeTensors();
+                _device.Training = training = new ReplicaTraining(Workspace, join, _device.States);
             }
-            _training.Worker = number;
-            return new StageJoined(join.Spec.Name, number, _training.TotalSteps, _training.Standing);
+            training.Worker = number;
+            return new StageJoined(join.Spec.Name, number, training.TotalSteps, training.Standing);
         });
     }
 
@@ -156,12 +176,12 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     {
         var generation = new ExchangeGeneration(
             $"{Workspace.Id}/{open.Stage}", open.Generation, open.Rank, [.. open.Members.Select(m => m.Endpoint)]);
-        _gate.Announce(generation.Stage, generation.Number);
+        _device.Gate.Announce(generation.Stage, generation.Number);
         _members = open.Members;
         OnDevice(open.Stage, () => InGeneration(open.Stage, open.Generation, cancellation =>
         {
             Training.Enter(open, cancellation);
-            Training.Exchange = _settings.Exchanges.Join(generation);
+            Training.Exchange = _device.Exchanges.Join(generation);
             return true;
         }));
     }
@@ -170,7 +190,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     {
         var id = commit.Id;
         // What a generation that is over would commit is committed again by the next one.
-        if (_gate.IsOver(id.Generation)) return;
+        if (_device.Gate.IsOver(id.Generation)) return;
         OnDevice(id.Stage, () => Training.Apply(id.Step));
         if (commit.Checkpoint) OnDevice(id.Stage, _session, () => Training.WriteCheckpoint());
         if (commit.Continue) OnDevice(id.Stage, Sender, () => Compute(id with { Step = id.Step + 1 }));
@@ -183,7 +203,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     {
         try
         {
-            return work(_gate.Pass(generation));
+            return work(_device.Gate.Pass(generation));
         }
         catch (ExchangeBrokenException e)
         {
@@ -196,19 +216,19 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     {
         var (stage, generation) = (abandon.Stage, abandon.Generation);
         Sender.Tell(new StillHere(stage, generation, _number));
-        _gate.Close(generation);
+        _device.Gate.Close(generation);
         OnDevice(stage, Sender, () => new GenerationAbandoned(stage, generation, _number, Training.Standing));
     }
 
     private void Leave(LeaveStage leave)
     {
         if (leave.Why is { } why) _log.Warning("Left behind in stage {0}: {1}. Asks to come back when its device is free.", leave.Stage, why);
-        _gate.Close();
+        _device.Gate.Close();
         _preparing?.Cancel();
         var left = Sender;
         OnDevice(leave.Stage, () =>
         {
-            FreeTensors();
+            _device.FreeTensors();
             if (leave.Why is not null) left.Tell(new StageLeft(leave.Stage, _number));
         });
     }
@@ -226,21 +246,14 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         }
     }
 
-    private void FreeTensors()
-    {
-        _training?.Dispose();
-        _features?.Dispose();
-        (_training, _features, _clusters) = (null, null, null);
-    }
-
     /// <summary>Queues work on the device thread; its result goes to <paramref name="to"/>, its failure too.</summary>
     private void OnDevice<T>(string stage, IActorRef to, Func<T> work) =>
-        _device.Run(work).PipeTo(to, Self, failure: e => Failure(stage, e));
+        _device.Thread.Run(work).PipeTo(to, Self, failure: e => Failure(stage, e));
 
     private void OnDevice(string stage, Action work)
     {
         var (session, self) = (_session, Self);
-        _device.Run(work).ContinueWith(
+        _device.Thread.Run(work).ContinueWith(
             t => session.Tell(Failure(stage, t.Exception!.GetBaseException()), self),
             CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }

@@ -87,7 +87,7 @@ internal static class NodeCommand
         await using var node = new NodeHost(new NodeHost.Settings(
             name, new ClusterAddress(host, port, seeds, roles), folder, journal, new TransportSettings { Log = Log }, ClusterReport.Write));
         Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}.");
-        _ = node.Joined.ContinueWith(_ => Log("in the cluster."), TaskScheduler.Default);
+        _ = node.Run(Log);
 
         var workers = devices.Select((device, n) => new WorkerProcess(
             $"{device}#{n}",
@@ -101,12 +101,7 @@ internal static class NodeCommand
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        var putOut = node.Ended;
-        if (await Task.WhenAny(leave.Task, putOut) == putOut)
-        {
-            workers.ForEach(w => w.Kill());
-            throw new IOException("this node was put out of the cluster, because it could not reach most coordinators: check the network and start it again. Nothing was lost.");
-        }
+        await leave.Task;
         Log("leaving: workers finish their step.");
         workers.ForEach(w => w.Leave());
         await Task.WhenAny(Task.WhenAll(supervision), Task.Delay(LeaveWithin));

@@ -36,18 +36,14 @@ internal static class WorkerCommand
             throw new UserErrorException($"{settings.Device.Name} is not there: the libtorch in {LibTorch.Directory} finds no GPU.");
         // The node tells it to leave; signals that a terminal sends to the whole group are the node's to deal with.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
-        var host = new WorkerHost(settings);
+        await using var host = new WorkerHost(settings);
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         new Thread(() => Listen(leave)) { IsBackground = true, Name = "parent" }.Start();
-        if (await Task.WhenAny(leave.Task, host.Ended) == leave.Task)
-        {
-            await host.Drain();
-            await host.Leave();
-            await host.DisposeAsync();
-            return ExitCodes.Success;
-        }
-        Console.Error.WriteLine("put out of the cluster.");
-        return ExitCodes.Failure;
+        _ = host.Run(Console.WriteLine);
+        await leave.Task;
+        await host.Drain();
+        await host.Leave();
+        return ExitCodes.Success;
     }
 
     /// <summary>The end of the input is the end of the node: nothing is left to be in good order for.</summary>

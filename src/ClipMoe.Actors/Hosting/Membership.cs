@@ -1,0 +1,54 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Configuration;
+
+namespace ClipMoe.Actors.Hosting;
+
+/// <summary>
+/// This process in a cluster. Who is put out of it, by a partition or because all coordinators were lost, can't come back as who it was: it joins
+/// again as a new member, with a new actor system; what lives outside of that goes on.
+/// </summary>
+internal sealed class Membership(Config configuration, Action<ActorSystem> begin) : IAsyncDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _leaving = new();
+
+    /// <summary>The actor system of the current membership.</summary>
+    public ActorSystem System { get; private set; } = Start(configuration, begin);
+
+    /// <summary>Runs until <see cref="Leave"/>.</summary>
+    /// <param name="log">Told when the process joins again.</param>
+    public async Task Run(Action<string> log)
+    {
+        while (true)
+        {
+            Cluster.Get(System).RegisterOnMemberUp(() => log("in the cluster."));
+            await System.WhenTerminated;
+            if (_leaving.IsCancellationRequested) return;
+            log("put out of the cluster, because most coordinators are gone or can't be reached; joins again.");
+            await Task.Delay(Pause);
+            System = Start(configuration, begin);
+        }
+    }
+
+    /// <summary>Leaves in good order.</summary>
+    public async Task Leave()
+    {
+        await _leaving.CancelAsync();
+        await CoordinatedShutdown.Get(System).Run(CoordinatedShutdown.ClusterLeavingReason.Instance);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _leaving.CancelAsync();
+        await System.Terminate();
+    }
+
+    private static ActorSystem Start(Config configuration, Action<ActorSystem> begin)
+    {
+        var system = ActorSystem.Create(ClusterAddress.System, configuration);
+        begin(system);
+        return system;
+    }
+}

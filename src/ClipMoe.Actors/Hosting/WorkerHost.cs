@@ -1,6 +1,7 @@
 using System.Net;
 using Akka.Actor;
 using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Recovery;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
@@ -34,7 +35,11 @@ public sealed class WorkerHost : IAsyncDisposable
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
         var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint);
-        _device = new GpuWorker.Device(info, _workspaces, _exchanges, states) { FileServers = servers => files.Servers = servers };
+        _device = new GpuWorker.Device(info, _workspaces, _exchanges, states)
+        {
+            FileServers = servers => files.Servers = servers,
+            Faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output),
+        };
         _membership = new Membership(ClusterConfiguration.Of(settings.Address), system =>
             system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor));
     }

@@ -6,6 +6,7 @@ using ClipMoe.Actors.Evaluation;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Extraction;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Recovery;
 using ClipMoe.Actors.Transport;
 
 namespace ClipMoe.Actors.Training;
@@ -35,6 +36,9 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         internal ReplicaTraining? Training { get; set; }
         internal FeatureWork? Features { get; set; }
         internal ClusterWork? Clusters { get; set; }
+
+        /// <summary>What is to go wrong, in tests and drills.</summary>
+        public FaultPoints Faults { get; init; } = FaultPoints.None;
 
         /// <summary>Told where files of runs can be fetched.</summary>
         public Action<IReadOnlyList<BulkEndpoint>> FileServers { get; init; } = _ => { };
@@ -97,17 +101,17 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<PrepareDataSet>(Prepare);
         Receive<BuildMoe>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Assemble(Workspace, m)));
         Receive<ImportModel>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Import(Workspace, m)));
-        Receive<ExtractShard>(m => OnDevice(m.Stage, Sender, () => (device.Features ??= new FeatureWork(Workspace, m)).Extract(m, _number)));
+        Receive<ExtractShard>(m => At(WorkPhase.Extract, m.Shard, m.Stage, () => (device.Features ??= new FeatureWork(Workspace, m)).Extract(m, _number)));
         Receive<AssignShards>(m => OnDevice(m.Stage, Sender, () =>
         {
             device.Clusters = new ClusterWork(Workspace, m);
             return new ShardsAssigned(m.Stage, m.Round, _number);
         }));
         Receive<SeedCentroids>(m => OnDevice(m.Stage, Sender, () => ClusterWork.Seed(Workspace, m)));
-        Receive<AccumulateClusters>(m => OnDevice(m.Stage, Sender, () => Clusters.Accumulate(m, _number)));
+        Receive<AccumulateClusters>(m => At(WorkPhase.Cluster, m.Iteration, m.Stage, () => Clusters.Accumulate(m, _number)));
         Receive<FetchRows>(m => OnDevice(m.Stage, Sender, () => Clusters.Fetch(m, _number)));
-        Receive<LabelShard>(m => OnDevice(m.Stage, Sender, () => Clusters.Label(m, _number)));
-        Receive<EvaluateModel>(m => OnDevice(m.Stage, Sender, () => EvaluationWork.Evaluate(Workspace, m, _number)));
+        Receive<LabelShard>(m => At(WorkPhase.Label, m.Shard, m.Stage, () => Clusters.Label(m, _number)));
+        Receive<EvaluateModel>(m => At(WorkPhase.Evaluate, 0, m.Stage, () => EvaluationWork.Evaluate(Workspace, m, _number)));
     }
 
     private sealed record SayHello;
@@ -165,7 +169,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
             if (_device.Training is not { } training || !training.Serves(join))
             {
                 _device.FreeTensors();
-                _device.Training = training = new ReplicaTraining(Workspace, join, _device.States);
+                _device.Training = training = new ReplicaTraining(Workspace, join, _device.States, _device.Faults);
             }
             training.Worker = number;
             return new StageJoined(join.Spec.Name, number, training.TotalSteps, training.Standing);
@@ -245,6 +249,13 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
             if (done == total || done % Math.Max(1, total / 100) == 0) sender.Tell(new PreparationProgress(prepare.Stage, done, total), self);
         }
     }
+
+    /// <summary>Work at a place where a fault may be.</summary>
+    private void At<T>(WorkPhase phase, int step, string stage, Func<T> work) => OnDevice(stage, Sender, () =>
+    {
+        _device.Faults.Reach(stage, step, phase);
+        return work();
+    });
 
     /// <summary>Queues work on the device thread; its result goes to <paramref name="to"/>, its failure too.</summary>
     private void OnDevice<T>(string stage, IActorRef to, Func<T> work) =>

@@ -1,6 +1,7 @@
 using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Recovery;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
@@ -19,6 +20,7 @@ internal sealed class ReplicaTraining : IDisposable
     private readonly Workspace _workspace;
     private readonly JoinStage _join;
     private readonly ReplicaStates _states;
+    private readonly FaultPoints _faults;
     private int _worker;
     private readonly Replica _replica;
     private readonly EpochOrder _order;
@@ -34,11 +36,13 @@ internal sealed class ReplicaTraining : IDisposable
 
     /// <summary>Builds the replica that the stage starts or goes on from.</summary>
     /// <param name="states">Where other workers copy it from.</param>
-    public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states)
+    public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states, FaultPoints faults)
     {
         _workspace = workspace;
         _join = join;
         _states = states;
+        _faults = faults;
+        faults.Reach(join.Spec.Name, join.Step, WorkPhase.Join);
         var (spec, experiment) = (join.Spec, workspace.Experiment);
         _order = workspace.OrderOf(spec, join.Labels);
         TotalSteps = spec.Duration.Steps ?? checked(spec.Duration.Epochs * _order.BatchesPerEpoch);
@@ -100,6 +104,7 @@ internal sealed class ReplicaTraining : IDisposable
                 // Until the copy is complete this replica stands nowhere.
                 _committed = -1;
                 (_lastGradient, _pendingGradient) = (null, null);
+                _faults.Reach(Stage, generation.Step, WorkPhase.Copy);
                 _states.Copy(Stage, generation.Donors, _replica, cancellation);
                 _committed = generation.Step;
                 break;
@@ -119,10 +124,14 @@ internal sealed class ReplicaTraining : IDisposable
         _pendingGradient = null;
         Announce(id.Step);
         using var step = new TrainingStep(_replica, _settings, id.Step);
+        _faults.Reach(Stage, id.Step, WorkPhase.Features);
         var features = exchange.Gather(step.Features(MicroShards(id.Step)));
+        _faults.Reach(Stage, id.Step, WorkPhase.Normalisers);
         var normalisers = exchange.Gather(step.Normalise(features));
+        _faults.Reach(Stage, id.Step, WorkPhase.Gradient);
         var gradients = step.Backward(normalisers, out var losses);
         _pendingGradient = exchange.Reduce(_tree, [.. gradients.Select(g => (g.Node, g.Values))], _replica.ReducedGradient).ToString("x32");
+        _faults.Reach(Stage, id.Step, WorkPhase.Ready);
         return new GradientReady(id, _worker, _pendingGradient, _replica.TrainedHash().ToString("x32"), losses, _schedule.At(id.Step));
     }
 
@@ -132,6 +141,7 @@ internal sealed class ReplicaTraining : IDisposable
         if (step != _committed || _pendingGradient is null)
             throw new InvalidOperationException($"step {step} of {Stage} was committed, but the replica is at {_committed}");
         _replica.Apply(_schedule.At(step), _adamW);
+        if (_faults.Reach(Stage, step, WorkPhase.Commit)) Corrupt();
         _committed++;
         (_lastGradient, _pendingGradient) = (_pendingGradient, null);
     }
@@ -140,6 +150,7 @@ internal sealed class ReplicaTraining : IDisposable
     public CheckpointWritten WriteCheckpoint()
     {
         var provenance = _workspace.Provenance(Stage, _committed);
+        _faults.Reach(Stage, _committed, WorkPhase.Checkpoint);
         var checkpoint = TrainingCheckpoints.Write(_workspace.Files.Checkpoints(Stage), _replica, Stage, _committed, provenance);
         WrittenFile? model = null;
         if (_committed == TotalSteps)
@@ -155,6 +166,14 @@ internal sealed class ReplicaTraining : IDisposable
         _states.Withdraw(Stage, _worker);
         _replica.Dispose();
         _order.Dispose();
+    }
+
+    private void Corrupt()
+    {
+        var weight = new float[1];
+        _replica.ReadState(0, weight);
+        weight[0] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(weight[0]) ^ 1);
+        _replica.WriteState(0, weight, _replica.Updates);
     }
 
     private Locking LockingOf(TrainModel spec) => spec.Trains switch

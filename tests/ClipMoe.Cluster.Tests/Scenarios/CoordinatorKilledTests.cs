@@ -1,0 +1,38 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>The node that runs the experiment is killed with its workers, and started again.</summary>
+[Collection(Tests.Scenarios.Name)]
+public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed)
+{
+    [Fact]
+    public async Task The_coordinators_node_is_killed_in_training_and_in_clustering()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 1);
+        cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "base", done: 25);
+        await coordinator.Restart();
+        await run.Until("stage_started", "cluster-1");
+        await coordinator.Restart();
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+
+    [Fact]
+    public async Task Everything_is_killed_and_started_again()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 1);
+        var other = cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "mcl-1", done: 12);
+        await Task.WhenAll(coordinator.Kill(), other.Kill());
+        coordinator.Start();
+        other.Start();
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+}

@@ -1,0 +1,102 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>Workers that come, go, pause and stand still in the middle of a stage.</summary>
+[Collection(Tests.Scenarios.Name)]
+public sealed class ElasticityTests(UndisturbedRun undisturbed)
+{
+    [Fact]
+    public async Task A_node_is_added_in_mid_epoch_and_another_leaves_in_good_order()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 1);
+        await cluster.UntilWorkers(1);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "base", done: 10);
+        var added = cluster.Start(coordinator: false, workers: 2);
+        await UntilTrainedBy(run, 3);
+        Assert.Equal(0, await added.Terminate());
+        await UntilTrainedBy(run, 1);
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+
+    [Fact]
+    public async Task Two_of_four_workers_are_killed_at_once()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 4);
+        await cluster.UntilWorkers(4);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "base", done: 20);
+        coordinator.KillWorker(1);
+        coordinator.KillWorker(2);
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+
+    [Fact]
+    public async Task A_worker_that_stands_still_delays_and_never_corrupts()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 2, "stop@base:40:gradient", "stop@mcl-1:10:features");
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+        Assert.NotEmpty(Directory.GetFiles(coordinator.Output, "fault-Stop-*"));
+    }
+
+    [Fact]
+    public async Task A_replica_with_a_flipped_bit_is_named_and_healed_from_the_majority()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 3, "corrupt@base:50:commit");
+        await cluster.UntilWorkers(3);
+        using var run = cluster.Submit();
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Assert.Contains(run.Warnings, w => w.Contains("replicas disagree at step 51") && w.Contains($"{coordinator.Address}/cpu#0"));
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+
+    [Fact]
+    public async Task Paused_it_waits_with_a_checkpoint_and_resumed_it_goes_on()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 2);
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "base", done: 15);
+        await cluster.Ask("pause");
+        await run.Until("run_paused");
+        Assert.Equal("paused", (await cluster.Status()).GetProperty("experiments")[0].GetProperty("status").GetString());
+        await cluster.Ask("resume");
+        await run.Until("stage_progress", "base", done: 30);
+        await cluster.Ask("drain", $"{coordinator.Address}/cpu#1");
+        await UntilTrainedBy(run, 1);
+        await cluster.Ask("drain", $"{coordinator.Address}/cpu#1", "--back");
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+
+    [Fact]
+    public async Task Cancelled_it_ends_at_a_checkpoint_and_the_next_experiment_runs()
+    {
+        await using var cluster = new TestCluster();
+        cluster.Start(coordinator: true, workers: 1);
+        await cluster.UntilWorkers(1);
+        using var first = cluster.Submit("--set", "base.steps=5000");
+        await first.Until("stage_progress", "base", done: 3);
+        using var second = cluster.Submit();
+        await cluster.Ask("cancel");
+        Assert.Equal(130, await first.ExitCode());
+        Assert.True(undisturbed.WeightsSha256 == await second.End(), cluster.Log());
+    }
+
+    private static async Task UntilTrainedBy(Following run, int workers)
+    {
+        while ((await run.Until("stage_progress")).GetProperty("workers").GetInt32() != workers)
+        {
+            // The next event tells.
+        }
+    }
+}

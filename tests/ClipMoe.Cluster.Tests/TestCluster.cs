@@ -1,0 +1,268 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Threading.Channels;
+
+namespace ClipMoe.Cluster.Tests;
+
+/// <summary>
+/// Nodes and their workers as real processes on this machine, each node with an output folder of its own, so that nothing is shared but the
+/// network. At the end no process may be left.
+/// </summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+
+    private readonly string _root = Directory.CreateTempSubdirectory("clipmoe-cluster-").FullName;
+    private readonly List<TestNode> _nodes = [];
+    private readonly string? _journal;
+
+    /// <param name="journal">Connection string; null: a SQLite file of the first node.</param>
+    public TestCluster(string? journal = null) => _journal = journal;
+
+    public IReadOnlyList<TestNode> Nodes => _nodes;
+
+    /// <param name="coordinator">Whether it may run the experiments.</param>
+    /// <param name="workers">Worker processes.</param>
+    /// <param name="faults">Faults of its first worker, as <c>kill@base:12:gradient</c>.</param>
+    public TestNode Start(bool coordinator, int workers, params string[] faults)
+    {
+        var port = FreePort();
+        // All coordinators there will ever be are seeds, or a restarted one would found a cluster of its own.
+        var seeds = _nodes.Count == 0 ? $"127.0.0.1:{port}" : _nodes[0].Address;
+        var node = new TestNode(port, seeds, coordinator, workers, Path.Combine(_root, $"node-{_nodes.Count}"), _journal, faults);
+        _nodes.Add(node);
+        node.Start();
+        return node;
+    }
+
+    /// <summary>Submits the tiny pipeline.</summary>
+    /// <returns>Its events, until it ends.</returns>
+    public Following Submit(params string[] more) => new(
+        ["submit", "--set", "preset=tiny", .. more, "--cluster", string.Join(',', _nodes.Select(n => n.Address)), "--wait", "--json",
+            "--fetch", Path.Combine(_root, "fetched")], Patience);
+
+    public string Fetched => Path.Combine(_root, "fetched");
+
+    /// <summary>Runs a command against the cluster.</summary>
+    public async Task<string> Ask(params string[] command)
+    {
+        var (exitCode, output, errors) = await Program([.. command, "--cluster", string.Join(',', _nodes.Select(n => n.Address))]);
+        Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}");
+        return output;
+    }
+
+    public async Task<JsonElement> Status() => JsonDocument.Parse(await Ask("status", "--json")).RootElement;
+
+    /// <summary>Waits until so many workers are active, asking again and again.</summary>
+    public async Task UntilWorkers(int count)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!patience.IsCancellationRequested)
+        {
+            var (exitCode, output, _) = await Program(["status", "--json", "--cluster", string.Join(',', _nodes.Select(n => n.Address))]);
+            if (exitCode == 0 && JsonDocument.Parse(output).RootElement.GetProperty("workers").EnumerateArray()
+                    .Count(w => w.GetProperty("state").GetString() == "active") == count) return;
+        }
+        throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
+    }
+
+    /// <summary>What all nodes said.</summary>
+    public string Log() => string.Join("\n", _nodes.Select(n => $"--- {n.Address}\n{n.Log}"));
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes) await node.Kill();
+        var left = Process.GetProcessesByName("clipmoe").Concat(Process.GetProcessesByName("dotnet"))
+            .Where(p => CommandLineOf(p.Id).Contains(_root, StringComparison.Ordinal)).Select(p => p.Id).ToList();
+        Directory.Delete(_root, recursive: true);
+        Assert.Empty(left);
+    }
+
+    public static string Executable => Path.Combine(AppContext.BaseDirectory, "clipmoe");
+
+    public static string CommandLineOf(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/cmdline").Replace('\0', ' ');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+
+    private static async Task<(int ExitCode, string Output, string Errors)> Program(IEnumerable<string> arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, output, await errors);
+    }
+
+    private static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+}
+
+/// <summary>One node with its workers.</summary>
+internal sealed class TestNode(
+    int port, string seeds, bool coordinator, int workers, string output, string? journal, IReadOnlyList<string> faults)
+{
+    private readonly ConcurrentQueue<string> _log = [];
+    private Process? _process;
+
+    public string Address => $"127.0.0.1:{port}";
+
+    public string Output => output;
+
+    public string Log => string.Join('\n', _log);
+
+    public void Start()
+    {
+        string[] arguments =
+        [
+            "node", "--listen", Address, "--seeds", seeds, "--out", output, "--threads", "1",
+            "--roles", string.Join(',', [.. coordinator ? ["coordinator"] : (string[])[], .. workers > 0 ? ["worker"] : (string[])[]]),
+            "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal],
+        ];
+        var start = new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"{Address}/cpu#0={f}"));
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
+        _process.ErrorDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>kill -9 of the node; its workers end with it.</summary>
+    public async Task Kill()
+    {
+        if (_process is null) return;
+        var children = Workers();
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        foreach (var child in children) await Gone(child);
+    }
+
+    public async Task Restart()
+    {
+        await Kill();
+        Start();
+    }
+
+    /// <summary>SIGTERM, and the end of the process.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> Terminate()
+    {
+        Signal(_process!.Id, "TERM");
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    /// <summary>kill -9 of a worker process; the node starts it again.</summary>
+    public void KillWorker(int index = 0) => Process.GetProcessById(Workers()[index]).Kill();
+
+    public void StopWorker() => Signal(Workers()[0], "STOP");
+
+    public void ContinueWorker() => Signal(Workers()[0], "CONT");
+
+    /// <summary>Process numbers of its workers, in the order of their names.</summary>
+    public IReadOnlyList<int> Workers() =>
+        [.. Directory.EnumerateDirectories("/proc").Select(p => int.TryParse(Path.GetFileName(p), out var id) ? id : 0).Where(id => id > 0)
+            .Select(id => (Id: id, Line: TestCluster.CommandLineOf(id))).Where(p => p.Line.Contains($"worker --name {Address}/", StringComparison.Ordinal))
+            .OrderBy(p => p.Line, StringComparer.Ordinal).Select(p => p.Id)];
+
+    private static async Task Gone(int process)
+    {
+        try
+        {
+            await Process.GetProcessById(process).WaitForExitAsync();
+        }
+        catch (ArgumentException)
+        {
+            // It is.
+        }
+    }
+
+    private static void Signal(int process, string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{process}"]);
+        kill.WaitForExit();
+    }
+}
+
+/// <summary>A process that prints JSON events.</summary>
+internal sealed class Following : IDisposable
+{
+    private readonly Process _process;
+    private readonly Channel<JsonElement> _events = Channel.CreateUnbounded<JsonElement>();
+    private readonly CancellationTokenSource _patience;
+    private readonly Task<string> _errors;
+
+    public Following(IEnumerable<string> arguments, TimeSpan patience)
+    {
+        _patience = new CancellationTokenSource(patience);
+        _process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        _errors = _process.StandardError.ReadToEndAsync();
+        _ = Read();
+    }
+
+    /// <summary>Warnings so far.</summary>
+    public ConcurrentQueue<string> Warnings { get; } = [];
+
+    /// <summary>Waits for an event of a kind, of a stage, with at least so many steps (shards, iterations) done.</summary>
+    public async Task<JsonElement> Until(string kind, string? stage = null, int done = 0)
+    {
+        await foreach (var e in _events.Reader.ReadAllAsync(_patience.Token))
+        {
+            if (e.GetProperty("event").GetString() != kind) continue;
+            if (stage is not null && e.GetProperty("stage").GetString() != stage) continue;
+            if (done > 0 && e.GetProperty("done").GetInt32() < done) continue;
+            return e;
+        }
+        throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {await _errors}");
+    }
+
+    /// <summary>Waits for the end of the run.</summary>
+    /// <returns>Hash of the final weights.</returns>
+    public async Task<string> End()
+    {
+        var ended = await Until("run_ended");
+        await _process.WaitForExitAsync(_patience.Token);
+        Assert.Equal(0, _process.ExitCode);
+        return ended.GetProperty("weights_sha256").GetString()!;
+    }
+
+    public async Task<int> ExitCode()
+    {
+        await _process.WaitForExitAsync(_patience.Token);
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited) _process.Kill();
+        _process.Dispose();
+        _patience.Dispose();
+    }
+
+    private async Task Read()
+    {
+        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            if (!line.StartsWith('{')) continue;
+            var e = JsonDocument.Parse(line).RootElement;
+            if (e.GetProperty("event").GetString() == "run_warning") Warnings.Enqueue(e.GetProperty("message").GetString()!);
+            _events.Writer.TryWrite(e);
+        }
+        _events.Writer.Complete();
+    }
+}

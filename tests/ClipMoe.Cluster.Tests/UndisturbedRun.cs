@@ -1,0 +1,35 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace ClipMoe.Cluster.Tests;
+
+/// <summary>The same experiment on one machine with nothing going wrong: what every scenario must end in.</summary>
+public sealed class UndisturbedRun : IAsyncLifetime
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
+
+    public string WeightsSha256 { get; private set; } = "";
+
+    public async Task InitializeAsync()
+    {
+        string[] arguments = ["run", "--set", "preset=tiny", "--out", _folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
+        using var process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true })!;
+        await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        using var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(_folder, "report.json")));
+        WeightsSha256 = report.RootElement.GetProperty("weights_sha256").GetString()!;
+    }
+
+    public Task DisposeAsync()
+    {
+        Directory.Delete(_folder, recursive: true);
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>Scenarios share the undisturbed run, and take turns: each wants the whole machine.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class Scenarios : ICollectionFixture<UndisturbedRun>
+{
+    public const string Name = "scenarios";
+}

@@ -29,7 +29,7 @@ public sealed class UndisturbedRun : IAsyncLifetime
 
 /// <summary>Scenarios share the undisturbed run, and take turns: each wants the whole machine.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class Scenarios : ICollectionFixture<UndisturbedRun>
+public sealed class ScenarioCollection : ICollectionFixture<UndisturbedRun>
 {
     public const string Name = "scenarios";
 }

@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Workers that come, go, pause and stand still in the middle of a stage.</summary>
-[Collection(Tests.Scenarios.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class ElasticityTests(UndisturbedRun undisturbed)
 {
     [Fact]

@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>kill -9 of a worker at each place of a step, of a checkpoint, of an extraction, of k-means.</summary>
-[Collection(Tests.Scenarios.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class WorkerKilledInEachPhaseTests(UndisturbedRun undisturbed)
 {
     /// <summary>All in one run: each fault happens once, in a stage of its own or at a step of its own.</summary>

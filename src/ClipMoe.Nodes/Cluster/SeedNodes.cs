@@ -10,6 +10,8 @@ internal static partial class SeedNodes
 {
     public const string SlurmVariable = "SLURM_JOB_NODELIST";
 
+    private const int MostInRange = 100_000;
+
     /// <summary>host:port of each seed: as given, a DNS name with several addresses standing for all of them; else the first hosts of the Slurm job; else this node.</summary>
     /// <param name="given">From the command line; may be empty.</param>
     /// <param name="slurm">The job's node list in Slurm's notation; null outside a job.</param>
@@ -25,24 +27,31 @@ internal static partial class SeedNodes
     /// <exception cref="UserErrorException">The list is malformed.</exception>
     public static IReadOnlyList<string> ExpandSlurm(string list)
     {
-        var hosts = new List<string>();
-        foreach (Match part in Entry().Matches(list))
+        var entries = Entry().Matches(list).Select(m => m.Value).ToList();
+        if (entries.Count == 0 || string.Join(',', entries) != list)
+            throw new UserErrorException($"'{list}' in {SlurmVariable} is no list of hosts: give --seeds.");
+        return [.. entries.SelectMany(Hosts)];
+    }
+
+    /// <summary>Every combination of what the brackets of an entry stand for, the last bracket's changing fastest.</summary>
+    private static IEnumerable<string> Hosts(string entry)
+    {
+        IEnumerable<string> hosts = [""];
+        foreach (Match part in Part().Matches(entry))
         {
-            var (prefix, suffix) = (part.Groups["prefix"].Value, part.Groups["suffix"].Value);
-            if (!part.Groups["ranges"].Success)
-            {
-                hosts.Add(prefix);
-                continue;
-            }
-            foreach (var range in part.Groups["ranges"].Value.Split(','))
-            {
-                var ends = range.Split('-');
-                if (!int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first || last - first > 100_000)
-                    throw new UserErrorException($"'{range}' in {SlurmVariable} is no range of hosts: give --seeds.");
-                for (var n = first; n <= last; n++) hosts.Add(prefix + n.ToString().PadLeft(ends[0].Length, '0') + suffix);
-            }
+            IReadOnlyList<string> pieces = part.Groups["ranges"] is { Success: true, Value: var ranges } ? [.. ranges.Split(',').SelectMany(Numbers)] : [part.Value];
+            hosts = hosts.SelectMany(host => pieces.Select(piece => host + piece));
         }
-        return hosts.Count > 0 ? hosts : throw new UserErrorException($"'{list}' in {SlurmVariable} names no hosts: give --seeds.");
+        return hosts;
+    }
+
+    /// <summary><c>08-10</c> → 08, 09, 10.</summary>
+    private static IEnumerable<string> Numbers(string range)
+    {
+        var ends = range.Split('-');
+        if (ends.Length > 2 || !int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first || last - first > MostInRange)
+            throw new UserErrorException($"'{range}' in {SlurmVariable} is no range of hosts: give --seeds.");
+        return Enumerable.Range(first, last - first + 1).Select(n => n.ToString().PadLeft(ends[0].Length, '0'));
     }
 
     /// <summary>Splits host:port.</summary>
@@ -70,6 +79,9 @@ internal static partial class SeedNodes
         }
     }
 
-    [GeneratedRegex(@"(?<prefix>[^,\[\]]+)(\[(?<ranges>[^\]]*)\])?(?<suffix>[^,\[\]]*)")]
+    [GeneratedRegex(@"(?:[^,\[\]]|\[[^\[\]]*\])+")]
     private static partial Regex Entry();
+
+    [GeneratedRegex(@"\[(?<ranges>[^\]]*)\]|[^\[\]]+")]
+    private static partial Regex Part();
 }

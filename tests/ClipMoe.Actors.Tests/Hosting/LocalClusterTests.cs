@@ -16,7 +16,7 @@ public sealed class LocalClusterTests : IDisposable
     {
         var folder = Path.Combine(_folder, name);
         Directory.CreateDirectory(folder);
-        var workspace = new Workspace(experiment ?? TestExperiments.Small, "hash", new RunFolder(folder), new WorkerDevice("cpu", 1));
+        var workspace = new Workspace("test", experiment ?? TestExperiments.Small, "hash", new RunFolder(folder), new WorkerDevice("cpu", 1));
         await using var cluster = new LocalCluster(workspace, workers);
         return await cluster.Run();
     }

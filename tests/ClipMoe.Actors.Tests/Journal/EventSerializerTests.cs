@@ -1,6 +1,8 @@
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Journal;
+using ClipMoe.Actors.Management;
+using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Tests.Journal;
 
@@ -10,12 +12,13 @@ public sealed class EventSerializerTests : IDisposable
 
     public void Dispose() => _system.Terminate().Wait();
 
-    private static readonly ExperimentEvent[] All =
+    private static readonly object[] All =
     [
         new ExperimentAccepted("demo", "abc", "benchmark"),
-        new DataPrepared("f", 8000, 1000, 3, "v"),
-        new StageStarted("base", 3000),
-        new StageStarted("cluster-1", null),
+        new CoordinatorStarted(),
+        new DataPrepared("f", 8000, 1000, 3, "v", [new WrittenFile("vocabulary.txt.gz", "v")]),
+        new StageStarted("base"),
+        new StepsPlanned("base", 3000),
         new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue)]),
         new CheckpointDamaged("base", 500, "cut off"),
         new ShardExtracted("extract-1", 3, "f", "h"),
@@ -24,13 +27,16 @@ public sealed class EventSerializerTests : IDisposable
         new StageDamaged("base"),
         new StageReset("base"),
         new ExperimentCompleted("h"),
+        new ManagerStarted(),
+        new Submitted("small-1", ExperimentJson.Write(TestExperiments.Small).ToJsonString(), "abc"),
+        new Ended("small-1", ExperimentStatus.Finished, null, "w", [new WrittenFile("report.json", "h")]),
     ];
 
-    public static TheoryData<ExperimentEvent> Events => new(All);
+    public static TheoryData<object> Events => new(All);
 
     [Theory]
     [MemberData(nameof(Events))]
-    public void Every_event_survives_the_journal(ExperimentEvent e)
+    public void Every_event_survives_the_journal(object e)
     {
         var serializer = new EventSerializer((ExtendedActorSystem)_system);
         var back = serializer.FromBinary(serializer.ToBinary(e), serializer.Manifest(e));
@@ -41,7 +47,8 @@ public sealed class EventSerializerTests : IDisposable
     [Fact]
     public void Every_kind_of_event_has_a_case_above()
     {
-        var kinds = typeof(ExperimentEvent).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(ExperimentEvent)));
+        var kinds = typeof(ExperimentEvent).Assembly.GetTypes()
+            .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(ManagerEvent)));
         Assert.Equal(kinds.OrderBy(t => t.Name), All.Select(e => e.GetType()).Distinct().OrderBy(t => t.Name));
     }
 

@@ -8,8 +8,8 @@ public sealed class StepTransactionTests
 {
     private static readonly StepId Id = new("mcl-1", 2, 17);
 
-    private static GradientReady Report(int worker, string hash = "a", StepId? id = null, double loss = 1) =>
-        new(id ?? Id, worker, hash, [new StepLoss(loss, 0, 0, 0, 0, 0)], LearningRate: 1e-3);
+    private static GradientReady Report(int worker, string hash = "a", StepId? id = null, double loss = 1, string state = "w") =>
+        new(id ?? Id, worker, hash, state, [new StepLoss(loss, 0, 0, 0, 0, 0)], LearningRate: 1e-3);
 
     [Fact]
     public void Commits_only_when_every_member_reported_the_same_hash()
@@ -28,8 +28,15 @@ public sealed class StepTransactionTests
     {
         var (step, _) = new StepTransaction(Id, [0, 1]).Report(Report(0));
         var disagree = Assert.IsType<Disagree>(step.Report(Report(1, "b")).Verdict);
-        Assert.Equal("a", disagree.HashByWorker[0]);
-        Assert.Equal("b", disagree.HashByWorker[1]);
+        Assert.Equal("a", disagree.Reports[0].GradientHash);
+        Assert.Equal("b", disagree.Reports[1].GradientHash);
+    }
+
+    [Fact]
+    public void The_same_gradient_from_other_weights_is_a_disagreement_too()
+    {
+        var (step, _) = new StepTransaction(Id, [0, 1]).Report(Report(0));
+        Assert.IsType<Disagree>(step.Report(Report(1, state: "other")).Verdict);
     }
 
     [Theory]

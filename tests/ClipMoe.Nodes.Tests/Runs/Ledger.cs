@@ -13,7 +13,7 @@ internal static class Ledger
     {
         var state = State(folder);
         var experiment = ExperimentFile.Load(Path.Combine(folder, "experiment.yaml"), []);
-        using var workspace = new Workspace(experiment, "", new RunFolder(folder), new WorkerDevice("cpu", 1));
+        using var workspace = new Workspace("experiment", experiment, "", new RunFolder(folder), new WorkerDevice("cpu", 1));
         workspace.Open(state.Data!);
         foreach (var stage in StagePlan.For(experiment).Stages.OfType<TrainModel>())
         {
@@ -46,7 +46,7 @@ internal static class Ledger
         command.CommandText = "SELECT message, manifest FROM journal ORDER BY sequence_number";
         using var rows = command.ExecuteReader();
         var state = ExperimentState.Empty;
-        while (rows.Read()) state = state.Apply(EventSerializer.Read((byte[])rows[0], rows.GetString(1)));
+        while (rows.Read()) state = state.Apply((ExperimentEvent)EventSerializer.Read((byte[])rows[0], rows.GetString(1)));
         return state;
     }
 }

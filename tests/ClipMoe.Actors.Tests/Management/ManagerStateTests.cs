@@ -1,0 +1,50 @@
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Management;
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Tests.Management;
+
+public sealed class ManagerStateTests
+{
+    private static Submitted Submit(string id) => new(id, ExperimentJson.Write(TestExperiments.Small).ToJsonString(), $"hash of {id}");
+
+    private static Ended End(string id, ExperimentStatus status = ExperimentStatus.Finished) => new(id, status, null, "w", []);
+
+    private static ManagerState Fold(params ManagerEvent[] events) => events.Aggregate(ManagerState.Empty, (s, e) => s.Apply(e));
+
+    [Fact]
+    public void Experiments_run_one_after_another_in_the_order_in_which_they_came()
+    {
+        var state = Fold(Submit("a"), Submit("b"));
+        Assert.Equal("a", state.Current?.Id);
+        state = state.Apply(End("a", ExperimentStatus.Failed));
+        Assert.Equal("b", state.Current?.Id);
+        Assert.Null(state.Apply(End("b")).Current);
+    }
+
+    [Fact]
+    public void An_experiment_that_is_cancelled_while_it_waits_is_passed_over() =>
+        Assert.Equal("c", Fold(Submit("a"), Submit("b"), Submit("c"), End("b", ExperimentStatus.Cancelled), End("a")).Current?.Id);
+
+    [Fact]
+    public void Without_an_id_the_one_that_runs_is_meant_or_the_last()
+    {
+        Assert.Null(ManagerState.Empty[null]);
+        Assert.Equal("a", Fold(Submit("a"), Submit("b"))[null]?.Id);
+        Assert.Equal("b", Fold(Submit("a"), Submit("b"), End("a"), End("b"))[null]?.Id);
+        Assert.Null(Fold(Submit("a"))["other"]);
+        Assert.Equal(TestExperiments.Small.Batch, Fold(Submit("a"))["a"]?.Experiment.Batch);
+    }
+
+    [Fact]
+    public void Every_takeover_counts() => Assert.Equal(2, Fold(new ManagerStarted(), Submit("a"), new ManagerStarted()).Terms);
+
+    [Theory]
+    [InlineData("demo", "demo-1")]
+    [InlineData("../x y", "---x-y-1")]
+    [InlineData("", "run-1")]
+    public void An_id_is_good_for_a_folder(string name, string id) => Assert.Equal(id, ManagerState.Empty.NextId(name));
+
+    [Fact]
+    public void The_same_name_gets_another_id_each_time() => Assert.Equal("demo-2", Fold(Submit("demo-1")).NextId("demo"));
+}

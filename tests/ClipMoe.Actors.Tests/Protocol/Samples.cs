@@ -1,0 +1,63 @@
+using System.Reflection;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Model.Clustering;
+
+namespace ClipMoe.Actors.Tests.Protocol;
+
+/// <summary>An instance of a message, made from its type: none can be forgotten, and neither can a member that is added to one.</summary>
+/// <param name="full">Sets everything that may be null or empty, and numbers to awkward values; otherwise nothing that need not be set.</param>
+internal sealed class Samples(bool full)
+{
+    private readonly NullabilityInfoContext _nullability = new();
+
+    public object Of(Type type)
+    {
+        if (Plain(type) is { } plain) return plain;
+        if (type.IsEnum) return Enum.GetValues(type).Cast<object>().ElementAt(full ? ^1 : 0);
+        if (type == typeof(Centroids)) return new Centroids([1.5f, float.NegativeInfinity, float.Epsilon, 0.1f], dimension: 2);
+        if (type == typeof(SampleOrder)) return full ? new ClusterPureOrder("cluster-1") : new GlobalOrder();
+        if (type.IsArray) return Items(type.GetElementType()!);
+        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>)) return Items(type.GetGenericArguments()[0]);
+        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)) return Entries(type.GetGenericArguments());
+        return Record(type);
+    }
+
+    private object? Plain(Type type) => Type.GetTypeCode(type) switch
+    {
+        TypeCode.String => full ? "gpu-7:4055/\"cuda\"\\1#é\u2028" : "",
+        TypeCode.Boolean => full,
+        TypeCode.Int32 when !type.IsEnum => full ? int.MaxValue : 0,
+        TypeCode.Int64 => full ? long.MinValue : 0L,
+        TypeCode.UInt64 => full ? ulong.MaxValue : 0UL,
+        TypeCode.Single => full ? float.NaN : 0.1f,
+        TypeCode.Double => full ? double.NaN : 0.1,
+        _ => null,
+    };
+
+    private Array Items(Type type)
+    {
+        var items = Array.CreateInstance(type, full ? 2 : 0);
+        for (var i = 0; i < items.Length; i++) items.SetValue(Of(type), i);
+        return items;
+    }
+
+    private object Entries(Type[] types)
+    {
+        var entries = (System.Collections.IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(types))!;
+        if (full) entries.Add(Of(types[0]), Of(types[1]));
+        return entries;
+    }
+
+    private object Record(Type type)
+    {
+        var constructor = type.GetConstructors().Where(c => c.GetParameters() is not [var only] || only.ParameterType != type)
+            .MaxBy(c => c.GetParameters().Length) ?? throw new InvalidOperationException($"{type} can't be made");
+        var made = constructor.Invoke([.. constructor.GetParameters().Select(p => Member(p.ParameterType, _nullability.Create(p).ReadState))]);
+        foreach (var property in type.GetProperties().Where(p => p.CanWrite))
+            property.SetValue(made, Member(property.PropertyType, _nullability.Create(property).ReadState));
+        return made;
+    }
+
+    private object? Member(Type type, NullabilityState state) =>
+        state == NullabilityState.Nullable && !full ? null : Of(Nullable.GetUnderlyingType(type) ?? type);
+}

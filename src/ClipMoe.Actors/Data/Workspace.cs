@@ -7,6 +7,7 @@ using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Datasets.Scenes;
+using ClipMoe.Model.Files;
 using ClipMoe.Model.Images;
 using ClipMoe.Model.Sampling;
 using ClipMoe.Model.Text;
@@ -159,10 +160,13 @@ public sealed class Workspace(
         return new RunData(images, splits, loader, Tokenizer.Load(VocabularyPath), LoadAttributes());
     }
 
-    private void MakeBenchmark(CancellationToken cancellation) => SceneBenchmark.Make(
-        folder.BenchmarkData,
-        new SceneSettings(experiment.Data.BenchmarkTrain, Validation: 0, experiment.Data.BenchmarkTest, experiment.Seed),
-        cancellation);
+    /// <summary>By one worker of a node at a time.</summary>
+    private void MakeBenchmark(CancellationToken cancellation)
+    {
+        var settings = new SceneSettings(experiment.Data.BenchmarkTrain, Validation: 0, experiment.Data.BenchmarkTest, experiment.Seed);
+        using var turn = FileLock.Wait(folder.BenchmarkData + ".lock", cancellation);
+        SceneBenchmark.Make(folder.BenchmarkData, settings, cancellation);
+    }
 
     private AttributeTable? LoadAttributes()
     {

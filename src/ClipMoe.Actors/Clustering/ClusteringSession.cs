@@ -34,7 +34,8 @@ public sealed class ClusteringSession : ReceiveActor
     private int _iteration;
 
     public ClusteringSession(
-        ClusterFeatures spec, IReadOnlyList<FeatureShard> shards, WrittenFile? previousLabels, Workspace workspace, IReadOnlyDictionary<int, IActorRef> workers)
+        ClusterFeatures spec, IReadOnlyList<FeatureShard> shards, WrittenFile? previousLabels, Workspace workspace,
+        IReadOnlyDictionary<int, IActorRef> workers)
     {
         _spec = spec;
         _shards = shards;

@@ -9,8 +9,6 @@ namespace ClipMoe.Nodes.Commands.Bench;
 /// <summary><c>clipmoe bench labels</c>: what the pseudo labels of a large data set cost the coordinator and one worker.</summary>
 internal static class LabelsBench
 {
-    private const int FirstBatches = 10;
-
     public static Command Build()
     {
         var samples = Positive("--samples", 1_000_000, "Number of samples.");
@@ -55,12 +53,12 @@ internal static class LabelsBench
     /// <param name="Counts">Workers: accumulating and writing all shards; its result is what they tell the coordinator of them.</param>
     /// <param name="Index">Coordinator: making and writing the index from that.</param>
     /// <param name="Open">Worker: opening the order; its result is the index and the plan of the batches.</param>
-    /// <param name="First">Worker: the first batches, for which most shards are opened and checked.</param>
+    /// <param name="First">Worker: the first batches, until nearly all shards are opened and checked.</param>
     /// <param name="Batches">Worker: more batches.</param>
     private sealed record Figures(
         int Samples, int Clusters, int Stages, int Shards, int ShardSize, int Labels, long Runs, double ShardMegabytes, double IndexMegabytes,
         ResourceUse Facts, ResourceUse Counts, ResourceUse Index, ResourceUse Open, ResourceUse First, ResourceUse Batches,
-        int BatchSize, int BatchesPerEpoch, double FirstBatchesPerSecond, double BatchesPerSecond, double BatchesPerCpuSecond);
+        int BatchSize, int BatchesPerEpoch, int FirstBatches, double BatchesPerSecond, double BatchesPerCpuSecond);
 
     private static Figures Measure(string folder, int samples, int clusters, int stages, int batchSize, int seconds)
     {
@@ -75,13 +73,20 @@ internal static class LabelsBench
         var (order, open) = ResourceUse.Of(() => EpochOrder.ClusterPure(seed: 1, stage: 1, ShardedLabels.Open(path, sha256), batchSize));
         using (order)
         {
-            var (firstBatches, first) = ResourceUse.Of(() => Draw(order, from: 0, atMost: FirstBatches, seconds));
-            var (moreBatches, more) = ResourceUse.Of(() => Draw(order, from: FirstBatches, atMost: int.MaxValue, seconds));
+            // Ten samples for each shard: one in 20,000 shards is still untouched then.
+            var firstBatches = (int)(10L * layout.Count / batchSize) + 1;
+            var (_, first) = ResourceUse.Of(() => Draw(order, 0, step => step < firstBatches));
+            var clock = new Stopwatch();
+            var (moreBatches, more) = ResourceUse.Of(() =>
+            {
+                clock.Start();
+                return Draw(order, firstBatches, _ => clock.Elapsed.TotalSeconds < seconds);
+            });
             return new Figures(
                 samples, clusters, stages, layout.Count, layout.ShardSize, labels, runs,
                 Directory.GetFiles(folder).Where(f => f != path).Sum(f => new FileInfo(f).Length) / 1e6, new FileInfo(path).Length / 1e6,
                 facts, counts, index, open, first, more,
-                batchSize, order.BatchesPerEpoch, firstBatches / first.Seconds, moreBatches / more.Seconds, moreBatches / more.CpuSeconds);
+                batchSize, order.BatchesPerEpoch, firstBatches, moreBatches / more.Seconds, moreBatches / more.CpuSeconds);
         }
     }
 
@@ -122,11 +127,11 @@ internal static class LabelsBench
         return joint;
     }
 
-    private static int Draw(EpochOrder order, int from, int atMost, int seconds)
+    private static int Draw(EpochOrder order, int from, Func<int, bool> goOn)
     {
-        var drawn = 0;
-        for (var clock = Stopwatch.StartNew(); drawn < atMost && clock.Elapsed.TotalSeconds < seconds; drawn++) order.Batch((long)from + drawn);
-        return drawn;
+        var step = from;
+        while (goOn(step)) order.Batch(step++);
+        return step - from;
     }
 
     private static string Describe(Figures f) => string.Join(Environment.NewLine,
@@ -135,8 +140,8 @@ internal static class LabelsBench
         $"workers      {f.Samples / f.Counts.Seconds / 1e6:F1} M labels/s accumulated and written on all cores of this machine",
         $"coordinator  {f.Facts.HeldMegabytes:F1} MB of journal facts, {f.Counts.HeldMegabytes:F1} MB of counts; " +
             $"index written in {f.Index.Seconds:F2} s (peak +{f.Index.PeakManagedMegabytes:F0} MB)",
-        $"one worker   opens in {f.Open.Seconds:F2} s and holds {f.Open.HeldMegabytes:F1} MB; {f.FirstBatchesPerSecond:F0} batches/s of " +
-            $"{f.BatchSize} at first, then {f.BatchesPerSecond:F0} ({f.BatchesPerCpuSecond:F0} per CPU second); " +
+        $"one worker   opens in {f.Open.Seconds:F2} s and holds {f.Open.HeldMegabytes:F1} MB; {f.FirstBatches:N0} batches of {f.BatchSize} " +
+            $"in {f.First.Seconds:F2} s open all shards, then {f.BatchesPerSecond:F0} batches/s ({f.BatchesPerCpuSecond:F0} per CPU second); " +
             $"resident +{f.First.PeakResidentMegabytes + f.Batches.PeakResidentMegabytes:F0} MB with mapped pages");
 
     private static Option<int> Positive(string name, int value, string description)

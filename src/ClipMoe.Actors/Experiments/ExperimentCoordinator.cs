@@ -19,7 +19,9 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     /// <param name="Id">Names the experiment in the journal and among the workers.</param>
     /// <param name="Hash">Of what decides the weights.</param>
     /// <param name="Roster">Tells which workers there are.</param>
-    public sealed record Settings(string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster);
+    /// <param name="Conditions">What all of them compute with, where that is the same for all.</param>
+    public sealed record Settings(
+        string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster, ComputeConditions? Conditions = null);
 
     private readonly Settings _settings;
     private readonly StagePlan _plan;
@@ -106,7 +108,11 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             return;
         }
         ExperimentEvent[] facts = _state.Accepted is null
-            ? [new ExperimentAccepted(_settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? "embedded benchmark"), new CoordinatorStarted()]
+            ? [
+                new ExperimentAccepted(
+                    _settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? RunFolder.EmbeddedBenchmark, _settings.Conditions),
+                new CoordinatorStarted(),
+            ]
             : [new CoordinatorStarted()];
         var resumed = _state.Accepted is not null;
         PersistAll(facts, e => _state = _state.Apply(e));
@@ -243,7 +249,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             _stage = ActorRefs.Nobody;
             if (_onlyStage is not null)
             {
-                End(new StageRerun(completed.Stage, completed.Result, _before));
+                ResetOutOfDate(completed);
                 return;
             }
             // Once the data set is known, workers open it before they are given anything more.
@@ -251,6 +257,21 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
                 foreach (var worker in _pool.Known.ToList()) Arrived(new WorkerArrived(worker));
             WhenSettled(Next);
         });
+    }
+
+    /// <summary>After another result than before, what was built on it is of no use.</summary>
+    private void ResetOutOfDate(StageCompleted completed)
+    {
+        IReadOnlyList<string> outOfDate = _before is null || _before.Sha256 == completed.Result.Sha256
+            ? []
+            : [.. _plan.BuiltOn(completed.Stage).Where(_state.Completed.ContainsKey)];
+        if (outOfDate.Count == 0)
+        {
+            End(new StageRerun(completed.Stage, completed.Result, outOfDate));
+            return;
+        }
+        PersistAll(outOfDate.Select(stage => new StageReset(stage)), reset => _state = _state.Apply(reset));
+        DeferAsync(outOfDate, _ => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
     }
 
     private void Complete()

@@ -85,6 +85,12 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         _client.Tell(new RunFailed("journal", JournalFailure("written", cause)));
     }
 
+    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
+    {
+        base.OnPersistRejected(cause, @event, sequenceNr);
+        End(new RunFailed("journal", JournalFailure("written", cause)));
+    }
+
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
         base.OnRecoveryFailure(reason, message);
@@ -115,8 +121,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             ]
             : [new CoordinatorStarted()];
         var resumed = _state.Accepted is not null;
-        PersistAll(facts, e => _state = _state.Apply(e));
-        DeferAsync(facts.Length, _ =>
+        PersistThen(facts, () =>
         {
             // Workers that open the data see whether it is what it was.
             WhenSettled(resumed ? CheckArtifacts : Next);
@@ -180,12 +185,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             return;
         }
         foreach (var damage in check.Damages) Warn(ArtifactCheck.Describe(damage));
-        if (check.Damages.Count == 0) Next();
-        else
-        {
-            PersistAll(check.Damages, e => _state = _state.Apply(e));
-            DeferAsync(check.Damages.Count, _ => Next());
-        }
+        PersistThen(check.Damages, Next);
     }
 
     private void Next()
@@ -265,13 +265,23 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         IReadOnlyList<string> outOfDate = _before is null || _before.Sha256 == completed.Result.Sha256
             ? []
             : [.. _plan.BuiltOn(completed.Stage).Where(_state.Completed.ContainsKey)];
-        if (outOfDate.Count == 0)
+        PersistThen([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
+    }
+
+    /// <summary>Does something once all facts are journaled. Not by DeferAsync: after a Persist in its handler, Akka handles no further command.</summary>
+    private void PersistThen(IReadOnlyList<ExperimentEvent> facts, Action next)
+    {
+        if (facts.Count == 0)
         {
-            End(new StageRerun(completed.Stage, completed.Result, outOfDate));
+            next();
             return;
         }
-        PersistAll(outOfDate.Select(stage => new StageReset(stage)), reset => _state = _state.Apply(reset));
-        DeferAsync(outOfDate, _ => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
+        var left = facts.Count;
+        PersistAll(facts, fact =>
+        {
+            _state = _state.Apply(fact);
+            if (--left == 0) next();
+        });
     }
 
     private void Complete()

@@ -21,7 +21,7 @@ public sealed class EventSerializerTests : IDisposable
         new DataPrepared("f", 8000, 1000, 3, "v", []) { ImageResolution = 224, CheckpointSha256 = "c" },
         new StageStarted("base"),
         new StepsPlanned("base", 3000),
-        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue)]),
+        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue), new LossSample(2, double.NaN)]),
         new CheckpointDamaged("base", 500, "cut off"),
         new ShardExtracted("extract-1", 3, "f", "h"),
         new ShardDamaged("extract-1", 3),

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace ClipMoe.Model.Tests;
 
 /// <summary>
@@ -16,9 +18,21 @@ public static class Fixtures
 
     public static string Path(string file) => System.IO.Path.Combine(Directory, file);
 
-    /// <summary>Files of the folder whose names match, for instance <c>moe_dense_*.pt</c>, in ordinal order.</summary>
+    /// <summary>Files of the folder whose names match, for instance <c>*.pt</c>, in ordinal order.</summary>
     public static IReadOnlyList<string> Matching(string pattern) =>
         [.. System.IO.Directory.GetFiles(Directory, pattern).Order(StringComparer.Ordinal)];
+
+    /// <summary>The numbered dense checkpoints <c>moe_dense_N.pt</c>, by number.</summary>
+    public static IReadOnlyList<string> DenseCheckpoints() =>
+        [.. System.IO.Directory.GetFiles(Directory, "moe_dense_*.pt").OrderBy(path => path.Length).ThenBy(path => path, StringComparer.Ordinal)];
+
+    /// <summary>The cases of <c>moe_config.json</c> whose checkpoint is there: all of them, but in the small copy.</summary>
+    public static IReadOnlyList<MoeCase> MoeCases()
+    {
+        if (!File.Exists(Path(MoeCase.ConfigFile))) return [];
+        var cases = JsonDocument.Parse(File.ReadAllBytes(Path(MoeCase.ConfigFile))).RootElement.GetProperty("cases").EnumerateObject();
+        return [.. cases.Select(c => new MoeCase(c.Name, c.Value)).Where(c => !IsSmallCopy || File.Exists(c.Checkpoint))];
+    }
 
     /// <summary>Why a test that needs these files cannot run; null when it can, and must.</summary>
     internal static string? SkipReason(IReadOnlyList<string> files)
@@ -49,6 +63,24 @@ public static class Fixtures
         while (folder is not null && !File.Exists(System.IO.Path.Combine(folder.FullName, "ClipMoe.sln"))) folder = folder.Parent;
         return folder?.FullName ?? throw new InvalidOperationException($"no ClipMoe.sln above {AppContext.BaseDirectory}");
     }
+}
+
+/// <summary>A CLIP-MoE that the reference made: a case of <c>moe_config.json</c>. Names are the fixtures' own and mean nothing.</summary>
+public sealed record MoeCase(string Name, JsonElement Expected)
+{
+    public const string ConfigFile = "moe_config.json", InputsFile = "moe_inputs.safetensors";
+
+    public string Checkpoint => Fixtures.Path($"{Name}.pt");
+
+    public string Outputs => Fixtures.Path($"{Name}_io.safetensors");
+
+    public int Experts => Expected.GetProperty("num_experts").GetInt32();
+
+    public int TopK => Expected.GetProperty("top_k").GetInt32();
+
+    /// <summary>Name and shape of every tensor, in the file's order.</summary>
+    public IEnumerable<(string Name, long[] Shape)> Keys =>
+        Expected.GetProperty("keys").EnumerateObject().Select(k => (k.Name, k.Value.EnumerateArray().Select(s => s.GetInt64()).ToArray()));
 }
 
 /// <summary>A test that needs these files of <see cref="Fixtures.Directory"/>; skipped, with a reason, only where the small copy lacks one.</summary>

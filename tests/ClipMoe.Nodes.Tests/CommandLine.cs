@@ -8,7 +8,10 @@ internal static class CommandLine
     public static Outcome Run(params string[] arguments) => Run(input: [], arguments);
 
     /// <param name="input">What the program finds on its standard input.</param>
-    public static Outcome Run(byte[] input, string[] arguments)
+    public static Outcome Run(byte[] input, string[] arguments) => Run(input, arguments, environment: []);
+
+    /// <param name="environment">Variables beside those of this process.</param>
+    public static Outcome Run(byte[] input, string[] arguments, Dictionary<string, string> environment)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "clipmoe.dll");
         var start = new ProcessStartInfo("dotnet", ["exec", program, .. arguments])
@@ -17,6 +20,7 @@ internal static class CommandLine
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();

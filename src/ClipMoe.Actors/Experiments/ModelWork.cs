@@ -18,6 +18,7 @@ internal static class ModelWork
         var found = CheckpointConfig.Infer(source);
         if (found.Moe is not null)
             throw new UserErrorException($"{work.Spec.Path} is a CLIP-MoE already: the pipeline starts from a dense CLIP.");
+        workspace.Data.Tokenizer.Vocabulary.RequireFits(found, work.Spec.Path);
         var wanted = workspace.Experiment.Model.ContextLength is { } context && context > found.ContextLength
             ? CheckpointSource.Stretched(found) with { ContextLength = context }
             : found;

@@ -23,7 +23,8 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
     public string PathOf(string part) => Path.Combine(Folder, Parts.FirstOrDefault(p => p.Name == part)?.File
         ?? throw new UserErrorException($"{ManifestPath} has no part \"{part}\": it was written by another version of ClipMoe."));
 
-    public ITensorFile OpenTensors(string part) => TensorFile.Open(PathOf(part));
+    /// <summary>A part that <see cref="CheckpointWriter.Tensors"/> wrote. The store has compared every byte of a checkpoint before it hands it out.</summary>
+    public ITensorFile OpenTensors(string part) => SafetensorsFile.OpenIntact(PathOf(part));
 
     /// <summary>A part that <see cref="CheckpointWriter.Json"/> wrote.</summary>
     /// <exception cref="UserErrorException">There is no such part, or it holds something else.</exception>

@@ -15,6 +15,9 @@ public static class CheckpointConfig
     /// <summary>Whether the file holds a CLIP with a vision transformer, right or wrong, and not some other tensors.</summary>
     public static bool IsClip(ITensorFile file) => file.TryGet("visual.proj", out _);
 
+    /// <summary>Whether the file tells how many experts a token takes: no shape shows it, only our own metadata.</summary>
+    public static bool SaysTopK(ITensorFile file) => CheckpointMetadata.Config(file)?.Moe is not null;
+
     /// <summary>
     /// The architecture. Heads and top-k are in no shape: they come from our own metadata where the file has it; otherwise heads are 64 wide,
     /// and top-k is 2.
@@ -47,6 +50,12 @@ public static class CheckpointConfig
             Moe = Moe(file, vision, text),
         };
         var config = CheckpointMetadata.Config(file) is { } claimed ? Confirmed(file, inferred, claimed) : inferred;
+        foreach (var tower in (TowerConfig[])[config.Vision, config.Text])
+        {
+            if (tower.Heads < 1 || tower.Width % tower.Heads != 0)
+                throw Refused(file, $"a width of {tower.Width} has no {tower.Heads} attention heads of equal size");
+        }
+
         return config.Moe is null || topK is null ? config : config with { Moe = CheckedTopK(file, config.Moe with { TopK = topK.Value }) };
     }
 
@@ -59,14 +68,7 @@ public static class CheckpointConfig
             Text = inferred.Text with { Heads = claimed.Text.Heads },
             Moe = inferred.Moe is { } moe && claimed.Moe is not null ? CheckedTopK(file, moe with { TopK = claimed.Moe.TopK }) : inferred.Moe,
         };
-        if (completed != claimed) throw Refused(file, "its metadata claims another architecture than its tensors show");
-        foreach (var tower in (TowerConfig[])[completed.Vision, completed.Text])
-        {
-            if (tower.Heads < 1 || tower.Width % tower.Heads != 0)
-                throw Refused(file, $"a width of {tower.Width} has no {tower.Heads} attention heads");
-        }
-
-        return completed;
+        return completed == claimed ? completed : throw Refused(file, "its metadata claims another architecture than its tensors show");
     }
 
     private static MoeConfig CheckedTopK(ITensorFile file, MoeConfig moe) => moe.TopK >= 1 && moe.TopK <= moe.Experts

@@ -33,7 +33,7 @@ public static class CheckpointConversion
         if (options.Stretch) config = Stretched(source, config);
         var tensors = source.Tensors.Where(t => !options.Stretch || !StoredSizes.Contains(t.Name)).SelectMany(t => Targets(t, options)).ToList();
         var provenance = CheckpointMetadata.Provenance(source) ?? new Provenance(sourceSha256);
-        var metadata = config is null ? source.Metadata : CheckpointMetadata.Create(config, provenance);
+        var metadata = config is null ? CheckpointMetadata.WithDataHash(source.Metadata) : CheckpointMetadata.Create(config, provenance);
         using var writer = TensorWriter.Create(output, tensors, metadata);
         foreach (var tensor in tensors)
         {

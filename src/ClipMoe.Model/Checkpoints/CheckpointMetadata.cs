@@ -22,13 +22,20 @@ public static class CheckpointMetadata
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    /// <summary>For a <see cref="TensorWriter"/>. Hugging Face tools want <c>format: pt</c> as well.</summary>
+    /// <summary>
+    /// For a <see cref="TensorWriter"/>, which fills in the hash of the data where the format has a place for it. Hugging Face tools want
+    /// <c>format: pt</c> as well.
+    /// </summary>
     public static IReadOnlyDictionary<string, string> Create(ClipConfig config, Provenance? provenance = null)
     {
         var metadata = new Dictionary<string, string> { [FormatKey] = "pt", [ConfigKey] = JsonSerializer.Serialize(config, Options) };
         if (provenance is not null) metadata[ProvenanceKey] = JsonSerializer.Serialize(provenance, Options);
-        return metadata;
+        return WithDataHash(metadata);
     }
+
+    /// <summary>Metadata of any other file that is to carry the hash of its data.</summary>
+    public static IReadOnlyDictionary<string, string> WithDataHash(IReadOnlyDictionary<string, string> metadata) =>
+        new Dictionary<string, string>(metadata) { [SafetensorsFile.DataHashKey] = "" };
 
     /// <summary>The architecture that the file claims; null when it claims none, as foreign files do.</summary>
     public static ClipConfig? Config(ITensorFile file) => Parse<ClipConfig>(file, ConfigKey);

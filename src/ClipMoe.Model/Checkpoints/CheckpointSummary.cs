@@ -7,9 +7,10 @@ public sealed record ParameterCounts(long Total, long Image, long Text, long Exp
 
 /// <summary>What a tensor file is, from its names, shapes and metadata alone.</summary>
 /// <param name="Config">Null when the file holds no CLIP.</param>
+/// <param name="TopKIsAssumed">Whether the config's experts per token are the usual number, since the file does not say.</param>
 /// <param name="Types">Elements of each type that occurs.</param>
 public sealed record CheckpointSummary(
-    ClipConfig? Config, ParameterCounts Parameters, IReadOnlyDictionary<TensorType, long> Types, Provenance? Provenance)
+    ClipConfig? Config, bool TopKIsAssumed, ParameterCounts Parameters, IReadOnlyDictionary<TensorType, long> Types, Provenance? Provenance)
 {
     /// <exception cref="UserErrorException">It is a CLIP, but its tensors contradict each other.</exception>
     public static CheckpointSummary Of(ITensorFile file)
@@ -23,7 +24,7 @@ public sealed record CheckpointSummary(
             Count(n => n.EndsWith(".gate.weight", StringComparison.Ordinal)));
         var types = file.Tensors.GroupBy(t => t.Type).OrderBy(g => g.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Count));
         var config = CheckpointConfig.IsClip(file) ? CheckpointConfig.Infer(file) : null;
-        return new CheckpointSummary(config, counts, types, CheckpointMetadata.Provenance(file));
+        return new CheckpointSummary(config, config?.Moe is not null && !CheckpointConfig.SaysTopK(file), counts, types, CheckpointMetadata.Provenance(file));
 
         long Count(Func<string, bool> belongs) => parameters.Where(t => belongs(t.Name)).Sum(t => t.Count);
     }

@@ -24,6 +24,9 @@ public sealed class DatasetScan
     /// <summary>One JSON object a line: index, key, reason.</summary>
     public const string BadSamplesFile = "bad-samples.jsonl";
 
+    /// <summary>Hash and stamp of every sample, see <see cref="SampleHashes"/>. Of this machine's files: another may lack it.</summary>
+    public const string SamplesFile = "scan-samples.bin";
+
     /// <summary>What was scanned; written last, so that where it is the list of bad samples is complete.</summary>
     public const string ScanFile = "scan.json";
 
@@ -33,15 +36,25 @@ public sealed class DatasetScan
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    private sealed record Header(string Dataset, DatasetFormat Format, string Fingerprint, int Samples, int Bad);
+    /// <param name="Content">Null in files of versions that hashed no content.</param>
+    private sealed record Header(string Dataset, DatasetFormat Format, string Fingerprint, int Samples, int Bad, string? Content);
 
     private readonly ICaptionedImages _data;
+    private readonly SampleHashes? _samples;
 
-    private DatasetScan(ICaptionedImages data, IReadOnlyList<BadSample> bad)
+    /// <param name="samples">Null where they are on another machine.</param>
+    private DatasetScan(ICaptionedImages data, IReadOnlyList<BadSample> bad, SampleHashes? samples, string? contentHash)
     {
         _data = data;
+        _samples = samples;
         Bad = bad;
+        ContentHash = contentHash;
     }
+
+    /// <summary>
+    /// XxHash128 (hexadecimal) over the captions and image bytes of all samples in their order. Null for a scan by a version that took none.
+    /// </summary>
+    public string? ContentHash { get; }
 
     /// <summary>Ascending by index.</summary>
     public IReadOnlyList<BadSample> Bad { get; }
@@ -59,6 +72,7 @@ public sealed class DatasetScan
     public static DatasetScan Run(ICaptionedImages data, ImageCheck check, CancellationToken cancellation, Action<ScannedSample>? seen = null)
     {
         var bad = new List<BadSample>();
+        var samples = new SampleHashes(data.Count);
         DedicatedThreads.For(
             data.Count,
             Environment.ProcessorCount,
@@ -66,8 +80,7 @@ public sealed class DatasetScan
             {
                 try
                 {
-                    var caption = data.Caption(i);
-                    var file = data.ReadImage(i);
+                    var (caption, file) = samples.Take(data, i);
                     check(file);
                     seen?.Invoke(new ScannedSample(i, file, caption));
                 }
@@ -79,7 +92,7 @@ public sealed class DatasetScan
             },
             cancellation);
         bad.Sort((a, b) => a.Index.CompareTo(b.Index));
-        return new DatasetScan(data, bad);
+        return new DatasetScan(data, bad, samples, samples.Combined);
     }
 
     public void Save(string folder)
@@ -88,23 +101,30 @@ public sealed class DatasetScan
         foreach (var sample in Bad)
             lines.Append(JsonSerializer.Serialize(sample, Json)).Append('\n');
         AtomicFile.WriteAllText(Path.Join(folder, BadSamplesFile), lines.ToString());
-        var header = new Header(_data.Name, _data.Format, _data.Fingerprint, _data.Count, Bad.Count);
+        _samples?.Save(Path.Join(folder, SamplesFile));
+        var header = new Header(_data.Name, _data.Format, _data.Fingerprint, _data.Count, Bad.Count, ContentHash);
         AtomicFile.WriteAllText(Path.Join(folder, ScanFile), JsonSerializer.Serialize(header, Json) + "\n");
     }
 
-    /// <summary>The scan that <see cref="Save"/> left in the folder; null when there is none.</summary>
+    /// <summary>
+    /// The scan that <see cref="Save"/> left in the folder; null when there is none. Samples whose files have another size or time than then are
+    /// read again. Where <see cref="SamplesFile"/> is missing, as on a machine that only helps, names and sizes alone are compared.
+    /// </summary>
     /// <exception cref="UserErrorException">The data set has changed since, or the files are damaged.</exception>
     public static DatasetScan? Load(string folder, ICaptionedImages data)
     {
         var path = Path.Join(folder, ScanFile);
         if (!File.Exists(path))
             return null;
-        var (header, bad) = Read(folder, path);
-        if (header.Fingerprint != data.Fingerprint)
+        var (header, bad, samples) = Read(folder, path);
+        var differing = header.Fingerprint != data.Fingerprint ? "contents differ"
+            : samples?.FindChanged(data) is { } changed ? $"the content of {data.Key(changed)} differs"
+            : null;
+        if (differing is not null)
             throw new UserErrorException(
                 $"The data set {data.Name} is not what it was when {folder} was begun ({header.Samples} samples in {header.Dataset} then, " +
-                $"{data.Count} now, contents differ): put the data back as it was, or start with a new output folder.");
-        return new DatasetScan(data, bad);
+                $"{data.Count} now, {differing}): put the data back as it was, or start with a new output folder.");
+        return new DatasetScan(data, bad, samples, header.Content);
     }
 
     /// <param name="maxBadFraction">0 … 1</param>
@@ -121,17 +141,21 @@ public sealed class DatasetScan
             $"allows: see {Path.Join(folder, BadSamplesFile)}; repair the data, or raise max_bad_fraction.");
     }
 
-    private static (Header Header, List<BadSample> Bad) Read(string folder, string path)
+    private static (Header Header, List<BadSample> Bad, SampleHashes? Samples) Read(string folder, string path)
     {
         try
         {
             var header = JsonSerializer.Deserialize<Header>(File.ReadAllText(path), Json);
             var bad = File.ReadLines(Path.Join(folder, BadSamplesFile)).Select(line => JsonSerializer.Deserialize<BadSample>(line, Json)!).ToList();
-            if (header is not null && header.Bad == bad.Count && bad.All(b => b?.Index >= 0 && b.Index < header.Samples))
-                return (header, bad);
-            throw new JsonException("the two files do not belong together");
+            var hashes = Path.Join(folder, SamplesFile);
+            var samples = header?.Content is not null && File.Exists(hashes) ? SampleHashes.Load(hashes, header.Samples) : null;
+            var belong = header is not null && header.Bad == bad.Count && bad.All(b => b?.Index >= 0 && b.Index < header.Samples)
+                && (samples is null || samples.Combined == header.Content);
+            if (belong)
+                return (header!, bad, samples);
+            throw new JsonException("its files do not belong together");
         }
-        catch (Exception e) when (e is JsonException or IOException)
+        catch (Exception e) when (e is JsonException or IOException or InvalidDataException)
         {
             throw new UserErrorException(
                 $"The scan of the data set in {folder} is damaged ({e.Message}): delete {path}, and the data is read again.", e);

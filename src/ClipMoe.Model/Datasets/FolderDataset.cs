@@ -72,6 +72,8 @@ internal sealed class FolderDataset : ICaptionedImages
 
     public ReadOnlyMemory<byte> ReadImage(int index) => SampleFile.ReadImage(_paths.Resolve(Key(index)));
 
+    public ulong Stamp(int index) => _paths.Stamp(Key(index), Path.ChangeExtension(Key(index), ".txt"));
+
     public SampleSplit? GivenSplit(int index) => _hasSplits ? SplitOf(_folders[_folderOf[index]]) : null;
 
     public void Dispose()

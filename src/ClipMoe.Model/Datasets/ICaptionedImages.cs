@@ -18,7 +18,8 @@ public interface ICaptionedImages : IDisposable
 
     /// <summary>
     /// SHA-256 (hexadecimal) of what is in the data set: names, captions or their sizes, image sizes. Independent of where it lies and of
-    /// time stamps. Computed at opening, so a data set that is opened again after a change has another one.
+    /// time stamps. Computed at opening, so a data set that is opened again after a change of these has another one; pixels, and captions of the
+    /// same size, are <see cref="DatasetScan.ContentHash"/>'s business.
     /// </summary>
     string Fingerprint { get; }
 
@@ -32,6 +33,12 @@ public interface ICaptionedImages : IDisposable
     /// <summary>The image file's bytes, undecoded.</summary>
     /// <exception cref="BadSampleException">The image is missing, empty, too large, or outside of the data set's root.</exception>
     ReadOnlyMemory<byte> ReadImage(int index);
+
+    /// <summary>
+    /// Sizes and modification times of the files that the sample's image lies in, and its caption where <see cref="Fingerprint"/> knows only the
+    /// caption's size, as one number: while it stays the same, so does the sample. 0 where a file is missing.
+    /// </summary>
+    ulong Stamp(int index);
 
     /// <summary>The split the data itself puts a sample into; null when it makes none.</summary>
     SampleSplit? GivenSplit(int index);

@@ -61,6 +61,8 @@ internal sealed class ListedImages : ICaptionedImages
 
     public ReadOnlyMemory<byte> ReadImage(int index) => SampleFile.ReadImage(_root.Resolve(_paths[index]));
 
+    public ulong Stamp(int index) => _root.Stamp(_paths[index]);
+
     public SampleSplit? GivenSplit(int index) => null;
 
     public void Dispose()

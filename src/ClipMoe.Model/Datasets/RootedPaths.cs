@@ -46,6 +46,21 @@ internal sealed class RootedPaths
         return IsInside(real, _realRoot) ? real : throw new BadSampleException("symbolic link leaves the data set's root");
     }
 
+    /// <summary><see cref="SampleFile.Stamp"/> of files that the data set mentions; 0 as well where a path leaves the root.</summary>
+    public ulong Stamp(params ReadOnlySpan<string> paths)
+    {
+        try
+        {
+            var real = new string[paths.Length];
+            for (var i = 0; i < paths.Length; i++) real[i] = Resolve(paths[i]);
+            return SampleFile.Stamp(real);
+        }
+        catch (BadSampleException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>Size in bytes of each file, −1 where there is none inside of the root; looked up in parallel.</summary>
     public long[] Sizes(int count, Func<int, string> path)
     {

@@ -1,3 +1,5 @@
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace ClipMoe.Model.Datasets;
@@ -11,6 +13,20 @@ internal static class SampleFile
     public static byte[] ReadImage(string path) => Read(path, MaxImageBytes, "image");
 
     public static byte[] ReadCaption(string path) => Read(path, CaptionText.MaxBytes, "caption");
+
+    /// <summary>Sizes and modification times of files as one number; 0 where one is missing. See <see cref="ICaptionedImages.Stamp"/>.</summary>
+    public static ulong Stamp(params ReadOnlySpan<string> paths)
+    {
+        Span<long> seen = stackalloc long[2 * paths.Length];
+        for (var i = 0; i < paths.Length; i++)
+        {
+            var file = new FileInfo(paths[i]);
+            if (!file.Exists) return 0;
+            (seen[2 * i], seen[2 * i + 1]) = (file.Length, file.LastWriteTimeUtc.Ticks);
+        }
+
+        return XxHash3.HashToUInt64(MemoryMarshal.AsBytes(seen));
+    }
 
     /// <exception cref="BadSampleException">The file ends before.</exception>
     public static byte[] ReadRange(SafeFileHandle file, long start, int length)

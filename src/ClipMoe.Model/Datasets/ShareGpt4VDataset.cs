@@ -78,6 +78,8 @@ internal sealed class ShareGpt4VDataset : ICaptionedImages
         return SampleFile.ReadImage(_root.Resolve(image));
     }
 
+    public ulong Stamp(int index) => _root.Stamp(_index.Property(index));
+
     public SampleSplit? GivenSplit(int index) =>
         Count <= ValidationSamples ? null : index < ValidationSamples ? SampleSplit.Validation : SampleSplit.Train;
 

@@ -15,12 +15,14 @@ internal sealed partial class WebDataset : ICaptionedImages
     private readonly string[] _shardNames;
     private readonly WebDatasetShard[] _contents;
     private readonly int[] _firstSample;
+    private readonly ulong[] _stamps;
 
     private WebDataset(string name, string root, string[] shards, string? indexFolder)
     {
         Name = name;
         _shards = shards;
         _shardNames = [.. shards.Select(s => Path.GetRelativePath(root, s).Replace('\\', '/'))];
+        _stamps = [.. shards.Select(s => SampleFile.Stamp(s))];
         _contents = new WebDatasetShard[shards.Length];
         DedicatedThreads.For(shards.Length, Environment.ProcessorCount, i => _contents[i] = WebDatasetShard.Open(shards[i], indexFolder));
         _firstSample = new int[shards.Length];
@@ -79,6 +81,9 @@ internal sealed partial class WebDataset : ICaptionedImages
         var sample = _contents[shard].Samples[i];
         return Read(shard, sample.ImageStart, sample.ImageLength, SampleFile.MaxImageBytes, "image");
     }
+
+    /// <summary>Of the whole tar, as it was when it was opened.</summary>
+    public ulong Stamp(int index) => _stamps[Locate(index).Shard];
 
     public SampleSplit? GivenSplit(int index) => null;
 

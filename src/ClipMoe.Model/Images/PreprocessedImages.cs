@@ -23,7 +23,7 @@ public static class PreprocessedImages
     /// <param name="preprocessor">Decides the size and the order of conversion.</param>
     /// <param name="output">The file to write: safetensors, or PyTorch's format when it ends in <c>.pt</c>.</param>
     /// <param name="skipBad">Leave bad images out instead of writing nothing.</param>
-    /// <param name="cancellation">Stops between images; nothing is written then.</param>
+    /// <param name="cancellation">Images that have begun are finished, then it ends; nothing is written.</param>
     /// <returns>The bad images, in the order given.</returns>
     /// <exception cref="UserErrorException">Two files have the same name.</exception>
     public static IReadOnlyList<BadImage> Write(

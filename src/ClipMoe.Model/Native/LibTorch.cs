@@ -9,7 +9,7 @@ public sealed class LibTorchNotFoundException(string message, Exception? inner =
 
 /// <summary>Finds and loads libtorch once per process, before anything else touches TorchSharp.</summary>
 /// <remarks>
-/// Order: the folder named by <c>CLIPMOE_LIBTORCH</c> (a libtorch's <c>lib</c> or a PyTorch's <c>torch/lib</c>), else the native
+/// Order: the folder named by <c>CLIPMOE_LIBTORCH</c> (a libtorch, its <c>lib</c>, or a PyTorch's <c>torch/lib</c>), else the native
 /// packages beside the program. <c>libLibTorchSharp.so</c> always comes from the TorchSharp package. It asks for GLIBCXX_3.4.32
 /// (GCC 13.2) without using any symbol of that version; where the system's libstdc++ is older, a copy with that need marked weak
 /// is made in the user's cache folder and loaded instead.
@@ -47,12 +47,12 @@ public static class LibTorch
         var packaged = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native");
         if (!System.IO.Directory.Exists(packaged)) packaged = AppContext.BaseDirectory;
         var chosen = Environment.GetEnvironmentVariable(DirectoryVariable);
-        var directory = string.IsNullOrEmpty(chosen) ? packaged : Path.GetFullPath(chosen);
+        var directory = string.IsNullOrEmpty(chosen) ? packaged : LibraryFolder(Path.GetFullPath(chosen));
         if (!File.Exists(Path.Combine(directory, "libtorch_cpu.so")))
         {
             throw new LibTorchNotFoundException(string.IsNullOrEmpty(chosen)
                 ? $"libtorch was not found in {directory}: set {DirectoryVariable} to the lib folder of a libtorch or PyTorch installation (…/torch/lib), or build with -p:TorchBackend=cpu or cuda."
-                : $"{DirectoryVariable}={chosen} holds no libtorch_cpu.so: it must be the lib folder of a libtorch or PyTorch installation (…/torch/lib).");
+                : $"{DirectoryVariable}={chosen} holds no libtorch_cpu.so: it must be a libtorch or the lib folder of a PyTorch installation (…/torch/lib).");
         }
 
         try
@@ -75,6 +75,10 @@ public static class LibTorch
                 $"libtorch in {directory} does not load ({e.Message.Trim()}): set {DirectoryVariable} to a libtorch or PyTorch 2.10 for this system.", e);
         }
     }
+
+    /// <summary>The root of an unpacked libtorch, or of the <c>torch</c> package of a PyTorch, stands for its <c>lib</c>.</summary>
+    private static string LibraryFolder(string chosen) =>
+        File.Exists(Path.Combine(chosen, "lib", "libtorch_cpu.so")) ? Path.Combine(chosen, "lib") : chosen;
 
     /// <summary>A PyTorch wheel keeps the CUDA libraries in sibling packages that only its Python loader would find.</summary>
     private static void PreloadCudaDependencies(string directory)

@@ -16,7 +16,10 @@ public static class Precisions
     public static Precision For(Device device, Clip.ClipConfig config) =>
         Math.Max(config.Vision.Width, config.Text.Width) >= NarrowestBf16 && IsBf16Fast(device) ? Precision.Bf16 : Precision.Fp32;
 
-    /// <summary>Whether the processor has AVX512_BF16 or AMX, or the GPU tensor cores for bf16 (compute capability 8).</summary>
+    /// <summary>
+    /// Whether the processor has AVX512_BF16 or AMX. A GPU is taken to be fast: TorchSharp does not tell its compute capability, and every one since
+    /// 8.0 (Ampere) has tensor cores for bf16.
+    /// </summary>
     public static bool IsBf16Fast(Device device)
     {
         if (device.type == DeviceType.CUDA) return true;

@@ -1,3 +1,5 @@
+using ClipMoe.Model.Clip;
+
 namespace ClipMoe.Model.Text;
 
 /// <summary>Two tokens that become one wherever they stand side by side; earlier merges go first.</summary>
@@ -43,6 +45,16 @@ public sealed class Vocabulary
     /// </param>
     /// <exception cref="UserErrorException">The file is missing, damaged, or of another kind.</exception>
     public static Vocabulary Load(string path) => VocabularyFile.Load(path);
+
+    /// <summary>Ids of another vocabulary would mean other words to a model, or lie outside of its embedding.</summary>
+    /// <param name="checkpoint">Path of the model, for the message.</param>
+    /// <exception cref="UserErrorException">The model embeds another number of tokens.</exception>
+    public void RequireFits(ClipConfig model, string checkpoint)
+    {
+        if (model.VocabularySize == Size) return;
+        throw new UserErrorException(
+            $"the vocabulary has {Size} tokens, but {checkpoint} embeds {model.VocabularySize}: set data.vocabulary to the one that it was trained with.");
+    }
 
     /// <summary>The vocabulary in OpenAI's order: bytes, bytes at the end of a word, one token for each merge, start and end.</summary>
     public static Vocabulary FromMerges(IReadOnlyList<Merge> merges)

@@ -37,7 +37,7 @@ internal static class ConvertCommand
         {
             var (from, to) = (result.GetRequiredValue(input).FullName, result.GetRequiredValue(output).FullName);
             var options = new ConversionOptions(TypeOf(result.GetRequiredValue(type)), result.GetValue(stretch), result.GetValue(topK));
-            using (var source = TensorFile.Open(from)) CheckpointConversion.Convert(source, to, options, TensorFile.Sha256(from));
+            using (var source = TensorFile.Open(from)) CheckpointConversion.Convert(source, to, options, TensorFile.Sha256(source));
             using var written = TensorFile.Open(to);
             Console.WriteLine($"{written.Tensors.Count} tensors, {written.Tensors.Sum(t => t.ByteLength) / 1e6:0.0} MB in {to}");
             return ExitCodes.Success;

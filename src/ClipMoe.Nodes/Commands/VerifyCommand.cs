@@ -18,7 +18,7 @@ internal static class VerifyCommand
         };
         var inputs = new Option<string?>("--inputs") { Description = "File with the images and tokens, when the outputs' file does not hold them." };
         var tolerance = new Option<double>("--tolerance") { Description = "Largest absolute difference allowed.", DefaultValueFactory = _ => 3e-5 };
-        var topK = new Option<int?>("--top-k") { Description = "Experts per token, where the checkpoint does not say." };
+        var topK = new Option<int?>("--top-k") { Description = "Experts per token, where the checkpoint does not say. Default: 2, else whatever fits." };
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
         tolerance.Validators.Add(result =>
         {
@@ -43,14 +43,15 @@ internal static class VerifyCommand
             using var stored = TensorFile.Open(parsed.GetRequiredValue(io));
             using var given = TensorFile.Open(parsed.GetValue(inputs) ?? parsed.GetRequiredValue(io));
             var allowed = parsed.GetValue(tolerance);
-            var differences = Verification.Run(weights, stored, given, Devices.Parse(parsed.GetRequiredValue(device)), parsed.GetValue(topK));
-            foreach (var difference in differences)
+            var found = Verification.Run(weights, stored, given, Devices.Parse(parsed.GetRequiredValue(device)), allowed, parsed.GetValue(topK));
+            if (found.TriedTopK is { } k) Console.WriteLine($"{"top_k",-20} {k,-8}  fits; the checkpoint does not say");
+            foreach (var difference in found.Differences)
             {
                 var verdict = difference.Largest <= allowed ? "ok" : string.Create(CultureInfo.InvariantCulture, $"above {allowed:g3}");
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{difference.Name,-20} {difference.Largest:0.00e-00}  {verdict}"));
             }
 
-            return differences.All(d => d.Largest <= allowed) ? ExitCodes.Success : ExitCodes.Failure;
+            return found.Differences.All(d => d.Largest <= allowed) ? ExitCodes.Success : ExitCodes.Failure;
         });
         return command;
     }

@@ -125,6 +125,14 @@ public sealed class TensorWriterTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder.Path));
     }
 
+    [Fact]
+    public void A_header_that_cannot_be_written_leaves_no_temporary_file()
+    {
+        TensorInfo[] unknownToPython = [new("a", TensorType.U16, [1])];
+        Assert.Throws<UserErrorException>(() => TensorWriter.Create(_folder.File("a.pt"), unknownToPython));
+        Assert.Empty(Directory.GetFiles(_folder.Path));
+    }
+
     private static Dictionary<string, byte[]> WriteAll(string path, IReadOnlyDictionary<string, string>? metadata)
     {
         var elements = Tensors.ToDictionary(t => t.Name, Elements);

@@ -25,28 +25,49 @@ public sealed class TorchFileParityTests
         Assert.All(plain.Tensors, t => Assert.Equal(plain.ReadBytes(t.Name), script.ReadBytes(t.Name)));
     }
 
-    [FixtureFact("moe_config.json")]
+    [FixtureFact(MoeCase.ConfigFile)]
     public void Every_MoE_checkpoint_has_the_names_and_shapes_that_the_reference_listed()
     {
-        using var config = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("moe_config.json")));
-        var read = 0;
-        foreach (var entry in config.RootElement.GetProperty("cases").EnumerateObject())
+        Assert.NotEmpty(Fixtures.MoeCases());
+        foreach (var known in Fixtures.MoeCases())
         {
-            var path = Fixtures.Path($"{entry.Name}.pt");
-            if (Fixtures.IsSmallCopy && !File.Exists(path)) continue;
-            using var file = TensorFile.Open(path);
-            var expected = entry.Value.GetProperty("keys").EnumerateObject().Select(k => $"{k.Name} {Shape(k.Value)}");
-            Assert.Equal(expected, file.Tensors.Select(t => $"{t.Name} {t.ShapeText}"));
-            read++;
+            using var file = TensorFile.Open(known.Checkpoint);
+            Assert.Equal(known.Keys.Select(k => new TensorInfo(k.Name, TensorType.F32, k.Shape)), file.Tensors);
+        }
+    }
+
+    /// <summary>The reference's <c>loadMoE</c> ends in a strict <c>load_state_dict</c>: no key more or less, and every shape as it is.</summary>
+    [PythonTorchFact]
+    public void A_MoE_checkpoint_that_went_through_safetensors_and_back_is_to_Python_what_it_was()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var known in Fixtures.MoeCases())
+        {
+            Convert(known.Checkpoint, folder.File("moe.safetensors"));
+            Convert(folder.File("moe.safetensors"), folder.File("moe.pt"));
+            const string program = """
+                import sys, torch
+                before, after = (torch.load(path, map_location="cpu", weights_only=True) for path in sys.argv[1:])
+                assert type(before) == type(after) and list(before) == list(after), "keys"
+                for key in before:
+                    assert before[key].shape == after[key].shape and before[key].dtype == after[key].dtype, key
+                    assert torch.equal(before[key], after[key]), key
+                print(len(after))
+                """;
+            Assert.Equal($"{known.Keys.Count()}", PythonTorch.Run(program, known.Checkpoint, folder.File("moe.pt")).Trim());
         }
 
-        Assert.NotEqual(0, read);
+        static void Convert(string from, string to)
+        {
+            using var source = TensorFile.Open(from);
+            CheckpointConversion.Convert(source, to, new ConversionOptions());
+        }
     }
 
     [FixtureFact("moe_dense_1.pt")]
     public void Dense_checkpoints_differ_only_in_their_mlp_tensors()
     {
-        var files = Fixtures.Matching("moe_dense_*.pt").Select(TensorFile.Open).ToList();
+        var files = Fixtures.DenseCheckpoints().Select(TensorFile.Open).ToList();
         foreach (var other in files.Skip(1))
         {
             Assert.Equal(files[0].Tensors, other.Tensors);

@@ -139,6 +139,17 @@ public sealed class TorchFileTests : IDisposable
     }
 
     [Fact]
+    public void A_deflated_record_that_is_stored_in_far_more_bytes_than_it_has_is_refused_unread()
+    {
+        var pickle = Pickle.Of(Pickle.Dict(("w", Pickle.Six(0, [6], [1]))));
+        Pickle.WriteArchive(Archive, pickle, ("archive/data.pkl", pickle, CompressionLevel.Optimal));
+        GrowLastRecord(Archive, by: 3u << 30);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("stored in ", Refused());
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    [Fact]
     public void Records_that_would_leave_a_folder_are_only_names()
     {
         var pickle = Pickle.Of(Pickle.Dict(("w", Pickle.Six(0, [6], [1]))));
@@ -179,6 +190,23 @@ public sealed class TorchFileTests : IDisposable
         using var file = TensorFile.Open(Archive);
         Assert.Equal(tensors, file.Tensors);
         Assert.Equal([unchecked((byte)65_999)], file.ReadBytes("t65999"));
+    }
+
+    /// <summary>Puts a hole behind the last record, which then claims to be stored in that much more.</summary>
+    private static void GrowLastRecord(string path, uint by)
+    {
+        const int endLength = 22, sizeOffset = 20, entryOffset = 16;
+        var bytes = File.ReadAllBytes(path);
+        var end = bytes.AsSpan(bytes.Length - endLength);
+        var directory = (int)BitConverter.ToUInt32(end[entryOffset..]);
+        var lastEntry = bytes.AsSpan().LastIndexOf("PK\x01\x02"u8);
+        Add(bytes.AsSpan(lastEntry + sizeOffset), by);
+        Add(end[entryOffset..], by);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Write);
+        file.Position = directory + (long)by;
+        file.Write(bytes.AsSpan(directory));
+
+        static void Add(Span<byte> number, uint by) => BitConverter.TryWriteBytes(number, BitConverter.ToUInt32(number) + by);
     }
 
     private string Refused() => Assert.Throws<UserErrorException>(() => TensorFile.Open(Archive)).Message;

@@ -55,8 +55,43 @@ public sealed class DatasetScanTests : IDisposable
     }
 
     [Theory]
+    [InlineData("07.txt", "caption X", false)]
+    [InlineData("07.txt", "caption 7", true)]
+    [InlineData("03.png", "corrupX", false)]
+    [InlineData("03.png", "corrupt", true)]
+    public void An_edit_that_keeps_names_and_sizes_is_found_and_a_touched_file_is_read_again(string name, string content, bool isSame)
+    {
+        for (var i = 0; i < 10; i++)
+            _folder.WritePair($"{i:D2}", $"caption {i}");
+        _folder.Write("03.png", "corrupt");
+        var run = _folder.At("run");
+        using var before = DatasetReader.Open(_folder.Root);
+        var scan = DatasetScan.Run(before, Check, CancellationToken.None);
+        Directory.CreateDirectory(run);
+        scan.Save(run);
+
+        _folder.Write(name, content);
+        File.SetLastWriteTimeUtc(_folder.At(name), DateTime.UtcNow.AddHours(1));
+        using var after = DatasetReader.Open(_folder.Root);
+
+        Assert.Equal(before.Fingerprint, after.Fingerprint);
+        Assert.Equal(isSame, scan.ContentHash == DatasetScan.Run(after, Check, CancellationToken.None).ContentHash);
+        if (isSame)
+        {
+            Assert.Equal(scan.ContentHash, DatasetScan.Load(run, after)!.ContentHash);
+            return;
+        }
+
+        var changed = Path.ChangeExtension(name, ".png");
+        Assert.Contains($"the content of {changed} differs", Assert.Throws<UserErrorException>(() => DatasetScan.Load(run, after)).Message);
+        // A machine that only helps has no table of the files' times.
+        File.Delete(Path.Join(run, DatasetScan.SamplesFile));
+        Assert.Equal(scan.Bad, DatasetScan.Load(run, after)!.Bad);
+    }
+
+    [Theory]
     [InlineData("scan.json", "{"), InlineData("scan.json", "null")]
-    [InlineData("bad-samples.jsonl", ""), InlineData("bad-samples.jsonl", "[[[["), InlineData("bad-samples.jsonl", "null")]
+    [InlineData("bad-samples.jsonl", ""), InlineData("bad-samples.jsonl", "[[[["), InlineData("bad-samples.jsonl", "null"), InlineData("scan-samples.bin", "short")]
     public void A_damaged_scan_is_refused(string file, string content)
     {
         using var data = new MemoryDataset(10) { Bad = { 2 } };

@@ -13,6 +13,7 @@ internal sealed class MemoryDataset(int count) : ICaptionedImages
     public string Fingerprint { get; set; } = "f00";
     public string Key(int index) => $"{index}";
     public Caption Caption(int index) => new($"sample {index}. more", $"sample {index}");
+    public ulong Stamp(int index) => 1;
     public SampleSplit? GivenSplit(int index) => null;
 
     public ReadOnlyMemory<byte> ReadImage(int index) =>

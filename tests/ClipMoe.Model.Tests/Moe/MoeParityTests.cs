@@ -1,4 +1,3 @@
-using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
@@ -12,27 +11,16 @@ namespace ClipMoe.Model.Tests.Moe;
 [Trait("Category", "Parity")]
 public sealed class MoeParityTests
 {
-    public static TheoryData<string> Cases()
-    {
-        var cases = new TheoryData<string>();
-        using var json = Config();
-        foreach (var one in json.RootElement.GetProperty("cases").EnumerateObject())
-        {
-            if (!Fixtures.IsSmallCopy || File.Exists(Fixtures.Path($"{one.Name}.pt"))) cases.Add(one.Name);
-        }
+    public static TheoryData<string> Cases() => [.. Fixtures.MoeCases().Select(c => c.Name)];
 
-        return cases;
-    }
-
-    [FixtureTheory("moe_config.json", "moe_inputs.safetensors")]
+    [FixtureTheory(MoeCase.ConfigFile, MoeCase.InputsFile)]
     [MemberData(nameof(Cases))]
     public void Features_router_logits_and_balance_losses_equal_the_references(string name)
     {
-        using var json = Config();
-        var expected = json.RootElement.GetProperty("cases").GetProperty(name);
-        using var inputs = TensorFile.Open(Fixtures.Path("moe_inputs.safetensors"));
-        using var io = TensorFile.Open(Fixtures.Path($"{name}_io.safetensors"));
-        using var replica = Models.Load($"{name}.pt", topK: expected.GetProperty("top_k").GetInt32());
+        var known = Fixtures.MoeCases().Single(c => c.Name == name);
+        using var inputs = TensorFile.Open(Fixtures.Path(MoeCase.InputsFile));
+        using var io = TensorFile.Open(known.Outputs);
+        using var replica = Models.Load(known.Checkpoint, topK: known.TopK);
         var rows = (int)inputs.Get("images").Shape[0];
         var images = PixelBatch.OfNormalised(inputs.ReadFloats("images"));
         var tokens = Models.Tokens(inputs, "tokens");
@@ -44,20 +32,20 @@ public sealed class MoeParityTests
         Close.Within(3e-5, io.ReadFloats("image_router_logits"), imageLogits, "image_router_logits");
         Close.Within(3e-5, io.ReadFloats("text_router_logits"), textLogits, "text_router_logits");
         var moe = replica.Layout.Config.Moe!;
-        Close.Within(5e-5, expected.GetProperty("image_load_balancing").GetDouble(), Balance(imageLogits, moe), "image_load_balancing");
-        Close.Within(5e-5, expected.GetProperty("text_load_balancing").GetDouble(), Balance(textLogits, moe), "text_load_balancing");
-        Assert.Equal(expected.GetProperty("keys").EnumerateObject().Select(k => k.Name).Order(), replica.Layout.Slots.Select(s => s.Name).Order());
+        Close.Within(5e-5, known.Expected.GetProperty("image_load_balancing").GetDouble(), Balance(imageLogits, moe), "image_load_balancing");
+        Close.Within(5e-5, known.Expected.GetProperty("text_load_balancing").GetDouble(), Balance(textLogits, moe), "text_load_balancing");
+        Assert.Equal(known.Keys.Select(k => k.Name).Order(), replica.Layout.Slots.Select(s => s.Name).Order());
     }
 
-    [FixtureTheory("moe_config.json", "moe_dense_1.pt")]
+    [FixtureTheory(MoeCase.ConfigFile, "moe_dense_1.pt")]
     [MemberData(nameof(Cases))]
     public void Assembly_from_dense_checkpoints_equals_the_references(string name)
     {
         using var expected = Models.Load($"{name}.pt");
-        var dense = Fixtures.Matching("moe_dense_*.pt").Select(path => Models.Load(Path.GetFileName(path))).ToList();
+        var dense = Fixtures.DenseCheckpoints().Select(path => Models.Load(path)).ToList();
         using var actual = Models.New(expected.Layout.Config, Locking.Everything);
 
-        if (name.Contains("upcycle")) MoeAssembly.Upcycle(actual, dense.Single(d => IsSourceOf(d, expected)), new GateInitialisation(1));
+        if (HasEqualExperts(expected)) MoeAssembly.Upcycle(actual, dense.Single(d => IsSourceOf(d, expected)), new GateInitialisation(1));
         else MoeAssembly.FromDense(actual, dense[0], [.. dense], new GateInitialisation(1));
 
         foreach (var slot in expected.Layout.Slots.Where(s => !s.Name.Contains(".gate.")))
@@ -79,14 +67,14 @@ public sealed class MoeParityTests
             encoder.EncodeTexts(Models.Tokens(inputs, "tokens"), rows).Features, "text features");
     }
 
-    private static JsonDocument Config() => JsonDocument.Parse(File.ReadAllBytes(Fixtures.Path("moe_config.json")));
+    /// <summary>Upcycling copies one FFN to all experts of a block.</summary>
+    private static bool HasEqualExperts(Replica moe) =>
+        Enumerable.Range(1, moe.Layout.Config.Moe!.Experts - 1).All(e => LastFfn(moe, $"experts.{e}").SequenceEqual(LastFfn(moe, "experts.0")));
 
-    private static bool IsSourceOf(Replica dense, Replica moe)
-    {
-        var last = dense.Layout.Config.Vision.Layers - 1;
-        return Models.Read(dense, $"visual.transformer.resblocks.{last}.mlp.c_fc.weight").AsSpan()
-            .SequenceEqual(Models.Read(moe, $"visual.transformer.resblocks.{last}.experts.0.c_fc.weight"));
-    }
+    private static bool IsSourceOf(Replica dense, Replica moe) => LastFfn(dense, "mlp").SequenceEqual(LastFfn(moe, "experts.0"));
+
+    private static float[] LastFfn(Replica model, string part) =>
+        Models.Read(model, $"visual.transformer.resblocks.{model.Layout.Config.Vision.Layers - 1}.{part}.c_fc.weight");
 
     /// <summary>The balance loss from logits alone, by its definition.</summary>
     private static double Balance(float[] logits, MoeConfig moe)

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using ClipMoe.Model.Clip;
 using ClipMoe.Model.Tests.Checkpoints;
 using ClipMoe.Model.Text;
 
@@ -124,6 +125,19 @@ public sealed class VocabularyTests : IDisposable
         var bytes = Vocabulary.FromMerges([]).Tokens.Select((token, id) => (token, id)).ToDictionary(t => t.token, t => t.id);
         File.WriteAllText(_folder.File("vocab.json"), System.Text.Json.JsonSerializer.Serialize(bytes));
         Assert.Contains("\"ab\"", Error(_folder.File("merges.txt")));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public void A_model_that_embeds_another_number_of_tokens_is_refused(int more)
+    {
+        var vocabulary = Vocabulary.FromMerges([]);
+        var model = ClipConfig.Named("tiny") with { VocabularySize = vocabulary.Size };
+        vocabulary.RequireFits(model, "base.pt");
+        var other = model with { VocabularySize = vocabulary.Size + more };
+        var error = Assert.Throws<UserErrorException>(() => vocabulary.RequireFits(other, "base.pt")).Message;
+        Assert.Contains($"the vocabulary has {vocabulary.Size} tokens, but base.pt embeds {vocabulary.Size + more}", error);
     }
 
     private static string Error(string path) => Assert.Throws<UserErrorException>(() => Vocabulary.Load(path)).Message;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Tests;
@@ -7,7 +8,7 @@ namespace ClipMoe.Nodes.Tests.Commands;
 /// <summary><c>clipmoe convert</c> and <c>clipmoe inspect</c> on checkpoints.</summary>
 public sealed class CheckpointCommandTests : IDisposable
 {
-    private const string Dense = "dense_openai_fp16.pt", Script = "dense_openai_fp16_torchscript.pt", Moe = "moe_mcl_all.pt";
+    private const string Dense = "dense_openai_fp16.pt", Script = "dense_openai_fp16_torchscript.pt";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;
 
@@ -45,11 +46,12 @@ public sealed class CheckpointCommandTests : IDisposable
         Assert.False(File.Exists(In("b.safetensors")));
     }
 
-    [FixtureFact(Moe)]
+    [FixtureFact(MoeCase.ConfigFile)]
     public void Narrowing_touches_only_what_OpenAI_publishes_in_fp16()
     {
-        Assert.Equal(0, CommandLine.Run("convert", Fixtures.Path(Moe), In("a.pt"), "--dtype", "fp16", "--top-k", "1").ExitCode);
-        using var source = TensorFile.Open(Fixtures.Path(Moe));
+        var moe = Fixtures.MoeCases()[0].Checkpoint;
+        Assert.Equal(0, CommandLine.Run("convert", moe, In("a.pt"), "--dtype", "fp16", "--top-k", "1").ExitCode);
+        using var source = TensorFile.Open(moe);
         using var file = TensorFile.Open(In("a.pt"));
         Assert.All(file.Tensors, t =>
         {
@@ -60,27 +62,61 @@ public sealed class CheckpointCommandTests : IDisposable
         Assert.Equal(1, CheckpointConfig.Infer(file).Moe!.TopK);
     }
 
-    [FixtureFact(Moe, "moe_config.json")]
+    [FixtureFact(MoeCase.ConfigFile)]
     public void Inspect_tells_architecture_counts_types_and_provenance_to_people_and_programs()
     {
-        using var config = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("moe_config.json")));
-        var moe = config.RootElement.GetProperty("cases").GetProperty(Path.GetFileNameWithoutExtension(Moe));
-        var experts = moe.GetProperty("num_experts").GetInt32();
-        using var source = TensorFile.Open(Fixtures.Path(Moe));
+        var moe = Fixtures.MoeCases()[0];
+        using var source = TensorFile.Open(moe.Checkpoint);
         var total = source.Tensors.Sum(t => t.Count);
 
-        var text = CommandLine.Run("inspect", Fixtures.Path(Moe));
+        var text = CommandLine.Run("inspect", moe.Checkpoint);
         Assert.Equal((0, ""), (text.ExitCode, text.Error));
         Assert.Contains("CLIP-MoE", text.Output);
-        Assert.Contains($"{experts}, top-2", text.Output);
+        Assert.Contains($"{moe.Experts}, top-{Math.Min(2, moe.Experts)} assumed", text.Output);
         Assert.Contains("not recorded", text.Output);
 
-        using var json = JsonDocument.Parse(CommandLine.Run("inspect", Fixtures.Path(Moe), "--json").Output);
+        using var json = JsonDocument.Parse(CommandLine.Run("inspect", moe.Checkpoint, "--json").Output);
         Assert.Equal("moe", json.RootElement.GetProperty("kind").GetString());
-        Assert.Equal(experts, json.RootElement.GetProperty("config").GetProperty("moe").GetProperty("experts").GetInt32());
+        Assert.Equal(moe.Experts, json.RootElement.GetProperty("config").GetProperty("moe").GetProperty("experts").GetInt32());
+        Assert.True(json.RootElement.GetProperty("top_k_is_assumed").GetBoolean());
+        Assert.Equal(source.Get("visual.proj").Shape[1], json.RootElement.GetProperty("config").GetProperty("embed_dim").GetInt64());
         Assert.Equal(total, json.RootElement.GetProperty("parameters").GetProperty("total").GetInt64());
         Assert.Equal(total, json.RootElement.GetProperty("types").GetProperty("F32").GetInt64());
-        Assert.Equal(TensorFile.Sha256(Fixtures.Path(Moe)), json.RootElement.GetProperty("sha256").GetString());
+        Assert.Equal(TensorFile.Sha256(moe.Checkpoint), json.RootElement.GetProperty("sha256").GetString());
+    }
+
+    [FixtureFact(MoeCase.ConfigFile, MoeCase.InputsFile)]
+    public void A_flipped_byte_of_a_checkpoint_of_ours_is_found_by_every_command()
+    {
+        var moe = Fixtures.MoeCases()[0];
+        Assert.Equal(0, CommandLine.Run("convert", moe.Checkpoint, In("a.safetensors")).ExitCode);
+        var bytes = File.ReadAllBytes(In("a.safetensors"));
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(In("a.safetensors"), bytes);
+        foreach (var arguments in (string[][])
+            [["inspect", In("a.safetensors")], ["inspect", In("a.safetensors"), "--json"], ["convert", In("a.safetensors"), In("b.pt")],
+                ["verify", In("a.safetensors"), moe.Outputs, "--inputs", Fixtures.Path(MoeCase.InputsFile)]])
+        {
+            var outcome = CommandLine.Run(arguments);
+            Assert.Equal((2, ""), (outcome.ExitCode, outcome.Output));
+            Assert.StartsWith($"clipmoe: {In("a.safetensors")} is damaged: its data is not what was written", outcome.Error);
+        }
+
+        Assert.Equal([In("a.safetensors")], Directory.GetFiles(_folder));
+    }
+
+    [FixtureFact(MoeCase.ConfigFile)]
+    public void The_root_of_an_unpacked_libtorch_stands_for_its_lib()
+    {
+        var packaged = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native");
+        Directory.CreateSymbolicLink(In("lib"), Directory.Exists(packaged) ? packaged : AppContext.BaseDirectory);
+        var moe = Fixtures.MoeCases()[0];
+        string[] verify = ["verify", moe.Checkpoint, moe.Outputs, "--inputs", Fixtures.Path(MoeCase.InputsFile)];
+        foreach (var folder in (string[])[_folder, In("lib")])
+            Assert.Equal(0, CommandLine.Run([], verify, new() { ["CLIPMOE_LIBTORCH"] = folder }).ExitCode);
+        var neither = CommandLine.Run([], verify, new() { ["CLIPMOE_LIBTORCH"] = "/etc" });
+        Assert.Equal(2, neither.ExitCode);
+        Assert.Contains("CLIPMOE_LIBTORCH=/etc holds no libtorch_cpu.so", neither.Error);
     }
 
     [Fact]
@@ -114,6 +150,23 @@ public sealed class CheckpointCommandTests : IDisposable
         var outcome = CommandLine.Run("convert", Fixtures.Path(Dense), Path.Combine(In("file"), "below.safetensors"));
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("could not be written", outcome.Error);
+    }
+
+    [FixtureTheory(Dense)]
+    [InlineData("out.safetensors")]
+    [InlineData("out.pt")]
+    public void A_header_that_does_not_fit_on_the_disk_is_a_sentence_and_leaves_nothing_behind(string name)
+    {
+        // No file may grow; an ignored SIGXFSZ makes that an error of the write. The runtime's own memory files count as well, so it makes none.
+        var program = $"trap '' XFSZ; ulimit -f 0; exec dotnet exec '{Path.Combine(AppContext.BaseDirectory, "clipmoe.dll")}' \"$@\"";
+        var start = new ProcessStartInfo("bash", ["-c", program, "bash", "convert", Fixtures.Path(Dense), In(name)]) { RedirectStandardError = true };
+        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.Equal(1, process.ExitCode);
+        Assert.StartsWith($"clipmoe: {In(name)} could not be written: ", error);
+        Assert.Empty(Directory.GetFiles(_folder));
     }
 
     private string In(string name) => Path.Combine(_folder, name);

@@ -60,10 +60,18 @@ internal sealed class ClipMoeProcess : IDisposable
     public void Kill() => _process.Kill();
 
     /// <summary>What Ctrl-C in a terminal sends.</summary>
-    public void Interrupt()
+    public void Interrupt() => Signal(2);
+
+    public void Signal(int number)
     {
-        using var kill = Process.Start("kill", ["-INT", _process.Id.ToString()]);
+        using var kill = Process.Start("kill", [$"-{number}", _process.Id.ToString()]);
         kill.WaitForExit();
+    }
+
+    /// <summary>Returns when the process has mapped a native library.</summary>
+    public async Task HasLoaded(string library)
+    {
+        while (!(await File.ReadAllTextAsync($"/proc/{_process.Id}/maps")).Contains(library)) await Task.Yield();
     }
 
     public void Dispose()

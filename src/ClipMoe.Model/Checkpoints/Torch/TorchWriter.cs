@@ -13,16 +13,25 @@ public sealed class TorchWriter : TensorWriter
     private const string Root = "archive";
 
     private readonly ZipRecords _zip;
-    private readonly IReadOnlyDictionary<string, string> _metadata;
+    private readonly Dictionary<string, string> _metadata;
     private Crc32 _crc = new();
     private int _open = -1;
 
     public TorchWriter(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null) : base(path, tensors)
     {
         _zip = new ZipRecords(File, Root);
-        _metadata = metadata ?? new Dictionary<string, string>();
-        _zip.Add("data.pkl", StateDictPickle.Write(tensors));
-        _zip.Add("byteorder", "little"u8);
+        // Records have checksums of their own, and the data of a safetensors file would not have the same hash.
+        _metadata = metadata?.Where(m => m.Key != SafetensorsFile.DataHashKey).ToDictionary() ?? [];
+        try
+        {
+            _zip.Add("data.pkl", StateDictPickle.Write(tensors));
+            _zip.Add("byteorder", "little"u8);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private protected override void WriteElements(int index, long offset, ReadOnlySpan<byte> bytes)

@@ -43,8 +43,11 @@ internal sealed class ZipDirectory
     /// <summary>A whole record, inflated when it is deflated, its checksum verified.</summary>
     public byte[] ReadSmall(ZipEntry entry, int maxLength)
     {
-        if (entry.Length > maxLength || (entry.Deflated && entry.Length > entry.StoredLength * MaxDeflateRatio + 64))
-            throw Damaged($"its record {Printable.Quote(entry.Name)} claims {entry.Length} bytes");
+        // Neither can deflate grow a record by an eighth.
+        var isPlausible = !entry.Deflated
+            || (entry.Length <= entry.StoredLength * MaxDeflateRatio + 64 && entry.StoredLength <= entry.Length + entry.Length / 8 + 64);
+        if (entry.Length > maxLength || !isPlausible)
+            throw Damaged($"its record {Printable.Quote(entry.Name)} claims {entry.Length} bytes, stored in {entry.StoredLength}");
         var stored = new byte[(int)entry.StoredLength];
         TensorFile.ReadExactly(_path, _handle, stored, entry.DataOffset);
         var bytes = entry.Deflated ? Inflate(entry, stored) : stored;

@@ -17,7 +17,11 @@ namespace ClipMoe.Nodes.Commands.Bench;
 /// <summary><c>clipmoe bench train</c>: whole training steps of one worker on made-up pictures and captions.</summary>
 internal static class TrainBench
 {
-    private const int Experts = 4, TopK = 2, ProductSize = 2048;
+    private const int Experts = 4, TopK = 2;
+    private const string Fp32 = "fp32", Bf16 = "bf16";
+
+    /// <summary>Slower steps are measured once: three would take longer than anybody waits.</summary>
+    private const double SlowStepSeconds = 10;
 
     public static Command Build()
     {
@@ -34,11 +38,11 @@ internal static class TrainBench
         var leaves = Positive("--leaves", 1, "Micro-shards that the batch is cut into.");
         var context = Positive("--context", 248, "Text positions; above 77 the architecture has the Long-CLIP stretch.");
         var captionTokens = Positive("--caption-tokens", 248, "Tokens of a caption, start and end included; what is behind them is not computed.");
-        var precision = new Option<string>("--precision") { Description = "fp32 or bf16.", DefaultValueFactory = _ => "bf16" };
-        precision.AcceptOnlyFromAmong("fp32", "bf16");
+        var precision = new Option<string>("--precision") { Description = "fp32, or bf16 where the device is fast at it.", DefaultValueFactory = _ => Bf16 };
+        precision.AcceptOnlyFromAmong(Fp32, Bf16);
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
         var threads = Positive("--threads", Environment.ProcessorCount, "Compute threads.");
-        var seconds = Positive("--seconds", 20, "Measures for at least so long.");
+        var seconds = Positive("--seconds", 20, "Measures for at least so long, and at least three steps, or one that takes over 10 s.");
         var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
         var command = new Command(
             "train",
@@ -68,40 +72,50 @@ internal static class TrainBench
 
     /// <param name="SecondsPerStep">Median.</param>
     /// <param name="ImagesPerSecond">From the median step.</param>
+    /// <param name="RequestedPrecision">As the command line says; computed in <paramref name="Precision"/>.</param>
     /// <param name="GflopPerImage">10⁹ operations of the step's matrix products per pair, see <see cref="StepOperations"/>.</param>
-    /// <param name="ProductGflops">Median rate of a product of two square matrices of <see cref="ProductSize"/>, before and after the steps.</param>
+    /// <param name="ProductGflops">Median rate of a product of two square matrices of <paramref name="ProductSize"/>, before and after the steps.</param>
     private sealed record Figures(
-        string Model, string Kind, int Batch, int Leaves, int Context, int CaptionTokens, string Precision, string Device, int Threads, int Steps,
-        double SecondsPerStep, double ImagesPerSecond, double ForwardSeconds, double BackwardSeconds, double UpdateSeconds,
-        double GflopPerImage, double Gflops, double ProductGflops, double FractionOfProductRate);
+        string Model, string Kind, int Batch, int Leaves, int Context, int CaptionTokens, string Precision, string RequestedPrecision,
+        string Device, int Threads, int Steps, double SecondsPerStep, double ImagesPerSecond, double ForwardSeconds, double BackwardSeconds,
+        double UpdateSeconds, double GflopPerImage, double Gflops, int ProductSize, double ProductGflops, double FractionOfProductRate);
 
     private static Figures Measure(Setup setup)
     {
         Devices.UseThreads(setup.Threads);
         var device = Devices.Parse(setup.Device);
         var (config, locking) = Architecture(setup);
-        var precision = setup.Precision == "bf16" ? Precision.Bf16 : Precision.Fp32;
+        var precision = PrecisionOf(setup, device);
         using var replica = new Replica(ParameterLayout.Of(config, locking), device, precision);
         replica.Initialize(1);
         var shards = Shards(setup, config);
         var settings = new StepSettings { Leaves = setup.Leaves, ExpertDropout = setup.Kind == "moe" ? 0.1 : 0 };
 
-        var products = new List<double>();
-        MeasureProducts(products, precision, device);
-        Step(replica, settings, shards, 0);
+        var products = new ProductRate(precision, device);
+        products.Measure();
+        var fewest = Step(replica, settings, shards, 0).Total > SlowStepSeconds ? 1 : 3;
         var times = new List<Times>();
-        for (var clock = Stopwatch.StartNew(); clock.Elapsed.TotalSeconds < setup.Seconds || times.Count < 3;)
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed.TotalSeconds < setup.Seconds || times.Count < fewest;)
             times.Add(Step(replica, settings, shards, times.Count + 1));
-        MeasureProducts(products, precision, device);
+        products.Measure();
 
-        var (step, product) = (Median(times.Select(t => t.Total)), Median(products));
+        var (step, product) = (Median(times.Select(t => t.Total)), products.MedianGflops);
         var operations = StepOperations.PerPair(config, locking, setup.CaptionTokens);
         var rate = operations * setup.Batch / step / 1e9;
         return new Figures(
-            setup.Model, setup.Kind, setup.Batch, setup.Leaves, setup.Context, setup.CaptionTokens, setup.Precision, setup.Device, setup.Threads,
-            times.Count, step, setup.Batch / step,
+            setup.Model, setup.Kind, setup.Batch, setup.Leaves, setup.Context, setup.CaptionTokens,
+            precision == Precision.Bf16 ? Bf16 : Fp32, setup.Precision, setup.Device, setup.Threads, times.Count, step, setup.Batch / step,
             Median(times.Select(t => t.Forward)), Median(times.Select(t => t.Backward)), Median(times.Select(t => t.Update)),
-            operations / 1e9, rate, product, rate / product);
+            operations / 1e9, rate, products.Size, product, rate / product);
+    }
+
+    /// <summary>A processor without instructions for bf16 computes in it hundreds of times slower: nobody trains so, and the bench would not end.</summary>
+    private static Precision PrecisionOf(Setup setup, Device device)
+    {
+        if (setup.Precision == Fp32) return Precision.Fp32;
+        if (Precisions.IsBf16Fast(device)) return Precision.Bf16;
+        Console.Error.WriteLine("clipmoe: this processor has no fast bf16 (AVX512_BF16 or AMX), so fp32 is measured.");
+        return Precision.Fp32;
     }
 
     private static (ClipConfig, Locking) Architecture(Setup setup)
@@ -153,23 +167,6 @@ internal static class TrainBench
 
             return new MicroShard(leaf, to - from, images, tokens);
         })];
-    }
-
-    /// <summary>Adds rates in GFLOP/s, about a second's worth.</summary>
-    private static void MeasureProducts(List<double> rates, Precision precision, Device device)
-    {
-        using var noGrad = no_grad();
-        using var scope = NewDisposeScope();
-        var type = precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        var (a, b) = (rand(ProductSize, ProductSize, device: device).to(type), rand(ProductSize, ProductSize, device: device).to(type));
-        a.mm(b).Dispose();
-        for (var total = Stopwatch.StartNew(); total.Elapsed.TotalSeconds < 1;)
-        {
-            var clock = Stopwatch.StartNew();
-            a.mm(b).Dispose();
-            if (device.type == DeviceType.CUDA) cuda.synchronize();
-            rates.Add(2.0 * ProductSize * ProductSize * ProductSize / clock.Elapsed.TotalSeconds / 1e9);
-        }
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ToList() is var sorted ? sorted[sorted.Count / 2] : 0;

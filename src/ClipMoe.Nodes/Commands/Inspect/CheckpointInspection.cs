@@ -8,8 +8,9 @@ namespace ClipMoe.Nodes.Commands.Inspect;
 /// <summary>Describes a checkpoint: architecture, parameter counts, element types, provenance.</summary>
 internal static class CheckpointInspection
 {
-    private static readonly JsonSerializerOptions JsonOptions = new(JsonSerializerDefaults.Web)
+    private static readonly JsonSerializerOptions JsonOptions = new()
     {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         WriteIndented = true,
         Converters = { new JsonStringEnumConverter() },
     };
@@ -26,9 +27,10 @@ internal static class CheckpointInspection
         {
             file.Path,
             Bytes = new FileInfo(file.Path).Length,
-            Sha256 = TensorFile.Sha256(file.Path),
+            Sha256 = TensorFile.Sha256(file),
             Kind = Kind(summary),
             summary.Config,
+            summary.TopKIsAssumed,
             summary.Parameters,
             Types = summary.Types.ToDictionary(t => t.Key.ToString(), t => t.Value),
             summary.Provenance,
@@ -39,8 +41,8 @@ internal static class CheckpointInspection
     private static IEnumerable<string> Lines(ITensorFile file, CheckpointSummary summary, bool listTensors)
     {
         yield return $"{file.Path}: {Description(summary)}, {new FileInfo(file.Path).Length / 1e6:0.0} MB";
-        yield return Line("sha256", TensorFile.Sha256(file.Path));
-        foreach (var line in summary.Config is { } config ? Architecture(config) : []) yield return line;
+        yield return Line("sha256", TensorFile.Sha256(file));
+        foreach (var line in summary.Config is { } config ? Architecture(config, summary.TopKIsAssumed) : []) yield return line;
         var counts = summary.Parameters;
         var parts = summary.Config is null ? "" : $": image {counts.Image:n0}, text {counts.Text:n0}"
             + (summary.Config.Moe is null ? "" : $"; of these experts {counts.Experts:n0}, routers {counts.Routers:n0}");
@@ -51,7 +53,7 @@ internal static class CheckpointInspection
         foreach (var tensor in file.Tensors) yield return $"  {tensor.Type,-4} {tensor.ShapeText,-20} {Printable.Clean(tensor.Name)}";
     }
 
-    private static IEnumerable<string> Architecture(ClipConfig config)
+    private static IEnumerable<string> Architecture(ClipConfig config, bool topKIsAssumed)
     {
         var (vision, text) = (config.Vision, config.Text);
         yield return Line("images", $"{config.ImageResolution} px in patches of {config.PatchSize}, {Tower(vision)}");
@@ -60,7 +62,7 @@ internal static class CheckpointInspection
         yield return Line("embedding", config.EmbedDim.ToString());
         if (config.Moe is not { } moe) yield break;
         var layers = $"in the last {moe.LayersOf(vision)} image and {moe.LayersOf(text)} text blocks";
-        yield return Line("experts", $"{moe.Experts}, top-{moe.TopK}, {layers}");
+        yield return Line("experts", $"{moe.Experts}, top-{moe.TopK}{(topKIsAssumed ? " assumed" : "")}, {layers}");
     }
 
     private static string Tower(TowerConfig tower) => $"{Amount(tower.Layers, "block")}, width {tower.Width}, {Amount(tower.Heads, "head")}";

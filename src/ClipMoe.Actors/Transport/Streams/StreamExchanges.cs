@@ -35,8 +35,8 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     }
 
     /// <summary>
-    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. A member that leaves in good order ends
-    /// the generation of the others in the same way.
+    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. That a member left in good order breaks it
+    /// only when it is waited for.
     /// </summary>
     public event Action<ExchangeBrokenException>? Broken;
 
@@ -66,21 +66,9 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
         return exchange;
     }
 
-    public void Abort(string stage)
-    {
-        List<StreamExchange> members;
-        lock (_gate)
-        {
-            if (!_stages.TryGetValue(stage, out var latest)) return;
-            latest.Over = true;
-            members = [.. latest.Members.Values];
-            latest.Members.Clear();
-            Monitor.PulseAll(_gate);
-        }
+    public void Abort(string stage) => End(stage);
 
-        foreach (var member in members) member.Abort();
-    }
-
+    /// <summary>Leaves every generation, and returns when that is done.</summary>
     public void Dispose()
     {
         List<string> stages;
@@ -91,7 +79,23 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
             Monitor.PulseAll(_gate);
         }
 
-        foreach (var stage in stages) Abort(stage);
+        foreach (var member in stages.SelectMany(End).ToList()) member.Join();
+    }
+
+    private List<StreamExchange> End(string stage)
+    {
+        List<StreamExchange> members;
+        lock (_gate)
+        {
+            if (!_stages.TryGetValue(stage, out var latest)) return [];
+            latest.Over = true;
+            members = [.. latest.Members.Values];
+            latest.Members.Clear();
+            Monitor.PulseAll(_gate);
+        }
+
+        foreach (var member in members) member.Abort();
+        return members;
     }
 
     /// <summary>On the connection's own thread, which may wait here until the generation is joined.</summary>

@@ -9,7 +9,9 @@ internal static class ClusterOption
 {
     public static Option<string> Create() => new("--cluster")
     {
-        Description = "Any nodes of the cluster; asked in turn until one answers.", HelpName = "HOST:PORT,…", Required = true,
+        Description = "Any nodes of the cluster; asked in turn until one answers.",
+        HelpName = "HOST:PORT,…",
+        Required = true,
     };
 
     /// <exception cref="Model.UserErrorException">An entry is no host and port.</exception>

@@ -38,19 +38,22 @@ internal static class NodeCommand
         var roles = new Option<string>("--roles")
         {
             Description = "coordinator (may run the experiments), worker (computes), or both.",
-            DefaultValueFactory = _ => "coordinator,worker", HelpName = "ROLE,…",
+            DefaultValueFactory = _ => "coordinator,worker",
+            HelpName = "ROLE,…",
         };
         var devices = new Option<string>("--devices")
         {
             Description = "One worker process for each: cpu, cuda:0,cuda:1, or all (every GPU, else the processor); cpu*4 for four on the processor.",
-            DefaultValueFactory = _ => "all", HelpName = "NAME,…",
+            DefaultValueFactory = _ => "all",
+            HelpName = "NAME,…",
         };
         var threads = new Option<int?>("--threads") { Description = "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.", HelpName = "N" };
         var output = new Option<string>("--out") { Description = "Output folder; may be shared by all nodes.", HelpName = "DIR", Required = true };
         var journal = new Option<string>("--journal")
         {
             Description = "Where coordinators keep the state: sqlite (a file in the output folder, for one coordinator) or a PostgreSQL connection string.",
-            DefaultValueFactory = _ => "sqlite", HelpName = "sqlite|\"Host=…\"",
+            DefaultValueFactory = _ => "sqlite",
+            HelpName = "sqlite|\"Host=…\"",
         };
         var command = new Command("node", "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
         {

@@ -22,7 +22,8 @@ internal sealed class ResourceOptions
 
     private readonly Option<string?> _device = new("--device")
     {
-        Description = "cpu, cuda:N or auto. Default: that which the run was begun on, else auto.", HelpName = "NAME",
+        Description = "cpu, cuda:N or auto. Default: that which the run was begun on, else auto.",
+        HelpName = "NAME",
     };
 
     public void AddTo(Command command)

@@ -87,7 +87,7 @@ public sealed class VerificationTests : IDisposable
     private void Save(string file, params (string Name, long[] Shape, Array Values)[] tensors)
     {
         using var writer = TensorWriter.Create(
-            _folder.File(file), [.. tensors.Select(t => new TensorInfo(t.Name, t.Values is int[] ? TensorType.I32 : TensorType.F32, t.Shape))]);
+            _folder.File(file), [.. tensors.Select(t => new TensorInfo(t.Name, t.Values is int[]? TensorType.I32 : TensorType.F32, t.Shape))]);
         foreach (var (name, _, values) in tensors)
             writer.Write(name, values is int[] integers ? MemoryMarshal.AsBytes<int>(integers) : MemoryMarshal.AsBytes<float>((float[])values));
         writer.Commit();

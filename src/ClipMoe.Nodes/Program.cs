@@ -6,7 +6,7 @@ using ClipMoe.Nodes.Commands;
 
 try
 {
-    var parsed = Root.Build().Parse(args);
+    var parsed = Root.Build().Parse(args is [] ? ["--help"] : args);
     if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
     var exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     return parsed.Errors.Count > 0 ? ExitCodes.WrongInput : exitCode;
@@ -24,4 +24,10 @@ catch (IOException e)
 catch (OperationCanceledException)
 {
     return ExitCodes.Interrupted;
+}
+catch (Exception e)
+{
+    Console.Error.WriteLine($"clipmoe: {Fault.Sentence(e)}");
+    if (Fault.Debugging) Console.Error.WriteLine(e);
+    return ExitCodes.Failure;
 }

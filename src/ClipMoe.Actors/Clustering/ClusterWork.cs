@@ -13,6 +13,8 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
     private readonly IReadOnlyList<LoadedShard> _shards = [.. assignment.Shards.Select(s => LoadedShard.Read(workspace, s))];
     private ShardedLabels? _previous;
 
+    public string Stage => assignment.Stage;
+
     /// <summary>The best start for a modality, from a sample of all shards (read from their files, wherever they were assigned).</summary>
     public static CentroidsSeeded Seed(Workspace workspace, SeedCentroids request)
     {

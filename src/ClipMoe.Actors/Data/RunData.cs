@@ -18,6 +18,9 @@ public sealed class RunData(
     /// <summary>Held-out samples that results are reported on.</summary>
     public int[] HeldOut => splits.HeldOut;
 
+    /// <summary>Which split they are: test or validation.</summary>
+    public string HeldOutSplit => splits.Test.Length > 0 ? "test" : "validation";
+
     public BatchLoader Loader => loader;
 
     public Tokenizer Tokenizer => tokenizer;

@@ -7,10 +7,13 @@ using ClipMoe.Model.Checkpoints;
 namespace ClipMoe.Actors.Data;
 
 /// <summary>The files of a run as a process reaches them: in its output folder, and where that is not shared, from other nodes.</summary>
-/// <param name="keep">Checkpoints of a stage to keep.</param>
+/// <param name="keep">Checkpoints of a stage to keep, at least two.</param>
 /// <param name="elsewhere">Null where the output folder is the only place.</param>
 public sealed class RunFiles(RunFolder folder, int keep, IFileSource? elsewhere)
 {
+    /// <summary>The newest checkpoint is not in the journal yet when the others are thinned out, so the one before it is still needed.</summary>
+    private const int LeastKept = 2;
+
     private readonly ConcurrentDictionary<string, string> _checked = new();
 
     /// <summary>Whether the file is here as it was written, or a node has one of its path.</summary>
@@ -28,7 +31,7 @@ public sealed class RunFiles(RunFolder folder, int keep, IFileSource? elsewhere)
     }
 
     /// <summary>Checkpoints of a training stage in this node's output folder.</summary>
-    public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), keep);
+    public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), Math.Max(LeastKept, keep));
 
     /// <summary>A checkpoint of a training stage, whose every byte is checked; fetched first where it is not here.</summary>
     /// <exception cref="UserErrorException">It is missing or damaged.</exception>

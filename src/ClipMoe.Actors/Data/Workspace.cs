@@ -7,6 +7,7 @@ using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Datasets.Scenes;
+using ClipMoe.Model.Files;
 using ClipMoe.Model.Images;
 using ClipMoe.Model.Sampling;
 using ClipMoe.Model.Text;
@@ -19,6 +20,8 @@ public sealed class Workspace(
     string id, Experiment experiment, string hash, RunFolder folder, WorkerDevice device, IFileSource? elsewhere = null) : IDisposable
 {
     private RunData? _data;
+    private DataPrepared? _prepared;
+    private readonly Lazy<string?> _checkpointSha256 = new(() => experiment.Model.Checkpoint is { } path ? InputHash.OfFile(path) : null);
 
     /// <summary>Names the experiment in the journal and between processes.</summary>
     public string Id => id;
@@ -30,7 +33,7 @@ public sealed class Workspace(
     public ModelFiles Models => new(experiment, folder, Files, device);
     public RunData Data => _data ?? throw new InvalidOperationException("the data set is used before the data stage");
     public ShardLayout Shards => ShardLayout.For(Data.Train.Length);
-    public string DataDescription => experiment.Data.Path ?? "embedded benchmark";
+    public string DataDescription => experiment.Data.Path ?? RunFolder.EmbeddedBenchmark;
 
     /// <summary>Architecture of a base trained from scratch: the named one, with the tokenizer's vocabulary.</summary>
     public ClipConfig ScratchConfig
@@ -47,7 +50,19 @@ public sealed class Workspace(
     }
 
     /// <summary>What a model file says of its origin.</summary>
-    public Provenance Provenance(string stage, int? step) => new(BaseSha256.Value, hash, stage, step);
+    public Provenance Provenance(string stage, int? step) => new(BaseSha256, hash, stage, step);
+
+    /// <summary>The checkpoint that is to be taken over, once it is sure that it is still the one that the run began with.</summary>
+    /// <exception cref="UserErrorException">It is not.</exception>
+    public ITensorFile OpenCheckpoint(string path)
+    {
+        if (_prepared?.CheckpointSha256 is { } begun && ArtifactCheck.Sha256(path) is var found && found != begun)
+        {
+            throw new UserErrorException(
+                $"the checkpoint {path} {(found is null ? "is missing" : "changed")} since this run began: restore it, or start a new run in another --out folder. Nothing was lost.");
+        }
+        return TensorFile.Open(path);
+    }
 
     /// <summary>Makes the benchmark where no data is given, finds bad samples, splits, learns the vocabulary where none is given.</summary>
     /// <param name="progress">Samples checked and their number.</param>
@@ -55,16 +70,26 @@ public sealed class Workspace(
     public DataPrepared Prepare(Action<int, int> progress, CancellationToken cancellation)
     {
         if (experiment.Data.Path is null) MakeBenchmark(cancellation);
+        var resolution = BaseConfig().ImageResolution;
         var images = OpenImages();
-        var scan = DatasetScan.Load(folder.Root, images) ?? Scan(images, progress, cancellation);
+        var scan = DatasetScan.Load(folder.Root, images) ?? Scan(images, resolution, progress, cancellation);
         scan.RequireAtMost(experiment.Data.MaxBadFraction, folder.Root);
         var splits = DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit);
+        if (splits.HeldOut.Length == 0)
+        {
+            throw new UserErrorException(
+                $"the data set {images.Name} leaves none of its {scan.Usable().Length} usable samples to test on: raise data.test_split, now {experiment.Data.TestSplit}, or give the data a test split.");
+        }
         if (experiment.Data.Vocabulary is null) LearnVocabulary(images, splits);
-        _data = Assemble(images, splits);
+        _data = Assemble(images, splits, resolution);
         string[] written = [DatasetScan.BadSamplesFile, DatasetScan.ScanFile, .. experiment.Data.Vocabulary is null ? [RunFolder.VocabularyFile] : (string[])[]];
-        return new DataPrepared(
-            images.Fingerprint, splits.Train.Length, splits.HeldOut.Length, scan.Bad.Count, ArtifactCheck.Sha256(VocabularyPath)!,
-            [.. written.Select(f => new WrittenFile(f, ArtifactCheck.Sha256(folder.Absolute(f))!))]);
+        return _prepared = new DataPrepared(
+            images.Fingerprint, splits.Train.Length, splits.HeldOut.Length, scan.Bad.Count, InputHash.OfVocabulary(VocabularyPath)!,
+            [.. written.Select(f => new WrittenFile(f, ArtifactCheck.Sha256(folder.Absolute(f))!))])
+        {
+            ImageResolution = resolution,
+            CheckpointSha256 = BaseSha256,
+        };
     }
 
     /// <summary>Opens what <see cref="Prepare"/> found, in a run that is taken up again.</summary>
@@ -72,6 +97,7 @@ public sealed class Workspace(
     public void Open(DataPrepared expected)
     {
         if (_data is not null) return;
+        _prepared = expected;
         foreach (var file in expected.Files) Files.Local(file);
         if (experiment.Data.Path is null) MakeBenchmark(CancellationToken.None);
         var images = OpenImages();
@@ -80,21 +106,16 @@ public sealed class Workspace(
             throw new UserErrorException(
                 $"the data set {images.Name} changed since this run began: restore it, or start a new run in another --out folder. Nothing was lost.");
         }
-        if (ArtifactCheck.Sha256(VocabularyPath) != expected.VocabularySha256)
+        if (InputHash.OfVocabulary(VocabularyPath) != expected.VocabularySha256)
         {
             throw new UserErrorException(
                 $"the vocabulary {VocabularyPath} is missing or changed since this run began: restore it, or start a new run in another --out folder.");
         }
         var scan = DatasetScan.Load(folder.Root, images)
             ?? throw new UserErrorException($"the list of bad samples in {folder.Root} is missing: restore it, or start a new run in another --out folder.");
-        _data = Assemble(images, DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit));
-    }
-
-    /// <summary>Steps of a training stage; from its epochs where the experiment gives no number.</summary>
-    public int TotalSteps(TrainModel stage, ExperimentState state)
-    {
-        using var order = OrderOf(stage, state);
-        return stage.Duration.Steps ?? checked(stage.Duration.Epochs * order.BatchesPerEpoch);
+        _data = Assemble(
+            images, DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit),
+            expected.ImageResolution ?? BaseConfig().ImageResolution);
     }
 
     /// <summary>A stage's stream of random numbers hangs on its name, so that leaving out a comparison changes no other stage.</summary>
@@ -119,19 +140,18 @@ public sealed class Workspace(
 
     public void Dispose() => _data?.Dispose();
 
-    private Lazy<string?> BaseSha256 { get; } = new(() => experiment.Model.Checkpoint is { } path ? ArtifactCheck.Sha256(path) : null);
+    /// <summary>Of the checkpoint as the run began with it, which may be gone by now.</summary>
+    private string? BaseSha256 => _prepared?.CheckpointSha256 ?? _checkpointSha256.Value;
 
-    private int ImageResolution
+    /// <summary>Architecture of the base as far as it is known before the data: the vocabulary of one from scratch is still to come.</summary>
+    private ClipConfig BaseConfig()
     {
-        get
-        {
-            if (experiment.Model.Checkpoint is not { } path) return ClipConfig.Named(experiment.Model.Name).ImageResolution;
-            using var checkpoint = TensorFile.Open(path);
-            return CheckpointConfig.Infer(checkpoint).ImageResolution;
-        }
+        if (experiment.Model.Checkpoint is not { } path) return ClipConfig.Named(experiment.Model.Name);
+        using var checkpoint = TensorFile.Open(path);
+        return CheckpointConfig.Infer(checkpoint);
     }
 
-    private ImagePreprocessor PreprocessorOf(ICaptionedImages images) => new(ImageResolution, experiment.Data.Conversion switch
+    private ImagePreprocessor PreprocessorOf(ICaptionedImages images, int resolution) => new(resolution, experiment.Data.Conversion switch
     {
         Experiments.ImageConversion.AsIs => Model.Images.ImageConversion.AsIs,
         Experiments.ImageConversion.RgbFirst => Model.Images.ImageConversion.RgbFirst,
@@ -141,28 +161,33 @@ public sealed class Workspace(
     private string VocabularyPath => experiment.Data.Vocabulary ?? folder.Vocabulary;
 
     private ICaptionedImages OpenImages() => experiment.Data.Path is { } path
-        ? DatasetReader.Open(path, experiment.Data.Format, experiment.Data.ImageRoot, indexFolder: Path.Combine(folder.Root, "index"))
+        ? DatasetReader.Open(
+            path, experiment.Data.Format, experiment.Data.ImageRoot,
+            new ColumnNames(experiment.Data.PathColumn, experiment.Data.CaptionColumn), indexFolder: Path.Combine(folder.Root, "index"))
         : DatasetReader.Open(folder.BenchmarkData, DatasetFormat.Folder);
 
-    private DatasetScan Scan(ICaptionedImages images, Action<int, int> progress, CancellationToken cancellation)
+    private DatasetScan Scan(ICaptionedImages images, int resolution, Action<int, int> progress, CancellationToken cancellation)
     {
         var seen = 0;
         var scan = DatasetScan.Run(
-            images, SampleImages.Check(PreprocessorOf(images)), cancellation, _ => progress(Interlocked.Increment(ref seen), images.Count));
+            images, SampleImages.Check(PreprocessorOf(images, resolution)), cancellation, _ => progress(Interlocked.Increment(ref seen), images.Count));
         scan.Save(folder.Root);
         return scan;
     }
 
-    private RunData Assemble(ICaptionedImages images, DatasetSplits splits)
+    private RunData Assemble(ICaptionedImages images, DatasetSplits splits, int resolution)
     {
-        var loader = new BatchLoader(images, ImageResolution, SampleImages.Preparation(PreprocessorOf(images)), new LoaderLimits());
+        var loader = new BatchLoader(images, resolution, SampleImages.Preparation(PreprocessorOf(images, resolution)), new LoaderLimits());
         return new RunData(images, splits, loader, Tokenizer.Load(VocabularyPath), LoadAttributes());
     }
 
-    private void MakeBenchmark(CancellationToken cancellation) => SceneBenchmark.Make(
-        folder.BenchmarkData,
-        new SceneSettings(experiment.Data.BenchmarkTrain, Validation: 0, experiment.Data.BenchmarkTest, experiment.Seed),
-        cancellation);
+    /// <summary>By one worker of a node at a time.</summary>
+    private void MakeBenchmark(CancellationToken cancellation)
+    {
+        var settings = new SceneSettings(experiment.Data.BenchmarkTrain, Validation: 0, experiment.Data.BenchmarkTest, experiment.Seed);
+        using var turn = FileLock.Wait(folder.BenchmarkData + ".lock", cancellation);
+        SceneBenchmark.Make(folder.BenchmarkData, settings, cancellation);
+    }
 
     private AttributeTable? LoadAttributes()
     {

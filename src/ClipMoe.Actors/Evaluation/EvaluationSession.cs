@@ -77,8 +77,8 @@ public sealed class EvaluationSession : StageActor
         var results = new EvaluationResults([.. figures.Select(f => f.Retrieval)])
         {
             Attributes = probes.Count == 0 ? null : new AttributeProbes(
-                [.. probes.Select(p => new ProbedAttribute(p.Target, p.Classes, 100 * p.MajorityAccuracy))],
-                [.. figures.Select(f => new ProbeRow(f.Retrieval.Model, [.. f.Probes.Select(p => 100 * p.Accuracy)]))]),
+                [.. probes.Select(p => new ProbedAttribute(p.Target, p.Classes, Percent.Of(p.MajorityAccuracy)))],
+                [.. figures.Select(f => new ProbeRow(f.Retrieval.Model, [.. f.Probes.Select(p => Percent.Of(p.Accuracy))]))]),
             ExpertLoads = [.. figures.SelectMany(f => f.Loads)],
             Examples = [.. figures.SelectMany(f => f.Examples)],
         };

@@ -26,7 +26,7 @@ internal static class EvaluationWork
         var imageOfCaption = Enumerable.Range(0, captions.Count).ToList();
         var ranks = Retrieval.Rank(images, captions, imageOfCaption, threads);
         var figures = new ModelFigures(
-            Scores(work.Model, RetrievalResult.Of(ranks, RetrievalProtocol.Of(data.Images.Name, "test", images.Count, imageOfCaption))),
+            Scores(work.Model, RetrievalResult.Of(ranks, RetrievalProtocol.Of(data.Images.Name, data.HeldOutSplit, images.Count, imageOfCaption))),
             Probes(workspace, replica, images),
             [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
             work.WithExamples ? ExamplesOf(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []);
@@ -38,11 +38,11 @@ internal static class EvaluationWork
 
     private static RetrievalScores Scores(string model, RetrievalResult result)
     {
-        var (protocol, percent) = (result.Protocol, 100);
+        var protocol = result.Protocol;
         return new RetrievalScores(
             model, protocol.Split, $"{protocol.Images} images, {protocol.Captions} captions, ties count against", protocol.Images, protocol.Captions,
-            percent * result.ImageToTextAt1, percent * result.ImageToTextAt5, percent * result.ImageToTextAt10,
-            percent * result.TextToImageAt1, percent * result.TextToImageAt5, percent * result.TextToImageAt10);
+            Percent.Of(result.ImageToTextAt1), Percent.Of(result.ImageToTextAt5), Percent.Of(result.ImageToTextAt10),
+            Percent.Of(result.TextToImageAt1), Percent.Of(result.TextToImageAt5), Percent.Of(result.TextToImageAt10));
     }
 
     private static IEnumerable<ExpertLoad> Loads(string model, string tower, RouterLoad? load)

@@ -31,6 +31,10 @@ public sealed record DataSettings
     public DatasetFormat Format { get; init; } = DatasetFormat.Auto;
     /// <summary>Root of the image paths in a JSON, CSV or Parquet file; default: the file's own folder.</summary>
     public string? ImageRoot { get; init; }
+    /// <summary>Column of a CSV or Parquet file with the images' paths; null: told by its name.</summary>
+    public string? PathColumn { get; init; }
+    /// <summary>Column of a CSV or Parquet file with the captions; null: told by its name.</summary>
+    public string? CaptionColumn { get; init; }
     /// <summary>Default: <c>as-is</c> for ShareGPT4V JSON, <c>rgb-first</c> otherwise, as in the reference.</summary>
     public ImageConversion Conversion { get; init; } = ImageConversion.Auto;
     /// <summary>Fraction of unreadable samples above which the run stops.</summary>

@@ -19,7 +19,9 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     /// <param name="Id">Names the experiment in the journal and among the workers.</param>
     /// <param name="Hash">Of what decides the weights.</param>
     /// <param name="Roster">Tells which workers there are.</param>
-    public sealed record Settings(string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster);
+    /// <param name="Conditions">What all of them compute with, where that is the same for all.</param>
+    public sealed record Settings(
+        string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster, ComputeConditions? Conditions = null);
 
     private readonly Settings _settings;
     private readonly StagePlan _plan;
@@ -83,6 +85,12 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         _client.Tell(new RunFailed("journal", JournalFailure("written", cause)));
     }
 
+    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
+    {
+        base.OnPersistRejected(cause, @event, sequenceNr);
+        End(new RunFailed("journal", JournalFailure("written", cause)));
+    }
+
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
         base.OnRecoveryFailure(reason, message);
@@ -106,11 +114,14 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             return;
         }
         ExperimentEvent[] facts = _state.Accepted is null
-            ? [new ExperimentAccepted(_settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? "embedded benchmark"), new CoordinatorStarted()]
+            ? [
+                new ExperimentAccepted(
+                    _settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? RunFolder.EmbeddedBenchmark, _settings.Conditions),
+                new CoordinatorStarted(),
+            ]
             : [new CoordinatorStarted()];
         var resumed = _state.Accepted is not null;
-        PersistAll(facts, e => _state = _state.Apply(e));
-        DeferAsync(facts.Length, _ =>
+        PersistThen(facts, () =>
         {
             // Workers that open the data see whether it is what it was.
             WhenSettled(resumed ? CheckArtifacts : Next);
@@ -174,12 +185,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             return;
         }
         foreach (var damage in check.Damages) Warn(ArtifactCheck.Describe(damage));
-        if (check.Damages.Count == 0) Next();
-        else
-        {
-            PersistAll(check.Damages, e => _state = _state.Apply(e));
-            DeferAsync(check.Damages.Count, _ => Next());
-        }
+        PersistThen(check.Damages, Next);
     }
 
     private void Next()
@@ -243,13 +249,38 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             _stage = ActorRefs.Nobody;
             if (_onlyStage is not null)
             {
-                End(new StageRerun(completed.Stage, completed.Result, _before));
+                ResetOutOfDate(completed);
                 return;
             }
             // Once the data set is known, workers open it before they are given anything more.
             if (_plan[completed.Stage] is PrepareData)
                 foreach (var worker in _pool.Known.ToList()) Arrived(new WorkerArrived(worker));
             WhenSettled(Next);
+        });
+    }
+
+    /// <summary>After another result than before, what was built on it is of no use.</summary>
+    private void ResetOutOfDate(StageCompleted completed)
+    {
+        IReadOnlyList<string> outOfDate = _before is null || _before.Sha256 == completed.Result.Sha256
+            ? []
+            : [.. _plan.BuiltOn(completed.Stage).Where(_state.Completed.ContainsKey)];
+        PersistThen([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
+    }
+
+    /// <summary>Does something once all facts are journaled. Not by DeferAsync: after a Persist in its handler, Akka handles no further command.</summary>
+    private void PersistThen(IReadOnlyList<ExperimentEvent> facts, Action next)
+    {
+        if (facts.Count == 0)
+        {
+            next();
+            return;
+        }
+        var left = facts.Count;
+        PersistAll(facts, fact =>
+        {
+            _state = _state.Apply(fact);
+            if (--left == 0) next();
         });
     }
 

@@ -8,7 +8,17 @@ namespace ClipMoe.Actors.Experiments;
 /// </summary>
 public abstract record ExperimentEvent;
 
-public sealed record ExperimentAccepted(string Name, string Hash, string DataPath) : ExperimentEvent;
+/// <param name="Conditions">Null for a run of a cluster, whose workers come and go.</param>
+public sealed record ExperimentAccepted(string Name, string Hash, string DataPath, ComputeConditions? Conditions = null) : ExperimentEvent;
+
+/// <summary>What besides the experiment decides the bits of its weights.</summary>
+/// <param name="Device">cpu or cuda:N.</param>
+/// <param name="Threads">Of each worker.</param>
+/// <param name="Precision">fp32 or bf16.</param>
+public sealed record ComputeConditions(string Device, int Threads, string Precision)
+{
+    public override string ToString() => $"{Device}, {Threads} {(Threads == 1 ? "thread" : "threads")} per worker, {Precision}";
+}
 
 /// <summary>A coordinator took over: there are as many terms as these.</summary>
 public sealed record CoordinatorStarted : ExperimentEvent;
@@ -16,7 +26,14 @@ public sealed record CoordinatorStarted : ExperimentEvent;
 /// <summary>The data set as found: later stages must find the same (<c>Fingerprint</c>).</summary>
 /// <param name="Files">What was written about it into the output folder and every worker needs.</param>
 public sealed record DataPrepared(
-    string Fingerprint, int Train, int Test, int Bad, string VocabularySha256, IReadOnlyList<WrittenFile> Files) : ExperimentEvent;
+    string Fingerprint, int Train, int Test, int Bad, string VocabularySha256, IReadOnlyList<WrittenFile> Files) : ExperimentEvent
+{
+    /// <summary>Side of the images in pixels that the base model takes.</summary>
+    public int? ImageResolution { get; init; }
+
+    /// <summary>Of the checkpoint that is taken over as the base; null when the base is trained from scratch.</summary>
+    public string? CheckpointSha256 { get; init; }
+}
 
 public sealed record StageStarted(string Stage) : ExperimentEvent;
 

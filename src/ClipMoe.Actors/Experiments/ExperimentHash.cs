@@ -21,6 +21,37 @@ public static class ExperimentHash
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical.ToString())));
     }
 
+    /// <summary>Settings that decide the weights and differ, one sentence part each; files by what is in them, where both hashes are known.</summary>
+    public static IReadOnlyList<string> Differences(
+        Experiment before, ExperimentInputs inputsBefore, Experiment now, ExperimentInputs inputsNow)
+    {
+        var (old, settings) = (Flat(Deciding(before, inputsBefore)), Flat(Deciding(now, inputsNow)));
+        return
+        [
+            .. settings.Keys.Union(old.Keys).Order(StringComparer.Ordinal)
+                .Where(key => settings.GetValueOrDefault(key) != old.GetValueOrDefault(key))
+                .Select(key => IsHash(settings.GetValueOrDefault(key)) && IsHash(old.GetValueOrDefault(key))
+                    ? $"{key} is another file"
+                    : $"{key} is {Shown(settings.GetValueOrDefault(key))} and was {Shown(old.GetValueOrDefault(key))}"),
+        ];
+
+        static bool IsHash(string? value) => value is { Length: 2 + 2 * SHA256.HashSizeInBytes };
+
+        static string Shown(string? value) => value is null ? "void" : IsHash(value) || value == "\"given\"" ? "given" : value;
+    }
+
+    private static Dictionary<string, string> Flat(JsonObject settings)
+    {
+        var flat = new Dictionary<string, string>();
+        foreach (var (key, value) in settings)
+        {
+            if (value is JsonObject section)
+                foreach (var (inner, text) in Flat(section)) flat.Add($"{key}.{inner}", text);
+            else flat.Add(key, value?.ToJsonString() ?? "null");
+        }
+        return flat;
+    }
+
     /// <summary>Leaves out names, places, what only guards against loss, and settings that another setting makes void.</summary>
     private static JsonObject Deciding(Experiment experiment, ExperimentInputs inputs)
     {
@@ -31,6 +62,8 @@ public static class ExperimentHash
         data.Remove("image_root");
         data.Remove("max_bad_fraction");
 
+        foreach (var column in (string[])["path_column", "caption_column"])
+            if (data[column] is null) data.Remove(column);
         if (StandIn(data, "path", inputs.Data)) Remove(data, "benchmark_train", "benchmark_test");
         if (StandIn(data, "vocabulary", inputs.Vocabulary)) data.Remove("vocabulary_size");
         if (StandIn(model, "checkpoint", inputs.Checkpoint))

@@ -41,6 +41,7 @@ public sealed record ExperimentState
             Completed = Completed.Remove(r.Stage),
             Ledger = Ledger.RemoveAll(l => l.Stage == r.Stage),
             Shards = Shards.RemoveAll(s => s.Stage == r.Stage),
+            WeightsSha256 = null,
         },
         StageCompleted s => this with { Completed = Completed.SetItem(s.Stage, s.Result) },
         ExperimentCompleted c => this with { WeightsSha256 = c.WeightsSha256 },

@@ -1,3 +1,5 @@
+using ClipMoe.Actors.Evaluation;
+
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>Methods against their common base at equal total training steps: R@1, mean of both directions, one value for each seed.</summary>
@@ -21,8 +23,8 @@ public sealed record MethodComparison(string Split, string Protocol, IReadOnlyLi
                 if (method == Base || found.Any(f => f is not null)) return null;
                 continue;
             }
-            var r1 = found.Select(f => f!.MeanR1).ToList();
-            var gains = method == Base ? null : r1.Zip(scores[0].R1, (own, baseline) => own - baseline).ToList();
+            var r1 = found.Select(f => Percent.Rounded(f!.MeanR1)).ToList();
+            var gains = method == Base ? null : r1.Zip(scores[0].R1, (own, baseline) => Percent.Rounded(own - baseline)).ToList();
             scores.Add(new MethodScores(method, steps.TryGetValue(method, out var n) ? n : null, r1, gains));
         }
         return new MethodComparison(first.Split, first.Protocol, [.. runs.Select(r => r.Seed)], scores);

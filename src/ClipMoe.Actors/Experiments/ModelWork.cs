@@ -14,7 +14,7 @@ internal static class ModelWork
     /// <summary>Takes a dense checkpoint over as the base: stretched to the experiment's context, in our format.</summary>
     public static ModelBuilt Import(Workspace workspace, ImportModel work)
     {
-        using var source = TensorFile.Open(work.Spec.Path);
+        using var source = workspace.OpenCheckpoint(work.Spec.Path);
         var found = CheckpointConfig.Infer(source);
         if (found.Moe is not null)
             throw new UserErrorException($"{work.Spec.Path} is a CLIP-MoE already: the pipeline starts from a dense CLIP.");

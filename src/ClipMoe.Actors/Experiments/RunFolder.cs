@@ -14,6 +14,9 @@ public sealed record RunFolder(string Root)
 
     public string Absolute(string relative) => Path.Combine(Root, relative);
 
+    /// <summary>What stands for the path of a data set that was made in the folder.</summary>
+    public const string EmbeddedBenchmark = "embedded benchmark";
+
     public const string VocabularyFile = "vocabulary.txt.gz";
 
     public static string StageFolder(string stage) => Path.Combine("stages", stage);

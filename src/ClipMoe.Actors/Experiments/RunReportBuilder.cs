@@ -45,10 +45,12 @@ public static class RunReportBuilder
     /// <summary>Training steps of each method after the base.</summary>
     public static IReadOnlyDictionary<string, int> StepsOf(Experiment experiment, ExperimentState state)
     {
-        var steps = experiment.Evaluation.Compare.ToDictionary(StagePlan.Name, c => state.TotalSteps[StagePlan.Name(c)]);
-        steps[MethodComparison.Moe] = state.TotalSteps.Where(s => s.Key.StartsWith("mcl-", StringComparison.Ordinal) || s.Key == StagePlan.Routers)
-            .Sum(s => s.Value);
+        var plan = StagePlan.For(experiment);
+        var steps = experiment.Evaluation.Compare.Select(StagePlan.Name).ToDictionary(c => c, c => Steps(c));
+        steps[MethodComparison.Moe] = Steps(StagePlan.Routers);
         return steps;
+
+        int Steps(string model) => plan.TrainingOf(model).Sum(s => state.TotalSteps[s]);
     }
 
     private static double ImagesPerSecond(Experiment experiment, StagePlan plan, ExperimentState state)

@@ -16,6 +16,22 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
 
     public StageSpec this[string name] => Stages.First(s => s.Name == name);
 
+    /// <summary>Stages that read what this one makes, or what those make, in order.</summary>
+    public IReadOnlyList<string> BuiltOn(string stage)
+    {
+        var built = new HashSet<string> { stage };
+        foreach (var later in Stages.Where(s => s.Reads.Any(built.Contains))) built.Add(later.Name);
+        return [.. built.Where(s => s != stage)];
+    }
+
+    /// <summary>Stages that trained a model after the base, or one of the models that it was made of.</summary>
+    public IReadOnlyList<string> TrainingOf(string model) => this[model] switch
+    {
+        TrainModel { Name: not Base } train => [.. train.From is { } from ? TrainingOf(from) : [], train.Name],
+        AssembleMoe assemble => [.. assemble.Models.SelectMany(TrainingOf).Distinct()],
+        _ => [],
+    };
+
     /// <summary>Paper section 3: MCL stages from the base, assembly, router tuning; then what the report compares with.</summary>
     public static StagePlan For(Experiment experiment)
     {
@@ -35,10 +51,13 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
 
         var upcycle = experiment.Moe.Init == MoeInit.Upcycle;
         var experts = new List<string> { Base };
-        for (var s = 1; s <= experiment.Mcl.Stages && (!upcycle || ComparesWithClusters(experiment)); s++)
+        // Upcycling has no use for clusters; hard_batch has, for those of the base's features.
+        var clusterings = !upcycle ? experiment.Mcl.Stages : experiment.Evaluation.Compare.Contains(Comparison.HardBatch) ? 1 : 0;
+        for (var s = 1; s <= clusterings; s++)
         {
             stages.Add(new ExtractFeatures(Extract(s), Model: s == 1 ? Base : Mcl(s - 1)));
             stages.Add(new ClusterFeatures(Cluster(s), Features: Extract(s), PreviousLabels: s == 1 ? null : Cluster(s - 1)));
+            if (upcycle) break;
             stages.Add(FfnTraining(experiment, Mcl(s), new ClusterPureOrder(Cluster(s)), MclDuration(experiment), experiment.Mcl.LearningRate));
             experts.Add(Mcl(s));
         }
@@ -47,9 +66,10 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
         stages.Add(new TrainModel(Routers)
         {
             From = Assemble,
-            Trains = experiment.Router.Trains == RouterTraining.Experts ? TrainedPart.ExpertsAndRouters : TrainedPart.Routers,
+            // Copies of the base become experts only by training, for which there are then the steps of the MCL stages too.
+            Trains = upcycle || experiment.Router.Trains == RouterTraining.Experts ? TrainedPart.ExpertsAndRouters : TrainedPart.Routers,
             Order = new GlobalOrder(),
-            Duration = new Duration(experiment.Router.Steps, experiment.Router.Epochs),
+            Duration = upcycle ? TotalDuration(experiment) : new Duration(experiment.Router.Steps, experiment.Router.Epochs),
             LearningRate = experiment.Router.LearningRate,
             WeightDecay = experiment.Router.WeightDecay,
             WarmupSteps = experiment.Router.WarmupSteps,
@@ -74,8 +94,6 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
         Comparison.Upcycle => "upcycle",
         _ => throw new ArgumentOutOfRangeException(nameof(comparison)),
     };
-
-    private static bool ComparesWithClusters(Experiment experiment) => experiment.Evaluation.Compare.Contains(Comparison.HardBatch);
 
     private static Duration MclDuration(Experiment e) => new(e.Mcl.Steps, e.Mcl.Epochs);
 

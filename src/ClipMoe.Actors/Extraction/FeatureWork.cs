@@ -11,6 +11,8 @@ internal sealed class FeatureWork(Workspace workspace, ExtractShard first) : IDi
 {
     private readonly Replica _replica = workspace.Models.Load(first.Model, Locking.Everything);
 
+    public string Stage => first.Stage;
+
     public ShardReady Extract(ExtractShard shard, int worker)
     {
         var samples = workspace.Data.Train.AsSpan(shard.First, shard.End - shard.First);

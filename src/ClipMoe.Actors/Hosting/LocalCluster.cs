@@ -15,8 +15,6 @@ public sealed class LocalCluster : IAsyncDisposable
 {
     private const string Settings = """
         akka {
-          stdout-loglevel = OFF
-          loglevel = WARNING
           log-dead-letters = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off
           actor.ask-timeout = infinite
@@ -29,12 +27,14 @@ public sealed class LocalCluster : IAsyncDisposable
     private readonly List<GpuWorker.Device> _devices = [];
 
     /// <param name="workers">Number of workers; the weights do not depend on it.</param>
-    public LocalCluster(Workspace workspace, int workers)
+    /// <param name="conditions">Journaled with the run's beginning.</param>
+    public LocalCluster(Workspace workspace, int workers, ComputeConditions? conditions = null)
     {
         _workspace = workspace;
         // Tensor and socket work has threads of its own; what runs on the pool must still never wait for a thread to be made.
         ThreadPool.SetMinThreads(Math.Max(32, Environment.ProcessorCount * 4), 32);
         _system = ActorSystem.Create("clipmoe", ConfigurationFactory.ParseString(Settings)
+            .WithFallback(ConfigurationFactory.ParseString(Diagnostics.Logging))
             .WithFallback(JournalConfiguration.Sqlite(workspace.Folder.Journal)));
         var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers)), "roster");
         var (exchanges, states) = (new LocalExchanges(), new ReplicaStates(null));
@@ -46,7 +46,7 @@ public sealed class LocalCluster : IAsyncDisposable
             _system.ActorOf(Props.Create(() => new GpuWorker(device, roster)), $"worker-{n}");
         }
         var experiment = new ExperimentCoordinator.Settings(
-            workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.Files, roster);
+            workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.Files, roster, conditions);
         _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(experiment)), "experiment");
     }
 

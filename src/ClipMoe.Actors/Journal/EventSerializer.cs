@@ -48,7 +48,11 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+// A loss that diverged is NaN and is a fact like any other.
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(ExperimentAccepted))]
 [JsonSerializable(typeof(DataPrepared))]
 [JsonSerializable(typeof(CoordinatorStarted))]

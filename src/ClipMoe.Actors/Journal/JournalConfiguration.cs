@@ -1,5 +1,6 @@
 using Akka.Configuration;
 using Akka.Persistence.Sql;
+using Microsoft.Data.Sqlite;
 
 namespace ClipMoe.Actors.Journal;
 
@@ -7,7 +8,7 @@ namespace ClipMoe.Actors.Journal;
 public static class JournalConfiguration
 {
     /// <summary>Events in a SQLite file. Synchronous writes: what was acknowledged survives a kill -9 and a power cut.</summary>
-    public static Config Sqlite(string file) => Sql("SQLite.MS", $"Data Source={file}");
+    public static Config Sqlite(string file) => Sql("SQLite.MS", new SqliteConnectionStringBuilder { DataSource = file }.ConnectionString);
 
     /// <summary>Events in a PostgreSQL database, for several coordinators on different machines.</summary>
     /// <param name="connection">As Npgsql reads it: <c>Host=…;Database=…;Username=…</c>.</param>

@@ -30,7 +30,6 @@ public sealed class ExperimentManager : ReceivePersistentActor
     private ManagerState _state = ManagerState.Empty;
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _coordinator = ActorRefs.Nobody;
-    private IReadOnlyList<ListedWorker> _workers = [];
     private StageProgress? _progress;
     private string? _stage;
     private bool _paused;
@@ -79,6 +78,9 @@ public sealed class ExperimentManager : ReceivePersistentActor
 
     private QueuedExperiment? Current => _state.Current;
 
+    /// <summary>Whoever made itself known and is no node.</summary>
+    private int WorkerCount => _fileClients.Count - _nodes.Count;
+
     protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(RunEvent));
 
     protected override void PostStop() => Context.System.EventStream.Unsubscribe(Self);
@@ -101,7 +103,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
             next.Id, next.Experiment, next.Hash, folder, new RunFiles(folder, next.Experiment.Checkpoints.Keep, _settings.Elsewhere.Of(next.Id)), _roster);
         _coordinator = Context.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), next.Id);
         Show(new RunStarted(
-            next.Experiment.Name, next.Hash, folder.Root, 0, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.Of)]));
+            next.Experiment.Name, next.Hash, folder.Root, WorkerCount, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.Of)]));
         _coordinator.Tell(new RunExperiment());
     }
 
@@ -185,7 +187,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
         if (_watchers.GetValueOrDefault(Sender) == experiment.Id) return;
         _watchers[Context.Watch(Sender)] = experiment.Id;
         Sender.Tell(new RunStarted(
-            experiment.Experiment.Name, experiment.Hash, experiment.Id, _workers.Count, "cluster",
+            experiment.Experiment.Name, experiment.Hash, experiment.Id, WorkerCount, "cluster",
             [.. StagePlan.For(experiment.Experiment).Stages.Select(PlannedStage.Of)]));
         if (_progress is { } progress) Sender.Tell(progress);
     }
@@ -239,13 +241,9 @@ public sealed class ExperimentManager : ReceivePersistentActor
         Sender.Tell(new CommandDone($"experiment {experiment.Id}: {control.Control.ToString().ToLowerInvariant()} is under way."));
     }
 
-    private ClusterStatus StatusWith(IReadOnlyList<ListedWorker> workers)
-    {
-        _workers = workers;
-        return new ClusterStatus(
-            _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers,
-            [.. _state.Experiments.Select(Listed)]);
-    }
+    private ClusterStatus StatusWith(IReadOnlyList<ListedWorker> workers) => new(
+        _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers,
+        [.. _state.Experiments.Select(Listed)]);
 
     private ListedExperiment Listed(QueuedExperiment e)
     {

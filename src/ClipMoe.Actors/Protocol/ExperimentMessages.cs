@@ -27,8 +27,8 @@ public abstract record RunOutcome;
 public sealed record RunFinished(ExperimentState State) : RunOutcome;
 
 /// <summary>The one stage that was asked for is done.</summary>
-/// <param name="Before">Its result before, for comparison; null when it had not run.</param>
-public sealed record StageRerun(string Stage, StageResult Result, StageResult? Before) : RunOutcome;
+/// <param name="OutOfDate">Completed stages that were built on another result than this one; they are to run again.</param>
+public sealed record StageRerun(string Stage, StageResult Result, IReadOnlyList<string> OutOfDate) : RunOutcome;
 
 public sealed record RunStopped(string Stage) : RunOutcome;
 

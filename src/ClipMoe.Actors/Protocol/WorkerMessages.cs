@@ -54,22 +54,24 @@ public sealed record WorkFailed(string Stage, int Worker, WorkFailure Failure);
 public sealed record WorkAborted(string Stage, int Worker);
 
 /// <summary>Why work failed, in a form that travels.</summary>
-public sealed record WorkFailure(FailureKind Kind, string Message)
+/// <param name="Detail">For who looks for a fault of ours: where it happened.</param>
+public sealed record WorkFailure(FailureKind Kind, string Message, string? Detail = null)
 {
     public static WorkFailure Of(Exception cause) => new(
         cause switch
         {
             UserErrorException => FailureKind.WrongInput,
-            IOException => FailureKind.Storage,
+            IOException or UnauthorizedAccessException => FailureKind.Storage,
             _ => FailureKind.Fault,
         },
-        cause is UserErrorException or IOException ? cause.Message : cause.ToString());
+        cause.Message,
+        cause is UserErrorException or IOException ? null : cause.ToString());
 
     public Exception ToException() => Kind switch
     {
         FailureKind.WrongInput => new UserErrorException(Message),
         FailureKind.Storage => new IOException(Message),
-        _ => new InvalidOperationException(Message),
+        _ => new InvalidOperationException(Message, Detail is null ? null : new InvalidOperationException(Detail)),
     };
 }
 

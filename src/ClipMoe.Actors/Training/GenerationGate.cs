@@ -56,6 +56,14 @@ internal sealed class GenerationGate(IExchangeProvider exchanges)
         exchanges.Abort(exchange, generation);
     }
 
+    /// <summary>So is whatever was announced, if it belongs to this exchange.</summary>
+    public void Close(string exchange)
+    {
+        lock (_gate)
+            if (_exchange != exchange) return;
+        Close();
+    }
+
     /// <summary>So is whatever was announced.</summary>
     public void Close() => Close(_announced);
 }

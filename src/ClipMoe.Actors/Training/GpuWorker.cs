@@ -50,6 +50,18 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
             Thread.Dispose();
         }
 
+        internal FeatureWork FeaturesOf(ExtractShard shard)
+        {
+            if (Features?.Stage != shard.Stage) FreeTensors();
+            return Features ??= new FeatureWork(Workspace!, shard);
+        }
+
+        /// <summary>What a stage left, unless another has begun here already: the end of one and the beginning of the next may overtake each other.</summary>
+        internal void FreeTensors(string stage)
+        {
+            if (Training?.Stage == stage || Features?.Stage == stage || Clusters?.Stage == stage) FreeTensors();
+        }
+
         internal void FreeTensors()
         {
             Training?.Dispose();
@@ -101,7 +113,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<PrepareDataSet>(Prepare);
         Receive<BuildMoe>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Assemble(Workspace, m)));
         Receive<ImportModel>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Import(Workspace, m)));
-        Receive<ExtractShard>(m => At(WorkPhase.Extract, m.Shard, m.Stage, () => (device.Features ??= new FeatureWork(Workspace, m)).Extract(m, _number)));
+        Receive<ExtractShard>(m => At(WorkPhase.Extract, m.Shard, m.Stage, () => device.FeaturesOf(m).Extract(m, _number)));
         Receive<AssignShards>(m => OnDevice(m.Stage, Sender, () =>
         {
             device.Clusters = new ClusterWork(Workspace, m);
@@ -227,12 +239,12 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     private void Leave(LeaveStage leave)
     {
         if (leave.Why is { } why) _log.Warning("Left behind in stage {0}: {1}. Asks to come back when its device is free.", leave.Stage, why);
-        _device.Gate.Close();
+        _device.Gate.Close($"{Workspace.Id}/{leave.Stage}");
         _preparing?.Cancel();
         var left = Sender;
         OnDevice(leave.Stage, () =>
         {
-            _device.FreeTensors();
+            _device.FreeTensors(leave.Stage);
             if (leave.Why is not null) left.Tell(new StageLeft(leave.Stage, _number));
         });
     }

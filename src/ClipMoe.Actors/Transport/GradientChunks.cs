@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Transport;
 
@@ -10,8 +11,11 @@ namespace ClipMoe.Actors.Transport;
 /// <param name="Length">Floats.</param>
 internal readonly record struct GradientChunks(int Length, int World)
 {
-    /// <summary>Floats of every chunk but the last: 128 KiB stay in the second-level cache from the socket to the sum and its checksum.</summary>
-    public const int Size = 1 << 15;
+    /// <summary>
+    /// Floats of every chunk but the last. 256 KiB: small enough to stay in the second-level cache from the socket to the sum, large enough that
+    /// system calls and wake-ups don't count.
+    /// </summary>
+    public const int Size = 1 << 16;
 
     public int Count => (Length + Size - 1) / Size;
 
@@ -21,7 +25,7 @@ internal readonly record struct GradientChunks(int Length, int World)
     /// <summary>Where a chunk lies in the gradient, in floats.</summary>
     public (int Start, int Length) this[int chunk] => (chunk * Size, Math.Min(Size, Length - chunk * Size));
 
-    public static ulong Checksum(ReadOnlySpan<float> chunk) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(chunk));
+    public static ulong Checksum(ReadOnlySpan<float> chunk) => FrameChecksum.Of(MemoryMarshal.AsBytes(chunk));
 
     /// <summary>The hash of a whole gradient, which depends on its bits alone and not on the number of members.</summary>
     /// <param name="checksums">Of all chunks in order.</param>

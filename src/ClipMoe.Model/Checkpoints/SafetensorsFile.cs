@@ -88,7 +88,7 @@ public sealed class SafetensorsFile : ITensorFile
 
     public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFile.ReadFloats(this, name, destination, offset);
 
-    /// <summary>A tensor's bytes as the system maps them: read when first touched, in memory as long as there is room. Outlives this object.</summary>
+    /// <summary>A tensor's bytes as the system maps them: read when first touched, kept as long as there is room. Outlives this object.</summary>
     /// <exception cref="IOException">The system maps no more files for this process.</exception>
     internal MemoryMappedViewAccessor Map(string name)
     {

@@ -83,7 +83,9 @@ public sealed class LabelIndex
 
     private static void Check(ShardLayout layout, List<LabelledShard> shards)
     {
-        if (layout.Count > ushort.MaxValue) throw new ArgumentException($"{layout.Count} shards are too many for 16 bits");
+        const int most = ushort.MaxValue + 1;
+        if (layout.Count > most || layout.ShardSize > most)
+            throw new ArgumentException($"{layout.Count} shards of {layout.ShardSize} samples: neither may be above {most}, to be told in 16 bits");
         if (!shards.Select(s => s.Shard).SequenceEqual(Enumerable.Range(0, layout.Count)))
             throw new ArgumentException($"the {shards.Count} labelled shards are not the {layout.Count} of the data set");
         foreach (var shard in shards)

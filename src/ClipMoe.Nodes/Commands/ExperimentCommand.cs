@@ -28,11 +28,12 @@ internal static class ExperimentCommand
         };
         command.SetAction(result =>
         {
-            var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, result.GetValue(sets) ?? []);
-            var hash = ExperimentHash.Of(experiment);
+            var (experiment, missing) = ExperimentFile.LoadDraft(result.GetValue(file)?.FullName, result.GetValue(sets) ?? []);
+            var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
             Console.Write(result.GetValue(json)
                 ? new JsonObject { ["hash"] = hash, ["experiment"] = ExperimentJson.Write(experiment) }.ToJsonString() + "\n"
                 : $"# {hash}\n{ExperimentYaml.Write(experiment)}");
+            if (missing.Count > 0) Console.Error.WriteLine($"clipmoe: before this experiment can run it needs\n{ExperimentFile.Lines(missing)}");
             return ExitCodes.Success;
         });
         return command;

@@ -2,6 +2,7 @@ using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
 using ClipMoe.Model.Native;
+using TorchSharp;
 
 namespace ClipMoe.Nodes.Commands;
 
@@ -11,30 +12,22 @@ internal sealed record LocalResources(WorkerDevice Device, int Workers)
     /// <summary>Models so narrow that a step is many small operations, which several workers share better than several threads.</summary>
     private static readonly string[] SmallModels = ["tiny", "scenes"];
 
-    /// <param name="device">cpu, cuda:N or auto.</param>
-    /// <param name="workers">Null: one per core for a small model on a CPU, else one.</param>
-    /// <param name="threads">Null: OMP_NUM_THREADS, else the cores shared out.</param>
-    /// <exception cref="UserErrorException">The device is not there.</exception>
-    public static LocalResources Choose(Experiment experiment, string device, int? workers, int? threads)
+    /// <param name="begun">What the run was begun with; null for a new one.</param>
+    /// <exception cref="UserErrorException">The device is not there, or has no use for so many workers.</exception>
+    public static LocalResources Choose(Experiment experiment, ResourceWishes wishes, ComputeConditions? begun)
     {
-        LibTorch.EnsureLoaded();
-        var name = device == "auto" ? LibTorch.CudaAvailable ? "cuda:0" : "cpu" : device;
-        if (name.StartsWith("cuda", StringComparison.Ordinal) && !LibTorch.CudaAvailable)
-        {
-            throw new UserErrorException(
-                $"--device {device} is not there: the libtorch in {LibTorch.Directory} finds no GPU; set {LibTorch.DirectoryVariable} to one built for CUDA, or use --device cpu.");
-        }
+        var device = Devices.Parse(wishes.Device ?? begun?.Device ?? "auto");
+        var name = device.type == DeviceType.CUDA ? $"cuda:{Math.Max(0, device.index)}" : "cpu";
         var cores = Environment.ProcessorCount;
         var small = experiment.Model.Checkpoint is null && SmallModels.Contains(experiment.Model.Name);
-        var count = workers ?? (name == "cpu" && small ? Math.Min(cores, experiment.Batch.Leaves) : 1);
+        var count = wishes.Workers ?? (name == "cpu" && small ? Math.Min(cores, experiment.Batch.Leaves) : 1);
         if (count > experiment.Batch.Leaves)
         {
             throw new UserErrorException(
                 $"--workers {count} is more than the {experiment.Batch.Leaves} leaves of a batch: use fewer workers, or set batch.leaves (which changes the weights).");
         }
-        var given = threads ?? (int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var omp) && omp > 0 ? omp : null);
-        return new LocalResources(new WorkerDevice(name, given ?? Math.Max(1, cores / count)), count);
+        var environment = int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var omp) && omp > 0 ? omp : (int?)null;
+        var threads = wishes.Threads ?? begun?.Threads ?? environment ?? Math.Max(1, cores / count);
+        return new LocalResources(new WorkerDevice(name, threads), count);
     }
-
-    public string Describe() => $"{Device.Name}, {Device.Threads} {(Device.Threads == 1 ? "thread" : "threads")} per worker";
 }

@@ -4,7 +4,8 @@ using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
-using ClipMoe.Model.Files;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Clip;
 using ClipMoe.Nodes.Dashboard.Live;
 using ClipMoe.Nodes.Dashboard.TensorBoard;
 using ClipMoe.Nodes.Options;
@@ -17,17 +18,15 @@ internal static class LocalRun
     /// <summary>Runs to the end and writes the report.</summary>
     /// <returns>The exit code.</returns>
     /// <exception cref="UserErrorException">The experiment, its data or its output folder can't be used.</exception>
-    public static async Task<int> Run(Experiment experiment, RunFolder folder, LocalResources where, bool resume, RunView view)
+    public static async Task<int> Run(Experiment experiment, RunFolder folder, ResourceWishes wishes, bool resume, RunView view)
     {
-        using var held = RunFolderLock.Take(folder, resume);
-        var workspace = new Workspace("experiment", experiment, ExperimentHash.Of(experiment), folder, where.Device);
-        if (!File.Exists(folder.Experiment)) AtomicFile.WriteAllText(folder.Experiment, ExperimentYaml.Write(experiment));
-        view.Show(new RunStarted(
-            experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(),
-            [.. StagePlan.For(experiment).Stages.Select(PlannedStage.Of)]));
-        return await Outcome(workspace, where, view, onlyStage: null) switch
+        if (!File.Exists(folder.Journal)) InputFiles.Require(experiment);
+        using var held = RunFolderLock.Take(folder);
+        var history = RunHistory.Open(folder, experiment, resume);
+        var run = Prepare(experiment, folder, wishes, history);
+        return await Outcome(run, view, [.. StagePlan.For(experiment).Stages.Select(PlannedStage.Of)], onlyStage: null) switch
         {
-            RunFinished finished => Report(workspace, where, finished.State, view),
+            RunFinished finished => Report(run, finished.State, view),
             RunStopped => Stopped(folder, view),
             var other => throw new InvalidOperationException($"the run ended with {other.GetType().Name}"),
         };
@@ -36,16 +35,16 @@ internal static class LocalRun
     /// <summary>Runs one stage of an existing run again, from its beginning.</summary>
     /// <returns>The exit code.</returns>
     /// <exception cref="UserErrorException">A stage that it reads has not run.</exception>
-    public static async Task<int> RunStage(Experiment experiment, RunFolder folder, LocalResources where, string stage, RunView view)
+    public static async Task<int> RunStage(Experiment experiment, RunFolder folder, ResourceWishes wishes, string stage, RunView view)
     {
-        using var held = RunFolderLock.Take(folder, resume: true);
-        var workspace = new Workspace("experiment", experiment, ExperimentHash.Of(experiment), folder, where.Device);
-        var planned = PlannedStage.Of(StagePlan.For(experiment)[stage]);
-        view.Show(new RunStarted(experiment.Name, workspace.Hash, folder.Root, where.Workers, where.Describe(), [planned]));
-        switch (await Outcome(workspace, where, view, stage))
+        using var held = RunFolderLock.Take(folder);
+        var run = Prepare(experiment, folder, wishes, RunHistory.Of(folder));
+        switch (await Outcome(run, view, [PlannedStage.Of(StagePlan.For(experiment)[stage])], stage))
         {
-            case StageRerun { Before: { } before } rerun when before.Sha256 != rerun.Result.Sha256:
-                view.Show(new RunWarning($"stage {stage} made another result than before ({rerun.Result.Sha256}, before {before.Sha256})."));
+            case StageRerun { OutOfDate: { Count: > 0 } outOfDate }:
+                view.Show(new RunWarning(
+                    $"stage {stage} made another result than before, so what was built on it is to be made again ({string.Join(", ", outOfDate)}), "
+                    + $"and the report: clipmoe run {folder.Experiment} --out {folder.Root} --resume does that."));
                 return ExitCodes.Success;
             case StageRerun:
                 return ExitCodes.Success;
@@ -56,10 +55,42 @@ internal static class LocalRun
         }
     }
 
-    private static async Task<RunOutcome> Outcome(Workspace workspace, LocalResources where, RunView view, string? onlyStage)
+    /// <summary>A run as it is about to go on.</summary>
+    /// <param name="Begun">What it was begun with; null for a new run, and for one that did not note it.</param>
+    private sealed record PreparedRun(Workspace Workspace, LocalResources Where, ComputeConditions Conditions, ComputeConditions? Begun);
+
+    private static PreparedRun Prepare(Experiment experiment, RunFolder folder, ResourceWishes wishes, RunHistory history)
     {
+        var inputs = InputFiles.Hashes(experiment, history.Begun, history.State.Data);
+        var hash = ExperimentHash.Of(experiment, inputs);
+        history.Require(folder, experiment, inputs, hash);
+        var begun = history.State.Accepted?.Conditions;
+        var where = LocalResources.Choose(experiment, wishes, begun);
+        var workspace = new Workspace(RunHistory.ExperimentId, experiment, hash, folder, where.Device);
+        var based = history.State.Completed.GetValueOrDefault(StagePlan.Base)?.File;
+        var precision = workspace.Models.PrecisionOf(BaseConfig(experiment, based is null ? null : folder.Absolute(based)));
+        return new PreparedRun(
+            workspace, where, new ComputeConditions(where.Device.Name, where.Device.Threads, precision.ToString().ToLowerInvariant()), begun);
+    }
+
+    /// <summary>As far as it matters for what the model computes in.</summary>
+    /// <param name="model">The run's own base, once there is one.</param>
+    private static ClipConfig BaseConfig(Experiment experiment, string? model)
+    {
+        if ((File.Exists(model) ? model : experiment.Model.Checkpoint) is not { } file) return ClipConfig.Named(experiment.Model.Name);
+        using var tensors = TensorFile.Open(file);
+        return CheckpointConfig.Infer(tensors);
+    }
+
+    private static async Task<RunOutcome> Outcome(PreparedRun run, RunView view, IReadOnlyList<PlannedStage> stages, string? onlyStage)
+    {
+        var workspace = run.Workspace;
+        view.Show(new RunStarted(
+            workspace.Experiment.Name, workspace.Hash, workspace.Folder.Root, run.Where.Workers, run.Conditions.ToString(), stages));
+        if (run.Begun is { } begun && begun != run.Conditions)
+            view.Show(new RunWarning($"this run was begun on {begun}; on {run.Conditions} the weights get other bits."));
         using var tensorBoard = new TensorBoardLog(workspace.Folder.TensorBoard);
-        await using var cluster = new LocalCluster(workspace, where.Workers);
+        await using var cluster = new LocalCluster(workspace, run.Where.Workers, run.Conditions);
         cluster.Observe(e =>
         {
             view.Show(e);
@@ -83,10 +114,10 @@ internal static class LocalRun
         }
     }
 
-    private static int Report(Workspace workspace, LocalResources where, ExperimentState state, RunView view)
+    private static int Report(PreparedRun run, ExperimentState state, RunView view)
     {
-        var report = ReportWriter.Write(workspace, where, state);
-        view.Show(new RunEnded(report.WeightsSha256, report.Checkpoint, workspace.Folder.ReportHtml));
+        var report = ReportWriter.Write(run.Workspace, run.Where, state);
+        view.Show(new RunEnded(report.WeightsSha256, report.Checkpoint, run.Workspace.Folder.ReportHtml));
         return ExitCodes.Success;
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Model;
 using ClipMoe.Nodes.Dashboard.Live;
 using ClipMoe.Nodes.Options;
 
@@ -32,55 +33,44 @@ internal static class RunCommand
             Description = "Captioned images: a folder, a ShareGPT4V JSON, webdataset tars, CSV or Parquet; short for --set data.path=PATH.",
             HelpName = "PATH",
         };
-        var workers = new Option<int?>("--workers")
-        {
-            Description = "Workers in this process. The weights do not depend on it. Default: one per core for a small model on a CPU, else one.",
-            HelpName = "N",
-        };
-        var threads = new Option<int?>("--threads")
-        {
-            Description = "Compute threads of each worker. Default: OMP_NUM_THREADS, else the cores shared out.",
-            HelpName = "N",
-        };
-        var device = new Option<string>("--device") { Description = "cpu, cuda:N or auto.", DefaultValueFactory = _ => "auto", HelpName = "NAME" };
+        var resources = new ResourceOptions();
         var resume = new Option<bool>("--resume") { Description = "Goes on with the run in the output folder where its journal stands." };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var sets = ExperimentCommand.SetOption();
-        var seeds = new Option<int?>("--seeds")
+        var seeds = ResourceOptions.AtLeastOne(new Option<int?>("--seeds")
         {
             Description = "Runs so many seeds, from the experiment's on, each in a folder of its own, and reports their paired gains.",
             HelpName = "N",
-        };
-        AtLeastOne(workers);
-        AtLeastOne(threads);
-        AtLeastOne(seeds);
+        });
 
         var command = new Command("run", "Runs the whole pipeline on this machine, from a base CLIP to a CLIP-MoE and its report." + Examples)
         {
-            file, output, data, workers, threads, device, sets, seeds, resume, json,
+            file, output, data, sets, seeds, resume, json,
         };
+        resources.AddTo(command);
         command.SetAction(async result =>
         {
             var overrides = (result.GetValue(sets) ?? []).ToList();
             if (result.GetValue(data) is { } path) overrides.Add($"data.path={path}");
             var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, overrides);
             var folder = new RunFolder(Path.GetFullPath(result.GetValue(output) ?? Path.Combine("runs", experiment.Name)));
-            var where = LocalResources.Choose(experiment, result.GetValue(device)!, result.GetValue(workers), result.GetValue(threads));
             using var view = RunView.Create(result.GetValue(json));
             return result.GetValue(seeds) is { } count
-                ? await RunSeeds(experiment, count, folder, where, result.GetValue(resume), view)
-                : await LocalRun.Run(experiment, folder, where, result.GetValue(resume), view);
+                ? await RunSeeds(experiment, count, folder, resources.Of(result), result.GetValue(resume), view)
+                : await LocalRun.Run(experiment, folder, resources.Of(result), result.GetValue(resume), view);
         });
         return command;
     }
 
-    private static async Task<int> RunSeeds(Experiment experiment, int count, RunFolder folder, LocalResources where, bool resume, RunView view)
+    private static async Task<int> RunSeeds(Experiment experiment, int count, RunFolder folder, ResourceWishes wishes, bool resume, RunView view)
     {
+        if (File.Exists(folder.Journal))
+            throw new UserErrorException($"{folder.Root} holds a single run, whose report several seeds would replace: choose another --out.");
         var runs = Enumerable.Range(0, count).Select(i => experiment with { Seed = experiment.Seed + (ulong)i })
             .Select(e => (Experiment: e, Folder: new RunFolder(Path.Combine(folder.Root, $"seed-{e.Seed}")))).ToList();
         foreach (var run in runs)
         {
-            var exitCode = await LocalRun.Run(run.Experiment, run.Folder, where, resume, view);
+            var exitCode = await LocalRun.Run(run.Experiment, run.Folder, wishes, resume, view);
             if (exitCode != ExitCodes.Success) return exitCode;
         }
         var combined = SeedReport.Combine([.. runs.Select(r => (Path.GetFileName(r.Folder.Root), ReportJson.Load(r.Folder.ReportJson)))], experiment);
@@ -88,9 +78,4 @@ internal static class RunCommand
         view.Show(new RunEnded(combined.WeightsSha256, combined.Checkpoint, folder.ReportHtml));
         return ExitCodes.Success;
     }
-
-    private static void AtLeastOne(Option<int?> option) => option.Validators.Add(result =>
-    {
-        if (result.GetValueOrDefault<int?>() < 1) result.AddError($"{option.Name} must be at least 1.");
-    });
 }

@@ -10,13 +10,11 @@ internal sealed class RunFolderLock : IDisposable
 
     private RunFolderLock(FileStream file) => _file = file;
 
-    /// <exception cref="UserErrorException">Another process runs there, there is a run already, or the folder can't be written.</exception>
-    public static RunFolderLock Take(RunFolder folder, bool resume)
+    /// <exception cref="UserErrorException">Another process runs there, or the folder can't be written.</exception>
+    public static RunFolderLock Take(RunFolder folder)
     {
         try
         {
-            if (File.Exists(folder.Journal) && !resume)
-                throw new UserErrorException($"{folder.Root} holds a run already: add --resume to go on with it, or choose another --out.");
             Directory.CreateDirectory(folder.Root);
             return new RunFolderLock(new FileStream(Path.Combine(folder.Root, "run.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }

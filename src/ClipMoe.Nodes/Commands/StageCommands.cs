@@ -27,23 +27,21 @@ internal static class StageCommands
             Arity = ArgumentArity.ZeroOrOne,
         };
         var output = new Option<string>("--out") { Description = "Output folder of the run.", HelpName = "DIR", Required = true };
-        var workers = new Option<int?>("--workers") { Description = "Workers in this process.", HelpName = "N" };
-        var threads = new Option<int?>("--threads") { Description = "Compute threads of each worker.", HelpName = "N" };
-        var device = new Option<string>("--device") { Description = "cpu, cuda:N or auto.", DefaultValueFactory = _ => "auto", HelpName = "NAME" };
+        var resources = new ResourceOptions();
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var command = new Command(
             name, $"{what}, from its beginning, by what the stages before it made.\n\nExample:\n  clipmoe {name} {example} --out runs/demo")
         {
-            stage, output, workers, threads, device, json,
+            stage, output, json,
         };
+        resources.AddTo(command);
         command.SetAction(async result =>
         {
             var folder = new RunFolder(Path.GetFullPath(result.GetValue(output)!));
             if (!File.Exists(folder.Journal)) throw new UserErrorException($"{folder.Root} holds no run: start one with clipmoe run --out {folder.Root}.");
             var experiment = ExperimentFile.Load(folder.Experiment, []);
-            var where = LocalResources.Choose(experiment, result.GetValue(device)!, result.GetValue(workers), result.GetValue(threads));
             using var view = RunView.Create(result.GetValue(json));
-            return await LocalRun.RunStage(experiment, folder, where, Choose<T>(experiment, result.GetValue(stage)), view);
+            return await LocalRun.RunStage(experiment, folder, resources.Of(result), Choose<T>(experiment, result.GetValue(stage)), view);
         });
         return command;
     }

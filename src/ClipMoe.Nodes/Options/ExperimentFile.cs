@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
+using ClipMoe.Model.Checkpoints;
 using YamlDotNet.Core;
 
 namespace ClipMoe.Nodes.Options;
@@ -21,13 +22,20 @@ internal static class ExperimentFile
     /// <param name="path">Null: only the preset and <paramref name="sets"/>. Paths in the file are relative to its folder.</param>
     /// <param name="sets"><c>key.path=value</c>; <c>preset=NAME</c> chooses the preset. Paths are relative to the current folder.</param>
     /// <exception cref="UserErrorException">The file can't be read, or something in it is wrong: all of it, one line each.</exception>
-    public static Experiment Load(string? path, IReadOnlyList<string> sets)
+    public static Experiment Load(string? path, IReadOnlyList<string> sets) => Complete(LoadDraft(path, sets), SourceOf(path));
+
+    /// <summary>An experiment that may still lack something, for instance the data.</summary>
+    /// <param name="Missing">What is to be given before it can run.</param>
+    public sealed record Draft(Experiment Experiment, IReadOnlyList<ExperimentProblem> Missing);
+
+    /// <inheritdoc cref="Load"/>
+    public static Draft LoadDraft(string? path, IReadOnlyList<string> sets)
     {
-        if (path is null) return Parse(null, "the settings", Environment.CurrentDirectory, sets);
+        if (path is null) return ParseDraft(null, SourceOf(path), Environment.CurrentDirectory, sets);
         try
         {
             var text = YamlDocument.ReadText(path);
-            return Parse(text, path, Path.GetDirectoryName(Path.GetFullPath(path))!, sets);
+            return ParseDraft(text, path, Path.GetDirectoryName(Path.GetFullPath(path))!, sets);
         }
         catch (YamlException e)
         {
@@ -47,7 +55,27 @@ internal static class ExperimentFile
     /// <param name="source">What to call it in errors.</param>
     /// <param name="folder">What its paths are relative to.</param>
     /// <inheritdoc cref="Load"/>
-    public static Experiment Parse(string? text, string source, string folder, IReadOnlyList<string> sets)
+    public static Experiment Parse(string? text, string source, string folder, IReadOnlyList<string> sets) =>
+        Complete(ParseDraft(text, source, folder, sets), source);
+
+    /// <summary>The text of a preset.</summary>
+    public static string PresetText(string name)
+    {
+        using var stream = typeof(ExperimentFile).Assembly.GetManifestResourceStream($"presets/{name}")!;
+        return new StreamReader(stream).ReadToEnd();
+    }
+
+    /// <summary>What is missing, a line each.</summary>
+    public static string Lines(IReadOnlyList<ExperimentProblem> problems) =>
+        // Keys come from a file that anybody may have written, and go to a terminal.
+        string.Join('\n', problems.Select(p => $"  {Printable.Clean(p.ToString())}"));
+
+    private static string SourceOf(string? path) => path ?? "the settings";
+
+    private static Experiment Complete(Draft draft, string source) =>
+        draft.Missing.Count == 0 ? draft.Experiment : throw new UserErrorException(Sentence(source, draft.Missing));
+
+    private static Draft ParseDraft(string? text, string source, string folder, IReadOnlyList<string> sets)
     {
         var reader = new ExperimentReader();
         var file = text is null ? null : Root(reader, text, n => $"line {n}");
@@ -64,23 +92,18 @@ internal static class ExperimentFile
         // Without the preset or the file that was meant, nothing can be said about how the settings go together.
         var experiment = ExperimentJson.Read(reader.ToJson());
         if (!reader.Failed.Contains(PresetKey) && !reader.Failed.Contains("")) CheckRules(reader, experiment, preset ?? DefaultPreset);
-        return reader.Problems.Count == 0 ? experiment : throw new UserErrorException(Sentence(source, reader.Problems));
-    }
-
-    /// <summary>The text of a preset.</summary>
-    public static string PresetText(string name)
-    {
-        using var stream = typeof(ExperimentFile).Assembly.GetManifestResourceStream($"presets/{name}")!;
-        return new StreamReader(stream).ReadToEnd();
+        return reader.Problems.All(p => p.Missing)
+            ? new Draft(experiment, reader.Problems)
+            : throw new UserErrorException(Sentence(source, reader.Problems));
     }
 
     private static void CheckRules(ExperimentReader reader, Experiment experiment, string preset)
     {
-        foreach (var (keys, text) in ExperimentRules.Violations(experiment))
+        foreach (var (keys, text, missing) in ExperimentRules.Violations(experiment))
         {
             if (keys.Any(reader.Failed.Contains)) continue;
             var places = keys.Select(reader.Place).OfType<string>();
-            reader.Report(new ExperimentProblem(places.FirstOrDefault() ?? $"preset {preset}", keys[0], text));
+            reader.Report(new ExperimentProblem(places.FirstOrDefault() ?? $"preset {preset}", keys[0], text, missing));
         }
     }
 
@@ -164,8 +187,6 @@ internal static class ExperimentFile
     private static string Sentence(string source, IReadOnlyList<ExperimentProblem> problems)
     {
         var count = problems.Count == 1 ? "1 error" : $"{problems.Count} errors";
-        // Keys come from a file that anybody may have written, and go to a terminal.
-        var lines = problems.Select(p => "  " + string.Concat(p.ToString().Select(c => char.IsControl(c) ? '\uFFFD' : c)));
-        return $"{count} in {source}:\n{string.Join('\n', lines)}";
+        return $"{count} in {source}:\n{Lines(problems)}";
     }
 }

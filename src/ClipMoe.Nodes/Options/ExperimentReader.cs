@@ -1,12 +1,14 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text.Json.Nodes;
+using ClipMoe.Model.Checkpoints;
 
 namespace ClipMoe.Nodes.Options;
 
 /// <summary>One thing that is wrong with an experiment.</summary>
 /// <param name="Where">Line or <c>--set</c> option.</param>
-internal sealed record ExperimentProblem(string Where, string Key, string Text)
+/// <param name="Missing">Nothing is wrong, something is still to be given.</param>
+internal sealed record ExperimentProblem(string Where, string Key, string Text, bool Missing = false)
 {
     public override string ToString() => $"{Where}, {Key}: {Text}";
 }
@@ -163,7 +165,7 @@ internal sealed class ExperimentReader
 
     private static string Shortened(string text)
     {
-        var clean = string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+        var clean = Printable.Clean(text);
         return clean.Length <= 60 ? clean : $"{clean[..57]}…";
     }
 

@@ -7,7 +7,8 @@ namespace ClipMoe.Nodes.Options;
 internal static class ExperimentRules
 {
     /// <param name="Keys">Keys that take part; the first is the one that the text speaks of.</param>
-    public sealed record Violation(IReadOnlyList<string> Keys, string Text);
+    /// <param name="Missing">Nothing is wrong, something is still to be given.</param>
+    public sealed record Violation(IReadOnlyList<string> Keys, string Text, bool Missing = false);
 
     public static IEnumerable<Violation> Violations(Experiment e) => Data(e).Concat(Stages(e)).Concat(Experts(e));
 
@@ -15,23 +16,29 @@ internal static class ExperimentRules
     {
         var (data, model) = (e.Data, e.Model);
         if (data.Path is null && data.BenchmarkTrain == 0)
-            yield return new(["data.path", "data.benchmark_train"], "no data is given; set it, or ask for the embedded benchmark with data.benchmark_train.");
+            yield return new(["data.path", "data.benchmark_train"], "no data is given; set it, or ask for the embedded benchmark with data.benchmark_train.", Missing: true);
+        if (data is { Path: null, BenchmarkTrain: > 0, BenchmarkTest: 0 })
+            yield return new(["data.benchmark_test"], "found 0; without test samples nothing can be measured.");
         if (data.Path is null && (long)data.BenchmarkTrain + data.BenchmarkTest > SceneFactors.Combinations)
             yield return new(
                 ["data.benchmark_train", "data.benchmark_test"],
                 $"the embedded benchmark has {SceneFactors.Combinations} different scenes, fewer than train and test together.");
         if (data is { Path: null, ImageRoot: not null })
             yield return new(["data.image_root", "data.path"], "it says where the images of data.path lie, but data.path is not given.");
+        if (data.Path is null && (data.PathColumn ?? data.CaptionColumn) is not null)
+            yield return new(
+                [data.PathColumn is null ? "data.caption_column" : "data.path_column", "data.path"],
+                "it names a column of the CSV or Parquet file data.path, but data.path is not given.");
         if (data.TestSplit >= 1 && data.TestSplit != Math.Floor(data.TestSplit))
             yield return new(["data.test_split"], $"found {data.TestSplit}; allowed is a fraction below 1 or a whole number of samples.");
         if (model.Checkpoint is null && e.Base.Steps == 0)
             yield return new(
                 ["model.checkpoint", "base.steps"],
-                "no dense CLIP is given; set it, or have one trained from scratch with base.steps.");
+                "no dense CLIP is given; set it, or have one trained from scratch with base.steps.", Missing: true);
         if (model.Checkpoint is not null && data.Vocabulary is null)
             yield return new(
                 ["data.vocabulary", "model.checkpoint"],
-                "it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: bpe_simple_vocab_16e6.txt.gz).");
+                "it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: bpe_simple_vocab_16e6.txt.gz).", Missing: true);
     }
 
     private static IEnumerable<Violation> Stages(Experiment e)

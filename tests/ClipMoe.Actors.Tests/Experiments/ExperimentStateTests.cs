@@ -45,4 +45,15 @@ public sealed class ExperimentStateTests
         Assert.Equal("mcl-1", state.Next(plan)?.Name);
         Assert.Null(state.WeightsSha256);
     }
+
+    [Fact]
+    public void A_stage_that_runs_again_has_no_result_and_the_run_no_weights()
+    {
+        var plan = StagePlan.For(TestExperiments.Small);
+        var done = plan.Stages.Select(s => new StageCompleted(s.Name, new StageResult("f", "h", 1))).ToArray<ExperimentEvent>();
+        var state = Fold([.. done, new ExperimentCompleted("w"), new StageReset(StagePlan.Routers)]);
+        Assert.Null(state.WeightsSha256);
+        Assert.Equal(StagePlan.Routers, state.Next(plan)?.Name);
+        Assert.Equal(1, state.Attempts[StagePlan.Routers]);
+    }
 }

@@ -65,6 +65,37 @@ public sealed class StagePlanTests
     }
 
     [Fact]
+    public void An_upcycled_moe_trains_for_the_same_total_steps_and_only_hard_batch_needs_clusters()
+    {
+        var plan = StagePlan.For(Demo with { Moe = Demo.Moe with { Init = MoeInit.Upcycle } });
+        Assert.Equal(["data", "base", "extract-1", "cluster-1", "assemble", "routers", "direct", "hard_batch", "upcycle-assemble", "upcycle", "evaluate"],
+            plan.Stages.Select(s => s.Name));
+        var routers = (TrainModel)plan[StagePlan.Routers];
+        Assert.Equal(TrainedPart.ExpertsAndRouters, routers.Trains);
+        Assert.All(Demo.Evaluation.Compare, c => Assert.Equal(routers.Duration, ((TrainModel)plan[StagePlan.Name(c)]).Duration));
+    }
+
+    [Fact]
+    public void The_training_of_a_model_is_that_of_all_it_was_made_of()
+    {
+        var plan = StagePlan.For(Demo);
+        Assert.Equal(["mcl-1", "mcl-2", "routers"], plan.TrainingOf(StagePlan.Routers));
+        Assert.Equal(["hard_batch"], plan.TrainingOf("hard_batch"));
+        Assert.Equal(["upcycle"], plan.TrainingOf("upcycle"));
+        Assert.Empty(plan.TrainingOf(StagePlan.Base));
+        var upcycled = StagePlan.For(Demo with { Moe = Demo.Moe with { Init = MoeInit.Upcycle } });
+        Assert.Equal(["routers"], upcycled.TrainingOf(StagePlan.Routers));
+    }
+
+    [Theory]
+    [InlineData("evaluate", "")]
+    [InlineData("routers", "evaluate")]
+    [InlineData("cluster-2", "mcl-2 assemble routers evaluate")]
+    [InlineData("cluster-1", "mcl-1 extract-2 cluster-2 mcl-2 assemble routers hard_batch evaluate")]
+    public void What_is_built_on_a_stage_is_all_that_reads_of_it_through_others_too(string stage, string built) =>
+        Assert.Equal(built, string.Join(' ', StagePlan.For(Demo).BuiltOn(stage)));
+
+    [Fact]
     public void Upcycling_alone_needs_no_clusters()
     {
         var plan = StagePlan.For(Demo with { Moe = Demo.Moe with { Init = MoeInit.Upcycle }, Evaluation = new EvaluationSettings() });

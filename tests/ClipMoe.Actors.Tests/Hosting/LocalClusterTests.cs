@@ -1,6 +1,7 @@
 using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Tests.Hosting;
@@ -12,14 +13,34 @@ public sealed class LocalClusterTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private async Task<RunOutcome> Run(string name, int workers, Experiment? experiment = null)
+    private async Task<RunOutcome> Run(string name, int workers, Experiment? experiment = null, string? onlyStage = null)
     {
         var folder = Path.Combine(_folder, name);
         Directory.CreateDirectory(folder);
         var workspace = new Workspace("test", experiment ?? TestExperiments.Small, "hash", new RunFolder(folder), new WorkerDevice("cpu", 1));
         await using var cluster = new LocalCluster(workspace, workers);
-        return await cluster.Run();
+        return await cluster.Run(onlyStage);
     }
+
+    [Fact]
+    public async Task A_stage_that_makes_another_result_takes_what_was_built_on_it_with_it()
+    {
+        var before = Finished(await Run("rerun", 1));
+        var other = TestExperiments.Small with { Router = TestExperiments.Small.Router with { LearningRate = 2e-3 } };
+        var rerun = Assert.IsType<StageRerun>(await Run("rerun", 1, other, StagePlan.Routers));
+        Assert.NotEqual(before.WeightsSha256, rerun.Result.Sha256);
+        Assert.Equal([StagePlan.Evaluate], rerun.OutOfDate);
+        var journal = JournalReader.Read(new RunFolder(Path.Combine(_folder, "rerun")).Journal, "test");
+        Assert.Null(journal.WeightsSha256);
+        Assert.DoesNotContain(StagePlan.Evaluate, journal.Completed.Keys);
+        Assert.Equal(rerun.Result.Sha256, Finished(await Run("rerun", 1, other)).WeightsSha256);
+
+        var same = Assert.IsType<StageRerun>(await Run("rerun", 1, other, StagePlan.Routers));
+        Assert.Empty(same.OutOfDate);
+    }
+
+    [Fact]
+    public async Task A_folder_whose_name_means_something_in_a_connection_string_takes_a_run() => Finished(await Run("r;q=\"1\"", 2));
 
     private static ExperimentState Finished(RunOutcome outcome) =>
         outcome is RunFailed failed ? throw new InvalidOperationException(failed.Stage, failed.Cause) : Assert.IsType<RunFinished>(outcome).State;

@@ -15,11 +15,13 @@ public sealed class EventSerializerTests : IDisposable
     private static readonly object[] All =
     [
         new ExperimentAccepted("demo", "abc", "benchmark"),
+        new ExperimentAccepted("demo", "abc", "benchmark", new ComputeConditions("cuda:1", 4, "bf16")),
         new CoordinatorStarted(),
         new DataPrepared("f", 8000, 1000, 3, "v", [new WrittenFile("vocabulary.txt.gz", "v")]),
+        new DataPrepared("f", 8000, 1000, 3, "v", []) { ImageResolution = 224, CheckpointSha256 = "c" },
         new StageStarted("base"),
         new StepsPlanned("base", 3000),
-        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue)]),
+        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue), new LossSample(2, double.NaN)]),
         new CheckpointDamaged("base", 500, "cut off"),
         new ShardExtracted("extract-1", 3, "f", "h"),
         new ShardDamaged("extract-1", 3),
@@ -50,6 +52,15 @@ public sealed class EventSerializerTests : IDisposable
         var kinds = typeof(ExperimentEvent).Assembly.GetTypes()
             .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(ManagerEvent)));
         Assert.Equal(kinds.OrderBy(t => t.Name), All.Select(e => e.GetType()).Distinct().OrderBy(t => t.Name));
+    }
+
+    [Theory]
+    [InlineData("accepted-1", """{"name":"demo","hash":"abc","data_path":"benchmark"}""")]
+    [InlineData("data-1", """{"fingerprint":"f","train":1,"test":1,"bad":0,"vocabulary_sha256":"v","files":[]}""")]
+    public void Events_of_journals_from_before_a_member_was_added_are_read(string manifest, string json)
+    {
+        var read = EventSerializer.Read(System.Text.Encoding.UTF8.GetBytes(json), manifest);
+        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null } or DataPrepared { Train: 1, ImageResolution: null, CheckpointSha256: null });
     }
 
     [Fact]

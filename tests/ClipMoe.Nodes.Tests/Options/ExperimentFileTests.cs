@@ -8,6 +8,24 @@ namespace ClipMoe.Nodes.Tests.Options;
 
 public sealed class ExperimentFileTests
 {
+    [Fact]
+    public void ShowPrintsAnExperimentThatStillLacksSomethingAndSaysWhat()
+    {
+        var outcome = CommandLine.Run("experiment", "show", "--set", "preset=paper");
+
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Contains("name: paper", outcome.Output);
+        Assert.Contains("data.path: ", outcome.Error);
+        Assert.Contains("model.checkpoint: ", outcome.Error);
+    }
+
+    [Fact]
+    public void ShowRefusesWhatIsWrongAndRunWhatIsMissing()
+    {
+        Assert.Equal(2, CommandLine.Run("experiment", "show", "--set", "preset=paper", "--set", "moe.experts=7").ExitCode);
+        Assert.Throws<UserErrorException>(() => ExperimentFile.Load(null, ["preset=paper"]));
+    }
+
     public static TheoryData<string> Presets { get; } = [.. ExperimentFile.Presets];
 
     [Fact]

@@ -38,6 +38,25 @@ public sealed class ExperimentHashTests
     }
 
     [Fact]
+    public void DifferencesAreNamedByTheirKeys()
+    {
+        var (before, now) = (Load("seed: 1\nmcl: {steps: 120}"), Load("name: other\nseed: 2\nmcl: {steps: 130}"));
+
+        Assert.Equal(["mcl.steps is 130 and was 120", "seed is 2 and was 1"], ExperimentHash.Differences(before, new(), now, new()));
+    }
+
+    [Fact]
+    public void AnotherFileIsADifferenceAndTheSameOneElsewhereIsNot()
+    {
+        var (here, there) = (Load("model: {checkpoint: here}\ndata: {vocabulary: v}"), Load("model: {checkpoint: there}\ndata: {vocabulary: v}"));
+        var (a, b) = (new string('a', 64), new string('b', 64));
+
+        Assert.Equal(["model.checkpoint is another file"], ExperimentHash.Differences(here, new(Checkpoint: a), there, new(Checkpoint: b)));
+        Assert.Empty(ExperimentHash.Differences(here, new(Checkpoint: a), there, new(Checkpoint: a)));
+        Assert.NotEqual(ExperimentHash.Of(here, new(Checkpoint: a)), ExperimentHash.Of(here, new(Checkpoint: b)));
+    }
+
+    [Fact]
     public void HashIsSha256InLowerCase() => Assert.Matches("^[0-9a-f]{64}$", Plain);
 
     private static Experiment Load(string yaml) => ExperimentFile.Parse(yaml, "test.yaml", "/somewhere", []);

@@ -42,12 +42,10 @@ internal sealed class ClipMoeProcess : IDisposable
 
     public IAsyncEnumerable<string> Lines() => _lines.Reader.ReadAllAsync();
 
-    /// <summary>The events of <c>--json</c>.</summary>
+    /// <summary>The events of <c>--json</c>; there is nothing else on standard output.</summary>
     public async IAsyncEnumerable<JsonElement> Events()
     {
-        await foreach (var line in Lines())
-            if (line.StartsWith('{'))
-                yield return JsonDocument.Parse(line).RootElement;
+        await foreach (var line in Lines()) yield return JsonDocument.Parse(line).RootElement;
     }
 
     public async Task<int> ExitCode()

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace ClipMoe.Nodes.Tests.Runs;
 
 /// <summary>What lies in the output folder changes between a crash and the resume.</summary>
@@ -14,6 +16,7 @@ public sealed class DamageTests(UndisturbedRun undisturbed) : IClassFixture<Undi
 
         var (exitCode, output, errors) = await ClipMoeProcess.Run(TinyRun.Arguments(folder.Path));
         Assert.True(exitCode == 0, errors);
+        Assert.All(output, line => JsonDocument.Parse(line));
         Assert.Contains(output, line => line.Contains("run_warning") && line.Contains($"{newest.Stage} after step {newest.ToStep}"));
         Assert.Contains(output, line => line.Contains("run_ended") && line.Contains(undisturbed.WeightsSha256));
         Ledger.AssertEachSampleOncePerEpoch(folder.Path);

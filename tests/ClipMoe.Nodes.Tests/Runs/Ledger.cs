@@ -2,7 +2,6 @@ using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Nodes.Options;
-using Microsoft.Data.Sqlite;
 
 namespace ClipMoe.Nodes.Tests.Runs;
 
@@ -38,15 +37,5 @@ internal static class Ledger
     private static List<int> StepsOf(ExperimentState state, string stage) =>
         [.. state.Ledger.Where(l => l.Stage == stage).SelectMany(l => Enumerable.Range(l.FromStep, l.ToStep - l.FromStep))];
 
-    private static ExperimentState State(string folder)
-    {
-        using var connection = new SqliteConnection($"Data Source={Path.Combine(folder, "journal.db")};Mode=ReadOnly");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = "SELECT message, manifest FROM journal ORDER BY sequence_number";
-        using var rows = command.ExecuteReader();
-        var state = ExperimentState.Empty;
-        while (rows.Read()) state = state.Apply((ExperimentEvent)EventSerializer.Read((byte[])rows[0], rows.GetString(1)));
-        return state;
-    }
+    private static ExperimentState State(string folder) => JournalReader.Read(Path.Combine(folder, "journal.db"), "experiment");
 }

@@ -34,7 +34,32 @@ public sealed class StageCommandTests(UndisturbedRun undisturbed) : IClassFixtur
         var (exitCode, _, errors) = await ClipMoeProcess.Run([.. TinyRun.Arguments(undisturbed.Folder), "--set", "seed=99"]);
         Assert.Equal(2, exitCode);
         Assert.Contains("another experiment", errors);
+        Assert.Contains("seed is 99 and was 0", errors);
         Assert.Equal(before, await File.ReadAllTextAsync(Path.Combine(undisturbed.Folder, "experiment.yaml")));
+    }
+
+    [Fact]
+    public async Task A_run_goes_on_as_it_was_begun_and_says_what_another_number_of_threads_does()
+    {
+        string[] resume = ["run", "--set", "preset=tiny", "--out", undisturbed.Folder, "--resume", "--json"];
+        var (exitCode, output, errors) = await ClipMoeProcess.Run(resume);
+        Assert.True(exitCode == 0, errors);
+        Assert.Contains(output, line => line.Contains("run_started") && line.Contains("cpu, 1 thread per worker, fp32"));
+        Assert.DoesNotContain(output, line => line.Contains("run_warning"));
+
+        (exitCode, output, errors) = await ClipMoeProcess.Run([.. resume, "--threads", "2"]);
+        Assert.True(exitCode == 0, errors);
+        Assert.Contains(output, line => line.Contains("run_warning") && line.Contains("was begun on cpu, 1 thread per worker, fp32"));
+    }
+
+    [Fact]
+    public async Task Several_seeds_do_not_replace_the_report_of_a_single_run()
+    {
+        var report = await File.ReadAllBytesAsync(Path.Combine(undisturbed.Folder, "report.json"));
+        var (exitCode, _, errors) = await ClipMoeProcess.Run("run", "--set", "preset=tiny", "--seeds", "2", "--out", undisturbed.Folder);
+        Assert.Equal(2, exitCode);
+        Assert.Contains("choose another --out", errors);
+        Assert.Equal(report, await File.ReadAllBytesAsync(Path.Combine(undisturbed.Folder, "report.json")));
     }
 
     [Fact]

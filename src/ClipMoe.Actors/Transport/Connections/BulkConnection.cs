@@ -1,4 +1,3 @@
-using System.IO.Hashing;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -12,18 +11,25 @@ namespace ClipMoe.Actors.Transport.Connections;
 /// </summary>
 internal sealed class BulkConnection : IDisposable
 {
+    /// <summary>
+    /// Bytes that may be under way in a Unix socket. By default it is less than a frame, and the sender sleeps several times in each. (TCP
+    /// sizes its buffers itself; setting them made it slower.)
+    /// </summary>
+    private const int UnixSendBuffer = 1 << 20;
+
     private readonly SocketStream _socket;
     private readonly bool _local;
     private readonly byte[] _received = new byte[FrameHeader.Size];
     private readonly byte[] _sent = new byte[FrameHeader.Size];
-    private Stream _stream;
+    private SslStream? _tls;
 
     public BulkConnection(Socket socket)
     {
         _local = socket.AddressFamily == AddressFamily.Unix;
-        if (!_local) socket.NoDelay = true;
+        if (_local) socket.SendBufferSize = UnixSendBuffer;
+        else socket.NoDelay = true;
         Peer = _local ? "a process of this host" : $"{socket.RemoteEndPoint}";
-        _stream = _socket = new SocketStream(socket);
+        _socket = new SocketStream(socket);
     }
 
     /// <summary>For messages.</summary>
@@ -42,9 +48,8 @@ internal sealed class BulkConnection : IDisposable
     public void EncryptAsClient(TransportSettings settings, string host)
     {
         if (_local || settings.Certificate is not { } certificate) return;
-        var tls = new SslStream(_socket);
-        _stream = tls;
-        tls.AuthenticateAsClient(new SslClientAuthenticationOptions
+        _tls = new SslStream(_socket);
+        _tls.AuthenticateAsClient(new SslClientAuthenticationOptions
         {
             TargetHost = host,
             ClientCertificates = [certificate],
@@ -57,9 +62,8 @@ internal sealed class BulkConnection : IDisposable
     public void EncryptAsServer(TransportSettings settings)
     {
         if (_local || settings.Certificate is not { } certificate) return;
-        var tls = new SslStream(_socket);
-        _stream = tls;
-        tls.AuthenticateAsServer(new SslServerAuthenticationOptions
+        _tls = new SslStream(_socket);
+        _tls.AuthenticateAsServer(new SslServerAuthenticationOptions
         {
             ServerCertificate = certificate,
             ClientCertificateRequired = true,
@@ -67,22 +71,25 @@ internal sealed class BulkConnection : IDisposable
         });
     }
 
-    public void Send(ReadOnlySpan<byte> bytes) => _stream.Write(bytes);
+    public void Send(ReadOnlySpan<byte> bytes) => Send(bytes, []);
 
     /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
-    public void Receive(Span<byte> bytes) => _stream.ReadExactly(bytes);
+    public void Receive(Span<byte> bytes)
+    {
+        if (_tls is null) _socket.ReadWhole(bytes);
+        else _tls.ReadExactly(bytes);
+    }
 
     /// <param name="header">Its length is the payload's, and its checksum is believed.</param>
     public void Send(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         header.Write(_sent);
-        _stream.Write(_sent);
-        _stream.Write(payload);
+        Send(_sent, payload);
     }
 
     /// <summary>Sends a frame after taking its checksum.</summary>
     public void SendChecked(in FrameHeader header, ReadOnlySpan<byte> payload) =>
-        Send(header with { Length = payload.Length, Checksum = XxHash3.HashToUInt64(payload) }, payload);
+        Send(header with { Length = payload.Length, Checksum = FrameChecksum.Of(payload) }, payload);
 
     /// <exception cref="InvalidDataException">What came is no frame.</exception>
     /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
@@ -97,12 +104,25 @@ internal sealed class BulkConnection : IDisposable
     /// <exception cref="InvalidDataException">The payload doesn't have the header's checksum.</exception>
     public void ReceivePayload(in FrameHeader header, Span<byte> payload)
     {
-        Receive(payload[..header.Length]);
-        if (XxHash3.HashToUInt64(payload[..header.Length]) != header.Checksum)
+        payload = payload[..header.Length];
+        Receive(payload);
+        if (FrameChecksum.Of(payload) != header.Checksum)
             throw new InvalidDataException($"sent a frame of {header.Kind} that was damaged on the way: its checksum is wrong");
     }
 
     public void Dispose() => _socket.Dispose();
+
+    private void Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        if (_tls is null)
+        {
+            _socket.Write(first, second);
+            return;
+        }
+
+        _tls.Write(first);
+        _tls.Write(second);
+    }
 
     private static bool IsPinned(TransportSettings settings, string? shown) =>
         settings.PinnedThumbprints.Count == 0

@@ -119,27 +119,30 @@ public sealed class BulkListener : IDisposable
 
     private void Meet(BulkConnection connection)
     {
+        var known = false;
         try
         {
             connection.BeginDeadline(_settings.HelloDeadline);
             connection.EncryptAsServer(_settings);
             var (hello, answer) = Handshake.Receive(connection, _settings.Secret);
             connection.EndDeadline();
-            Forget(connection);
+            known = Forget(connection);
             if (!_routes.TryGetValue(hello.Purpose, out var welcome)) throw new InvalidDataException($"asked for {hello.Purpose}, which isn't served here");
             welcome(new Visitor(hello, connection, answer));
         }
         catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException or ObjectDisposedException)
         {
-            Forget(connection);
+            var evicted = !known && !Forget(connection);
             connection.Dispose();
-            if (!_stopping.IsSet) _settings.Log($"a bulk connection of {connection.Peer} was dropped: it {Reason(e)}");
+            var reason = evicted ? "was silent while others waited" : Reason(e);
+            if (!_stopping.IsSet) _settings.Log($"a bulk connection of {connection.Peer} was dropped: it {reason}");
         }
     }
 
-    private void Forget(BulkConnection connection)
+    /// <returns>Whether it was still among the strangers.</returns>
+    private bool Forget(BulkConnection connection)
     {
-        lock (_strangers) _strangers.Remove(connection);
+        lock (_strangers) return _strangers.Remove(connection);
     }
 
     private static string Reason(Exception e) => e switch
@@ -147,7 +150,6 @@ public sealed class BulkListener : IDisposable
         InvalidDataException or AuthenticationException => e.Message,
         EndOfStreamException => "closed before it had said what it was for",
         SocketException { SocketErrorCode: SocketError.TimedOut or SocketError.WouldBlock } => "did not say what it was for in time",
-        ObjectDisposedException => "was silent while others waited",
         _ => $"failed: {e.Message}",
     };
 

@@ -21,6 +21,9 @@ public enum FrameKind : byte
     /// <summary>A chunk of the sum over all leaves, from its owner.</summary>
     Sums,
 
+    /// <summary>The sender leaves the generation in good order; nothing follows.</summary>
+    Goodbye,
+
     /// <summary>Asks for a range of a bulk source.</summary>
     Request,
 
@@ -39,7 +42,7 @@ public enum FrameKind : byte
 /// <param name="Part">For <see cref="FrameKind.Gradients"/>, which of the sender's subtrees.</param>
 /// <param name="Offset">Where the payload belongs: bytes into the message, or number of the chunk.</param>
 /// <param name="Total">Bytes of the whole message.</param>
-/// <param name="Checksum">XxHash3 of the payload.</param>
+/// <param name="Checksum"><see cref="FrameChecksum"/> of the payload.</param>
 internal readonly record struct FrameHeader(FrameKind Kind, int Length, uint Operation, int Part, long Offset, long Total, ulong Checksum)
 {
     public const int Size = 44;

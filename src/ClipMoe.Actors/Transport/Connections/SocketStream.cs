@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace ClipMoe.Actors.Transport.Connections;
 
@@ -6,7 +7,11 @@ namespace ClipMoe.Actors.Transport.Connections;
 /// A connected socket as blocking bytes: nothing of it ever runs on the thread pool. One thread may read while another one writes; any thread may
 /// close it, which ends both.
 /// </summary>
-internal sealed class SocketStream(Socket socket) : Stream
+/// <remarks>
+/// The framework's sockets have no write that gathers memory which isn't arrays, and no read that waits in the kernel until its buffer is full. Both
+/// halve the number of times that a frame wakes the other side's thread.
+/// </remarks>
+internal sealed unsafe partial class SocketStream(Socket socket) : Stream
 {
     private long _deadline = long.MaxValue;
     private long _lastProgress = Environment.TickCount64;
@@ -23,27 +28,84 @@ internal sealed class SocketStream(Socket socket) : Stream
         (socket.ReceiveTimeout, socket.SendTimeout) = (0, 0);
     }
 
-    public override int Read(Span<byte> buffer)
-    {
-        if (_deadline != long.MaxValue) socket.ReceiveTimeout = Remaining();
-        var read = socket.Receive(buffer);
-        Volatile.Write(ref _lastProgress, Environment.TickCount64);
-        return read;
-    }
+    public override int Read(Span<byte> buffer) => Receive(buffer, flags: 0);
 
-    public override void Write(ReadOnlySpan<byte> buffer)
+    /// <summary>Fills the buffer.</summary>
+    /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
+    public void ReadWhole(Span<byte> buffer)
     {
         while (buffer.Length > 0)
         {
-            if (_deadline != long.MaxValue) socket.SendTimeout = Remaining();
-            buffer = buffer[socket.Send(buffer)..];
-            Volatile.Write(ref _lastProgress, Environment.TickCount64);
+            var read = Receive(buffer, WaitAll);
+            if (read == 0) throw new EndOfStreamException();
+            buffer = buffer[read..];
+        }
+    }
+
+    public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer, []);
+
+    /// <summary>Writes two buffers, in one call if the system takes them.</summary>
+    public void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        fixed (byte* a = first, b = second)
+        {
+            var parts = stackalloc Part[] { new(a, first.Length), new(b, second.Length) };
+            while (parts[0].Length + parts[1].Length > 0)
+            {
+                if (_deadline != long.MaxValue) socket.SendTimeout = Remaining();
+                var message = new Message { Parts = parts, Count = 2 };
+                var sent = sendmsg(socket.SafeHandle, &message, NoSignal);
+                if (sent < 0)
+                {
+                    ThrowUnlessInterrupted();
+                    continue;
+                }
+
+                Volatile.Write(ref _lastProgress, Environment.TickCount64);
+                var ofFirst = Math.Min(sent, parts[0].Length);
+                parts[0] = new Part(parts[0].Start + ofFirst, parts[0].Length - ofFirst);
+                parts[1] = new Part(parts[1].Start + (sent - ofFirst), parts[1].Length - (sent - ofFirst));
+            }
+        }
+    }
+
+    private int Receive(Span<byte> buffer, int flags)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            while (true)
+            {
+                if (_deadline != long.MaxValue) socket.ReceiveTimeout = Remaining();
+                var read = recv(socket.SafeHandle, bytes, buffer.Length, flags);
+                if (read < 0)
+                {
+                    ThrowUnlessInterrupted();
+                    continue;
+                }
+
+                Volatile.Write(ref _lastProgress, Environment.TickCount64);
+                return (int)read;
+            }
         }
     }
 
     private int Remaining() => _deadline - Environment.TickCount64 is > 0 and var left
         ? (int)Math.Min(left, int.MaxValue)
         : throw new SocketException((int)SocketError.TimedOut);
+
+    private static void ThrowUnlessInterrupted()
+    {
+        const int interrupted = 4, tryAgain = 11, brokenPipe = 32, connectionReset = 104;
+        var error = Marshal.GetLastPInvokeError();
+        if (error == interrupted) return;
+        throw error switch
+        {
+            tryAgain => new SocketException((int)SocketError.TimedOut),
+            brokenPipe => new SocketException((int)SocketError.Shutdown),
+            connectionReset => new SocketException((int)SocketError.ConnectionReset),
+            _ => new IOException(Marshal.GetPInvokeErrorMessage(error)),
+        };
+    }
 
     protected override void Dispose(bool disposing)
     {
@@ -71,4 +133,31 @@ internal sealed class SocketStream(Socket socket) : Stream
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    private const int WaitAll = 0x100, NoSignal = 0x4000;
+
+    /// <summary><c>struct iovec</c>.</summary>
+    private readonly struct Part(byte* start, nint length)
+    {
+        public readonly byte* Start = start;
+        public readonly nint Length = length;
+    }
+
+    /// <summary><c>struct msghdr</c> of 64-bit Linux.</summary>
+    private struct Message
+    {
+        public void* Name;
+        public uint NameLength;
+        public Part* Parts;
+        public nint Count;
+        public void* Control;
+        public nint ControlLength;
+        public int Flags;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint sendmsg(SafeSocketHandle socket, Message* message, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recv(SafeSocketHandle socket, void* buffer, nint length, int flags);
 }

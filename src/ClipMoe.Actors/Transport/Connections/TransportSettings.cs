@@ -19,7 +19,7 @@ public sealed record TransportSettings
     public IReadOnlyList<string> PinnedThumbprints { get; init; } = [];
 
     /// <summary>How long a new connection may take until both sides know what it is for.</summary>
-    public TimeSpan HelloDeadline { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan HelloDeadline { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Told one sentence about every connection that is dropped before it is of any use.</summary>
     public Action<string> Log { get; init; } = _ => { };

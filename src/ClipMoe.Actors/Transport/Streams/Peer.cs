@@ -1,4 +1,3 @@
-using System.IO.Hashing;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Transport.Connections;
@@ -8,6 +7,9 @@ namespace ClipMoe.Actors.Transport.Streams;
 /// <summary>Another member of the generation: its stream, with a thread for each direction.</summary>
 internal sealed class Peer
 {
+    /// <summary>A peer that doesn't take a few bytes in this time has no use for them.</summary>
+    private static readonly TimeSpan GoodbyeDeadline = TimeSpan.FromSeconds(1);
+
     private readonly StreamExchange _exchange;
     private readonly BulkConnection _connection;
     private readonly FrameFault? _fault;
@@ -16,7 +18,7 @@ internal sealed class Peer
     private readonly Queue<OutgoingFrame> _urgent = [], _ordinary = [];
     private readonly ushort[] _rounded = new ushort[GradientChunks.Size];
     private readonly Dictionary<FrameKind, int> _faultOrdinals = [];
-    private bool _closed;
+    private bool _closed, _leaving;
 
     public Peer(StreamExchange exchange, int rank, BulkConnection connection, FrameFault? fault)
     {
@@ -61,7 +63,17 @@ internal sealed class Peer
         _connection.Dispose();
     }
 
-    /// <summary>After <see cref="Close"/>: returns when neither thread touches anybody's memory any more.</summary>
+    /// <summary>Says goodbye before the stream is closed; only while nothing is queued.</summary>
+    public void Leave()
+    {
+        lock (_queue)
+        {
+            _leaving = true;
+            Monitor.Pulse(_queue);
+        }
+    }
+
+    /// <summary>After <see cref="Close"/> or <see cref="Leave"/>: returns when neither thread touches anybody's memory any more.</summary>
     public void Join()
     {
         _sender.Join();
@@ -87,6 +99,11 @@ internal sealed class Peer
             Transmit(frame);
             frame.Operation.FrameSent(Rank);
         }
+
+        if (!_leaving) return;
+        _connection.BeginDeadline(GoodbyeDeadline);
+        _connection.SendChecked(new FrameHeader(FrameKind.Goodbye, 0, 0, 0, 0, 0, 0), []);
+        _connection.Dispose();
     }
 
     private OutgoingFrame? TryNext()
@@ -96,6 +113,7 @@ internal sealed class Peer
             while (!_closed)
             {
                 if (_urgent.TryDequeue(out var frame) || _ordinary.TryDequeue(out frame)) return frame;
+                if (_leaving) return null;
                 Monitor.Wait(_queue);
             }
         }
@@ -113,7 +131,7 @@ internal sealed class Peer
             payload = MemoryMarshal.AsBytes(_rounded.AsSpan(0, payload.Length / sizeof(float)));
         }
 
-        if (!frame.HasChecksum) header = header with { Checksum = XxHash3.HashToUInt64(payload) };
+        if (!frame.HasChecksum) header = header with { Checksum = FrameChecksum.Of(payload) };
         if (_fault is not null)
         {
             TransmitFaulty(header, payload);
@@ -152,6 +170,12 @@ internal sealed class Peer
         while (true)
         {
             var header = _connection.ReceiveHeader();
+            if (header.Kind == FrameKind.Goodbye)
+            {
+                _exchange.Left(Rank);
+                return;
+            }
+
             _exchange.Await(header.Operation).Receive(this, header);
         }
     }

@@ -1,4 +1,3 @@
-using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model.Reduction;
@@ -247,7 +246,7 @@ internal sealed class Reduction : Operation
             payload = new ByteView<float>(sum).Memory;
         }
 
-        _checksums[chunk] = XxHash3.HashToUInt64(payload.Span);
+        _checksums[chunk] = FrameChecksum.Of(payload.Span);
         var header = new FrameHeader(FrameKind.Sums, payload.Length, Number, 0, chunk, _chunks.Count, _checksums[chunk]);
         foreach (var peer in Exchange.Peers) peer.Send(new OutgoingFrame(this, header, payload, HasChecksum: true), urgent: true);
     }

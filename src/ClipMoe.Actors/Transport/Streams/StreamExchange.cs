@@ -13,6 +13,8 @@ namespace ClipMoe.Actors.Transport.Streams;
 /// </summary>
 internal sealed class StreamExchange : IStepExchange
 {
+    private const string HasLeft = "has left the generation";
+
     private readonly TransportSettings _settings;
     private readonly Action<ExchangeBrokenException> _broken;
     private readonly Peer?[] _peers;
@@ -23,6 +25,7 @@ internal sealed class StreamExchange : IStepExchange
     private readonly object _completion = new();
     private Operation? _operation;
     private uint _begun;
+    private int? _left;
     private volatile Exception? _failure;
 
     public StreamExchange(ExchangeGeneration generation, TransportSettings settings, Action<ExchangeBrokenException> broken)
@@ -31,7 +34,7 @@ internal sealed class StreamExchange : IStepExchange
         (Generation, _settings, _broken) = (generation, settings, broken);
         _peers = new Peer?[generation.World];
         Window = new ReceiveWindow(generation.World);
-        Terms = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes($"{generation.Gradients} {string.Join(' ', generation.Members)}"));
+        Terms = TermsOf(generation);
     }
 
     public ExchangeGeneration Generation { get; }
@@ -46,6 +49,9 @@ internal sealed class StreamExchange : IStepExchange
     public ReceiveWindow Window { get; }
 
     public IEnumerable<Peer> Peers => _peers.OfType<Peer>();
+
+    internal static ulong TermsOf(ExchangeGeneration generation) =>
+        XxHash3.HashToUInt64(Encoding.UTF8.GetBytes($"{generation.Gradients} {string.Join(' ', generation.Members)}"));
 
     /// <summary>Connects to the members before this one, waits for those behind it to connect, and returns when all are there.</summary>
     public void Connect()
@@ -132,8 +138,42 @@ internal sealed class StreamExchange : IStepExchange
     public void Broke(int peer, string what, Exception? cause = null) =>
         Fail(new ExchangeBrokenException(Generation.Stage, Generation.Number, peer, what, cause));
 
-    /// <summary>Ends the exchange without blame.</summary>
-    public void Abort() => Fail(new OperationCanceledException($"the exchange of {Generation} was aborted"));
+    /// <summary>On a receiving thread: a peer left in good order, which matters to an operation only if it still waits for that peer.</summary>
+    public void Left(int peer)
+    {
+        bool awaited;
+        lock (_gate)
+        {
+            _left = peer;
+            awaited = _operation?.Awaits(peer) == true;
+        }
+
+        if (awaited) Broke(peer, HasLeft);
+    }
+
+    /// <summary>Ends the exchange without blame: in good order if nothing is in progress, else at once.</summary>
+    public void Abort()
+    {
+        var aborted = new OperationCanceledException($"the exchange of {Generation} was aborted");
+        lock (_gate)
+        {
+            if (_operation is null && _failure is null)
+            {
+                _failure = aborted;
+                Monitor.PulseAll(_gate);
+                foreach (var peer in Peers) peer.Leave();
+            }
+        }
+
+        Fail(aborted);
+        _ended.Cancel();
+    }
+
+    /// <summary>After <see cref="Abort"/>: returns when the streams are closed.</summary>
+    public void Join()
+    {
+        foreach (var peer in Peers) peer.Join();
+    }
 
     public FrameSite Site(int to, FrameKind kind, int ordinal) => new(Generation.Stage, Generation.Number, Rank, to, kind, ordinal);
 
@@ -165,6 +205,7 @@ internal sealed class StreamExchange : IStepExchange
         where T : Operation
     {
         T operation;
+        int? left;
         lock (_gate)
         {
             if (_failure is not null) ExceptionDispatchInfo.Throw(_failure);
@@ -172,11 +213,13 @@ internal sealed class StreamExchange : IStepExchange
             operation = create(_begun + 1);
             _operation = operation;
             _begun++;
+            left = _left;
             Monitor.PulseAll(_gate);
         }
 
         try
         {
+            if (left is { } peer) Broke(peer, HasLeft);
             operation.Start();
             AwaitCompletion(operation);
         }
@@ -187,7 +230,7 @@ internal sealed class StreamExchange : IStepExchange
 
         lock (_gate) _operation = null;
         if (_failure is null) return operation;
-        foreach (var peer in Peers) peer.Join();
+        Join();
         ExceptionDispatchInfo.Throw(_failure);
         throw _failure;
     }

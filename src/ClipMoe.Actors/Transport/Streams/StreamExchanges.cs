@@ -35,8 +35,8 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     }
 
     /// <summary>
-    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. A member that leaves in good order ends
-    /// the generation of the others in the same way.
+    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. That a member left in good order breaks it
+    /// only when it is waited for.
     /// </summary>
     public event Action<ExchangeBrokenException>? Broken;
 
@@ -66,23 +66,9 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
         return exchange;
     }
 
-    public void Abort(string stage, int generation)
-    {
-        List<StreamExchange> members;
-        lock (_gate)
-        {
-            if (!_stages.TryGetValue(stage, out var latest)) _stages[stage] = latest = new Latest(generation);
-            if (latest.Number > generation) return;
-            members = [.. latest.Members.Values];
-            if (latest.Number < generation) _stages[stage] = latest = new Latest(generation);
-            latest.Over = true;
-            latest.Members.Clear();
-            Monitor.PulseAll(_gate);
-        }
+    public void Abort(string stage, int generation) => End(stage, generation);
 
-        foreach (var member in members) member.Abort();
-    }
-
+    /// <summary>Leaves every generation, and returns when that is done.</summary>
     public void Dispose()
     {
         List<string> stages;
@@ -93,7 +79,26 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
             Monitor.PulseAll(_gate);
         }
 
-        foreach (var stage in stages) Abort(stage, int.MaxValue);
+        foreach (var member in stages.SelectMany(s => End(s, int.MaxValue)).ToList()) member.Join();
+    }
+
+    /// <summary>Generations up to this one are over, also one that is joined later.</summary>
+    private List<StreamExchange> End(string stage, int generation)
+    {
+        List<StreamExchange> members;
+        lock (_gate)
+        {
+            if (!_stages.TryGetValue(stage, out var latest)) _stages[stage] = latest = new Latest(generation);
+            if (latest.Number > generation) return [];
+            members = [.. latest.Members.Values];
+            if (latest.Number < generation) _stages[stage] = latest = new Latest(generation);
+            latest.Over = true;
+            latest.Members.Clear();
+            Monitor.PulseAll(_gate);
+        }
+
+        foreach (var member in members) member.Abort();
+        return members;
     }
 
     /// <summary>On the connection's own thread, which may wait here until the generation is joined.</summary>

@@ -37,7 +37,7 @@ internal static class AllReduceBench
             Console.WriteLine(parsed.GetValue(json)
                 ? JsonSerializer.Serialize(figures, Json)
                 : $"{figures.Megabytes} MB over {figures.Workers} workers, {figures.Transport}, {figures.Gradients}: {figures.MedianMs:F0} ms " +
-                    $"({figures.MinMs:F0} to {figures.MaxMs:F0}), {figures.GbPerSecond:F2} GB/s; {figures.WireGbPerSecond:F2} GB/s through all sockets, " +
+                    $"({figures.MinMs:F0} to {figures.MaxMs:F0}; {figures.CpuMs:F0} ms of processors), {figures.GbPerSecond:F2} GB/s; {figures.WireGbPerSecond:F2} GB/s through all sockets, " +
                     $"{figures.Ratio:F2} times the {figures.RawStreamGbPerSecond:F2} GB/s of one plain stream");
             return ExitCodes.Success;
         });
@@ -57,13 +57,14 @@ internal static class AllReduceBench
     }
 
     /// <param name="MedianMs">Of the repetitions; each takes as long as its slowest worker.</param>
+    /// <param name="CpuMs">Processor time of all workers together for one sum, which other load on the machine hardly changes.</param>
     /// <param name="GbPerSecond">10⁹ bytes of gradient a second.</param>
     /// <param name="WireGbPerSecond">10⁹ bytes a second that went through all sockets together, at the median.</param>
     /// <param name="RawStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the repetitions.</param>
     /// <param name="Ratio">The one by the other.</param>
     private sealed record Figures(
         int Workers, double Megabytes, string Transport, string Gradients, int Repetitions,
-        double MedianMs, double MinMs, double MaxMs, double GbPerSecond, double WireGbPerSecond, double RawStreamGbPerSecond, double Ratio);
+        double MedianMs, double MinMs, double MaxMs, double CpuMs, double GbPerSecond, double WireGbPerSecond, double RawStreamGbPerSecond, double Ratio);
 
     private static Figures Measure(AllReduceSetup setup)
     {
@@ -84,7 +85,7 @@ internal static class AllReduceBench
             var raw = streams.Count == 0 ? 0 : bytes / streams[streams.Count / 2];
             return new Figures(
                 setup.Workers, bytes / 1e6, setup.Unix ? "unix" : "tcp", setup.Gradients.ToString().ToLowerInvariant(), setup.Repetitions,
-                median * 1e3, seconds[0] * 1e3, seconds[^1] * 1e3, bytes / median / 1e9, wire / 1e9, raw / 1e9, raw == 0 ? 0 : wire / raw);
+                median * 1e3, seconds[0] * 1e3, seconds[^1] * 1e3, results.Sum(r => r.CpuSeconds) / setup.Repetitions * 1e3, bytes / median / 1e9, wire / 1e9, raw / 1e9, raw == 0 ? 0 : wire / raw);
         }
         finally
         {

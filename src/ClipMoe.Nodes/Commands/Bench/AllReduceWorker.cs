@@ -17,8 +17,9 @@ internal sealed record AllReduceSetup(int Workers, long Floats, bool Unix, Gradi
 internal sealed record AllReducePlace(BulkEndpoint Endpoint, string PlainSocket);
 
 /// <param name="Seconds">Of each repetition, from when all workers were ready to when this one had the sum.</param>
+/// <param name="CpuSeconds">Processor time of all repetitions together.</param>
 /// <param name="StreamSeconds">Of each plain stream that this worker received.</param>
-internal sealed record AllReduceResult(double[] Seconds, double[] StreamSeconds, string Hash);
+internal sealed record AllReduceResult(double[] Seconds, double CpuSeconds, double[] StreamSeconds, string Hash);
 
 /// <summary>One process of <c>clipmoe bench allreduce</c>.</summary>
 internal static class AllReduceWorker
@@ -28,7 +29,7 @@ internal static class AllReduceWorker
     public static void Run(TextReader input, TextWriter output)
     {
         var setup = Read<AllReduceSetup>(input);
-        using var listener = new BulkListener("127.0.0.1", new IPEndPoint(IPAddress.Loopback, 0), new TransportSettings());
+        using var listener = new BulkListener("127.0.0.1", new IPEndPoint(IPAddress.Loopback, 0), new TransportSettings { Log = Console.Error.WriteLine });
         using var plain = setup.Unix ? Listen(AddressFamily.Unix, UnixAddress($"clipmoe-bench-{Guid.NewGuid():n}")) : Listen(AddressFamily.InterNetwork, new IPEndPoint(IPAddress.Loopback, 0));
         var endpoint = setup.Unix ? listener.Endpoint : listener.Endpoint with { UnixSocket = null };
         Write(output, new AllReducePlace(endpoint, setup.Unix ? plain.LocalEndPoint!.ToString()!.TrimStart('@', '\0') : plain.LocalEndPoint!.ToString()!));
@@ -42,17 +43,20 @@ internal static class AllReduceWorker
         var sum = new float[setup.Floats];
         var (seconds, streams, hash) = (new List<double>(), new List<double>(), UInt128.Zero);
         Stream();
+        var cpu = TimeSpan.Zero;
         for (var i = -WarmUps; i < setup.Repetitions; i++)
         {
             Meet();
+            if (i == 0) cpu = Environment.CpuUsage.TotalTime;
             var clock = Stopwatch.StartNew();
             hash = exchange.Reduce(tree, [(new Subtree(setup.Rank, setup.Rank + 1), gradient)], sum);
             if (i >= 0) seconds.Add(clock.Elapsed.TotalSeconds);
         }
 
+        cpu = Environment.CpuUsage.TotalTime - cpu;
         Stream();
         Meet();
-        Write(output, new AllReduceResult([.. seconds], [.. streams], hash.ToString("x32")));
+        Write(output, new AllReduceResult([.. seconds], cpu.TotalSeconds, [.. streams], hash.ToString("x32")));
 
         void Meet() => exchange.Gather((IReadOnlyList<LeafNormalisers>)[]);
 

@@ -9,8 +9,6 @@ namespace ClipMoe.Nodes.Commands.Bench;
 /// <summary><c>clipmoe bench labels</c>: what the pseudo labels of a large data set cost the coordinator and one worker.</summary>
 internal static class LabelsBench
 {
-    private const int FirstBatches = 10;
-
     public static Command Build()
     {
         var samples = Positive("--samples", 1_000_000, "Number of samples.");
@@ -51,38 +49,44 @@ internal static class LabelsBench
     /// <param name="Labels">Distinct accumulated labels.</param>
     /// <param name="Runs">Pairs of a shard and a label that occurs in it: the rows of the index.</param>
     /// <param name="ShardMegabytes">All label shards on disk.</param>
-    /// <param name="LabelSeconds">To accumulate and write all shards, on all cores: the work of the workers.</param>
     /// <param name="Facts">Coordinator: the state that the journal's facts of all feature shards of all stages fold to.</param>
-    /// <param name="Counts">Coordinator: what the workers told of one stage's label shards.</param>
+    /// <param name="Counts">Workers: accumulating and writing all shards; its result is what they tell the coordinator of them.</param>
     /// <param name="Index">Coordinator: making and writing the index from that.</param>
     /// <param name="Open">Worker: opening the order; its result is the index and the plan of the batches.</param>
-    /// <param name="First">Worker: the first batches, for which most shards are opened and checked.</param>
+    /// <param name="First">Worker: the first batches, until nearly all shards are opened and checked.</param>
     /// <param name="Batches">Worker: more batches.</param>
     private sealed record Figures(
         int Samples, int Clusters, int Stages, int Shards, int ShardSize, int Labels, long Runs, double ShardMegabytes, double IndexMegabytes,
-        double LabelSeconds, MemoryUse Facts, MemoryUse Counts, MemoryUse Index, MemoryUse Open, MemoryUse First, MemoryUse Batches,
-        int BatchSize, int BatchesPerEpoch, double FirstBatchesPerSecond, double BatchesPerSecond);
+        ResourceUse Facts, ResourceUse Counts, ResourceUse Index, ResourceUse Open, ResourceUse First, ResourceUse Batches,
+        int BatchSize, int BatchesPerEpoch, int FirstBatches, double BatchesPerSecond, double BatchesPerCpuSecond);
 
     private static Figures Measure(string folder, int samples, int clusters, int stages, int batchSize, int seconds)
     {
         var layout = ShardLayout.For(samples);
         var path = Path.Combine(folder, "labels.safetensors");
-        var (_, facts) = MemoryUse.Of(() => Facts(layout, stages));
-        var (shards, counts) = MemoryUse.Of(() => WriteShards(path, layout, clusters, stages));
-        var (sha256, index) = MemoryUse.Of(() => LabelIndexFile.Write(path, LabelIndex.Of(layout, clusters, shards)));
+        var (_, facts) = ResourceUse.Of(() => Facts(layout, stages));
+        var (shards, counts) = ResourceUse.Of(() => WriteShards(path, layout, clusters, stages));
+        var (sha256, index) = ResourceUse.Of(() => LabelIndexFile.Write(path, LabelIndex.Of(layout, clusters, shards)));
         var (labels, runs) = (shards.SelectMany(s => s.Labels).Distinct().Count(), shards.Sum(s => (long)s.Labels.Count));
         shards = [];
 
-        var (order, open) = MemoryUse.Of(() => EpochOrder.ClusterPure(seed: 1, stage: 1, ShardedLabels.Open(path, sha256), batchSize));
+        var (order, open) = ResourceUse.Of(() => EpochOrder.ClusterPure(seed: 1, stage: 1, ShardedLabels.Open(path, sha256), batchSize));
         using (order)
         {
-            var (firstBatches, first) = MemoryUse.Of(() => Draw(order, from: 0, atMost: FirstBatches, seconds));
-            var (moreBatches, more) = MemoryUse.Of(() => Draw(order, from: FirstBatches, atMost: int.MaxValue, seconds));
+            // Ten samples for each shard: one in 20,000 shards is still untouched then.
+            var firstBatches = (int)(10L * layout.Count / batchSize) + 1;
+            var (_, first) = ResourceUse.Of(() => Draw(order, 0, step => step < firstBatches));
+            var clock = new Stopwatch();
+            var (moreBatches, more) = ResourceUse.Of(() =>
+            {
+                clock.Start();
+                return Draw(order, firstBatches, _ => clock.Elapsed.TotalSeconds < seconds);
+            });
             return new Figures(
                 samples, clusters, stages, layout.Count, layout.ShardSize, labels, runs,
                 Directory.GetFiles(folder).Where(f => f != path).Sum(f => new FileInfo(f).Length) / 1e6, new FileInfo(path).Length / 1e6,
-                counts.Seconds, facts, counts, index, open, first, more,
-                batchSize, order.BatchesPerEpoch, firstBatches / first.Seconds, moreBatches / more.Seconds);
+                facts, counts, index, open, first, more,
+                batchSize, order.BatchesPerEpoch, firstBatches, moreBatches / more.Seconds, moreBatches / more.CpuSeconds);
         }
     }
 
@@ -123,20 +127,22 @@ internal static class LabelsBench
         return joint;
     }
 
-    private static int Draw(EpochOrder order, int from, int atMost, int seconds)
+    private static int Draw(EpochOrder order, int from, Func<int, bool> goOn)
     {
-        var drawn = 0;
-        for (var clock = Stopwatch.StartNew(); drawn < atMost && clock.Elapsed.TotalSeconds < seconds; drawn++) order.Batch((long)from + drawn);
-        return drawn;
+        var step = from;
+        while (goOn(step)) order.Batch(step++);
+        return step - from;
     }
 
-    private static string Describe(Figures f) =>
-        $"""
-        {f.Samples:N0} samples, {f.Labels:N0} labels, {f.Shards:N0} shards of {f.ShardSize:N0}: {f.ShardMegabytes:N0} MB of label shards, {f.IndexMegabytes:N1} MB of index
-        workers      {f.Samples / f.LabelSeconds / 1e6:F1} M labels/s accumulated and written on all cores of this machine
-        coordinator  {f.Facts.HeldMegabytes:F1} MB of journal facts; {f.Counts.HeldMegabytes:F1} MB of counts, index in {f.Index.Seconds:F2} s (peak +{f.Index.PeakManagedMegabytes:F0} MB)
-        one worker   opens in {f.Open.Seconds:F3} s and holds {f.Open.HeldMegabytes:F1} MB (peak +{f.Open.PeakManagedMegabytes:F0} MB); {f.FirstBatchesPerSecond:F0} batches/s of {f.BatchSize} at first, then {f.BatchesPerSecond:F0}; resident +{f.First.PeakResidentMegabytes + f.Batches.PeakResidentMegabytes:F0} MB with mapped pages
-        """;
+    private static string Describe(Figures f) => string.Join(Environment.NewLine,
+        $"{f.Samples:N0} samples, {f.Labels:N0} labels, {f.Shards:N0} shards of {f.ShardSize:N0}: " +
+            $"{f.ShardMegabytes:N0} MB of label shards, {f.IndexMegabytes:N1} MB of index",
+        $"workers      {f.Samples / f.Counts.Seconds / 1e6:F1} M labels/s accumulated and written on all cores of this machine",
+        $"coordinator  {f.Facts.HeldMegabytes:F1} MB of journal facts, {f.Counts.HeldMegabytes:F1} MB of counts; " +
+            $"index written in {f.Index.Seconds:F2} s (peak +{f.Index.PeakManagedMegabytes:F0} MB)",
+        $"one worker   opens in {f.Open.Seconds:F2} s and holds {f.Open.HeldMegabytes:F1} MB; {f.FirstBatches:N0} batches of {f.BatchSize} " +
+            $"in {f.First.Seconds:F2} s open all shards, then {f.BatchesPerSecond:F0} batches/s ({f.BatchesPerCpuSecond:F0} per CPU second); " +
+            $"resident +{f.First.PeakResidentMegabytes + f.Batches.PeakResidentMegabytes:F0} MB with mapped pages");
 
     private static Option<int> Positive(string name, int value, string description)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Images;
 
@@ -35,9 +36,9 @@ internal static class DatasetInspection
         foreach (var line in s.Usable > 0 ? Measures(s) : [])
             yield return line;
         foreach (var reason in s.BadReasons)
-            yield return Line("bad", $"{reason.Samples:n0} × {Printable(reason.Reason)}");
+            yield return Line("bad", $"{reason.Samples:n0} × {Printable.Clean(reason.Reason)}");
         foreach (var sample in s.BadSamples.Take(ShownBadSamples))
-            yield return $"    {Printable(sample.Key)}: {Printable(sample.Reason)}";
+            yield return $"    {Printable.Clean(sample.Key)}: {Printable.Clean(sample.Reason)}";
         if (bad > ShownBadSamples)
             yield return $"    … and {bad - ShownBadSamples:n0} more (--json lists all)";
     }
@@ -61,9 +62,6 @@ internal static class DatasetInspection
 
     private static string Numbers(Distribution d, string unit) =>
         $"{d.Min:n0} … {d.Max:n0}{(unit.Length > 0 ? " " : "")}{unit}, median {d.Median:n0}, 95 % up to {d.P95:n0}, mean {d.Mean:n1}";
-
-    /// <summary>Keys come out of the data and must not steer the terminal.</summary>
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '?' : c));
 
     private static string Line(string what, string value) => $"  {what,-14}{value}";
 }

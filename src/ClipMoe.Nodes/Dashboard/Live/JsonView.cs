@@ -18,7 +18,7 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
     private readonly RunProgress _progress = new();
     private readonly long _start = clock.GetTimestamp();
 
-    public override void Show(RunEvent e)
+    protected override void Display(RunEvent e)
     {
         var now = clock.GetElapsedTime(_start);
         var json = JsonSerializer.SerializeToNode(e, e.GetType(), Options)!.AsObject();

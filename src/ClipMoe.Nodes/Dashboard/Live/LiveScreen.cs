@@ -12,7 +12,6 @@ internal static class LiveScreen
     /// <summary>Columns that a stage usually takes besides its bar.</summary>
     private const int WithoutBar = 72;
 
-
     private const string Hint = "[dim]Ctrl-C stops at a checkpoint[/]";
 
     /// <param name="over">Whether this is the last picture, which stays.</param>
@@ -97,7 +96,7 @@ internal static class LiveScreen
         }
         else if (run.Current is { Losses: { Count: > 1 } losses })
         {
-            yield return $"loss [cyan]{glyphs.Curve(losses, Math.Min(60, width - 8))}[/]";
+            yield return $"loss [cyan]{glyphs.Curve(losses, Math.Clamp(width - 8, 1, 60))}[/]";
         }
         foreach (var warning in run.Warnings.TakeLast(MostWarnings))
             yield return $"[yellow]{Markup.Escape(Shortened(warning, width))}[/]";
@@ -131,7 +130,7 @@ internal static class LiveScreen
         _ => $"{time.TotalHours:0} h",
     };
 
-    private static string Shortened(string text, int width) => text.Length <= width ? text : $"{text[..(width - 3)]}...";
+    private static string Shortened(string text, int width) => text.Length <= width ? text : width <= 3 ? text[..Math.Max(0, width)] : $"{text[..(width - 3)]}...";
 
     private static string Dim(string text) => text == "" ? "" : $"[dim]{text}[/]";
 

@@ -19,11 +19,11 @@ internal sealed class LiveView : RunView
     public LiveView(IAnsiConsole console, TimeProvider clock)
     {
         (_console, _clock, _start) = (console, clock, clock.GetTimestamp());
-        _thread = new Thread(Follow) { IsBackground = true, Name = "live view" };
+        _thread = new Thread(() => Succeeds(Follow)) { IsBackground = true, Name = "live view" };
         _thread.Start();
     }
 
-    public override void Show(RunEvent e)
+    protected override void Display(RunEvent e)
     {
         lock (_progress) _progress.Apply(e, _clock.GetElapsedTime(_start));
     }
@@ -33,6 +33,11 @@ internal sealed class LiveView : RunView
         _ended.Set();
         _thread.Join();
         _ended.Dispose();
+        Succeeds(Conclude);
+    }
+
+    private void Conclude()
+    {
         // On the screen there was one line for each, at most.
         foreach (var warning in _progress.Warnings) _console.WriteLine(warning);
         if (_progress.End is not { } end) return;

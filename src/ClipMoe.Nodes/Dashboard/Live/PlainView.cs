@@ -11,7 +11,7 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
     private readonly long _start = clock.GetTimestamp();
     private TimeSpan _last;
 
-    public override void Show(RunEvent e)
+    protected override void Display(RunEvent e)
     {
         var now = clock.GetElapsedTime(_start);
         // The signal's thread shows that the run is stopping.

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Nodes.Commands;
 using Spectre.Console;
 
 namespace ClipMoe.Nodes.Dashboard.Live;
@@ -7,6 +8,7 @@ namespace ClipMoe.Nodes.Dashboard.Live;
 internal abstract class RunView : IDisposable
 {
     private int _stops;
+    private volatile bool _failed;
 
     /// <summary>JSON lines when asked for, a live screen on a terminal, plain lines otherwise.</summary>
     public static RunView Create(bool json)
@@ -17,7 +19,28 @@ internal abstract class RunView : IDisposable
         return terminal ? new LiveView(console, TimeProvider.System) : new PlainView(Console.Out, TimeProvider.System);
     }
 
-    public abstract void Show(RunEvent e);
+    /// <summary>Shows it as well as it can: a view that fails is given up, the run goes on without it.</summary>
+    public void Show(RunEvent e)
+    {
+        if (!_failed && !Succeeds(() => Display(e))) _failed = true;
+    }
+
+    protected abstract void Display(RunEvent e);
+
+    /// <summary>False when it threw, which is then said on standard error.</summary>
+    protected static bool Succeeds(Action show)
+    {
+        try
+        {
+            show();
+            return true;
+        }
+        catch (Exception e)
+        {
+            Console.Error.WriteLine($"clipmoe: the run can't be shown any more, but goes on. {Fault.Sentence(e)}");
+            return false;
+        }
+    }
 
     /// <summary>The run was asked to stop.</summary>
     /// <returns>False when it had been before: then the process ends as the signal says.</returns>

@@ -47,6 +47,19 @@ public sealed class LiveScreenTests
         Assert.Contains(lines, l => l.Trim().EndsWith(" more", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    [InlineData(8)]
+    [InlineData(9)]
+    public void TerminalsOfAFewColumnsGetWhatFits(int width)
+    {
+        var run = SampleRun.Until("mcl-1");
+        run.Apply(new RunWarning("a warning that is longer than the terminal is wide"), default);
+        Assert.NotEmpty(Draw(run, width, 24));
+    }
+
     [Fact]
     public void NamesAreNoMarkup()
     {

@@ -1,14 +1,20 @@
+using System.Diagnostics;
+
 namespace ClipMoe.Nodes.Commands.Bench;
 
 /// <summary>Time and memory (10⁶ bytes, beyond what was in use before) of a piece of work.</summary>
+/// <param name="CpuSeconds">Of all threads: what stays the same when others use the machine.</param>
 /// <param name="HeldMegabytes">Managed memory of its result.</param>
 /// <param name="PeakManagedMegabytes">The most managed memory while it ran, garbage not yet collected included.</param>
-/// <param name="PeakResidentMegabytes">The most memory of the process while it ran: pages of mapped files count too, though the system may take them back.</param>
-internal sealed record MemoryUse(double Seconds, double HeldMegabytes, double PeakManagedMegabytes, double PeakResidentMegabytes)
+/// <param name="PeakResidentMegabytes">
+/// The most memory of the process while it ran: pages of mapped files count too, though the system may take them back.
+/// </param>
+internal sealed record ResourceUse(
+    double Seconds, double CpuSeconds, double HeldMegabytes, double PeakManagedMegabytes, double PeakResidentMegabytes)
 {
     private const int SamplingMilliseconds = 5;
 
-    public static (T Result, MemoryUse Use) Of<T>(Func<T> work)
+    public static (T Result, ResourceUse Use) Of<T>(Func<T> work)
     {
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var (managed, resident) = (GC.GetTotalMemory(forceFullCollection: true), Environment.WorkingSet);
@@ -24,14 +30,14 @@ internal sealed record MemoryUse(double Seconds, double HeldMegabytes, double Pe
             while (!done.Wait(SamplingMilliseconds));
         });
         sampler.Start();
-        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var (clock, cpuBefore) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var result = work();
-        var seconds = clock.Elapsed.TotalSeconds;
+        var (seconds, cpu) = (clock.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - cpuBefore).TotalSeconds);
         done.Set();
         sampler.Join();
         peakResident = Math.Max(peakResident, Environment.WorkingSet);
         var held = GC.GetTotalMemory(forceFullCollection: true) - managed;
         GC.KeepAlive(result);
-        return (result, new MemoryUse(seconds, held / 1e6, (peakManaged - managed) / 1e6, (peakResident - resident) / 1e6));
+        return (result, new ResourceUse(seconds, cpu, held / 1e6, (peakManaged - managed) / 1e6, (peakResident - resident) / 1e6));
     }
 }

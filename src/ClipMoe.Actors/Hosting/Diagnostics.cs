@@ -1,0 +1,27 @@
+using Akka.Actor;
+using Akka.Dispatch;
+using Akka.Event;
+
+namespace ClipMoe.Actors.Hosting;
+
+/// <summary>What the actor system says for those who look for a fault; what users must know are events of the run.</summary>
+public static class Diagnostics
+{
+    /// <summary>Environment variable that is set to 1 by those who look for a fault.</summary>
+    public const string DebugVariable = "CLIPMOE_DEBUG";
+
+    /// <summary>Akka configuration: warnings on standard error when asked for, else nothing. Standard output belongs to the run's events.</summary>
+    internal static string Logging => Environment.GetEnvironmentVariable(DebugVariable) == "1"
+        ? $"akka {{ stdout-loglevel = OFF, loglevel = WARNING, loggers = [\"{typeof(StandardErrorLogger).AssemblyQualifiedName}\"] }}"
+        : "akka { stdout-loglevel = OFF, loglevel = OFF }";
+}
+
+/// <summary>Writes log events to standard error.</summary>
+internal sealed class StandardErrorLogger : ReceiveActor, IRequiresMessageQueue<ILoggerMessageQueueSemantics>
+{
+    public StandardErrorLogger()
+    {
+        Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
+        Receive<LogEvent>(e => Console.Error.WriteLine(e));
+    }
+}

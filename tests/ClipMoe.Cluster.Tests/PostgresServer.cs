@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace ClipMoe.Cluster.Tests;
+
+/// <summary>A PostgreSQL server of its own, in a folder of its own, on a free port. Run as root it gives itself the user postgres, as the server demands.</summary>
+internal sealed class PostgresServer : IAsyncDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-postgres-").FullName;
+    private readonly int _port;
+
+    private PostgresServer(int port) => _port = port;
+
+    public string ConnectionString => $"Host=127.0.0.1;Port={_port};Database=postgres;Username=postgres";
+
+    public static async Task<PostgresServer> Start()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var server = new PostgresServer(((IPEndPoint)socket.LocalEndPoint!).Port);
+        socket.Close();
+        if (Environment.UserName == "root") await Run("chown", "postgres", server._folder);
+        await server.Postgres("initdb", "-D", server.Data, "-A", "trust", "-U", "postgres");
+        await server.Continue();
+        return server;
+    }
+
+    /// <summary>Starts it again after <see cref="Stop"/>; returns when it takes connections.</summary>
+    public Task Continue() => Postgres("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"), "-o", $"-p {_port} -k {_folder}", "start");
+
+    /// <summary>Breaks all connections and takes no more.</summary>
+    public Task Stop() => Postgres("pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");
+
+    public async ValueTask DisposeAsync()
+    {
+        await Stop();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private string Data => Path.Combine(_folder, "data");
+
+    private static string Binaries => Directory.GetDirectories("/usr/lib/postgresql").Select(d => Path.Combine(d, "bin")).Order().Last();
+
+    private Task Postgres(string program, params string[] arguments)
+    {
+        var path = Path.Combine(Binaries, program);
+        return Environment.UserName == "root" ? Run("runuser", ["-u", "postgres", "--", path, .. arguments]) : Run(path, arguments);
+    }
+
+    private static async Task Run(string program, params string[] arguments)
+    {
+        // The server inherits what its starter writes to, so its output goes nowhere rather than to a pipe that would stay open.
+        var start = new ProcessStartInfo("sh", ["-c", "exec \"$0\" \"$@\" >/dev/null 2>&1 </dev/null", program, .. arguments]);
+        using var process = Process.Start(start)!;
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}");
+    }
+}

@@ -1,0 +1,24 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>Three coordinators with their state in PostgreSQL: any of them may be lost for good.</summary>
+[Collection(ScenarioCollection.Name)]
+public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
+{
+    [Fact]
+    public async Task The_one_that_runs_the_experiment_is_lost_for_good_and_another_goes_on()
+    {
+        await using var postgres = await PostgresServer.Start();
+        await using var cluster = new TestCluster(postgres.ConnectionString);
+        var first = cluster.Start(coordinator: true, workers: 1);
+        cluster.Start(coordinator: true, workers: 1);
+        cluster.Start(coordinator: true, workers: 1);
+        await cluster.UntilWorkers(3);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "base", done: 25);
+        await first.Kill();
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        var status = await cluster.Status();
+        Assert.NotEqual(first.Address, status.GetProperty("coordinator").GetString());
+        Assert.Equal(2, status.GetProperty("term").GetInt32());
+    }
+}

@@ -1,0 +1,76 @@
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Model;
+using ClipMoe.Model.Datasets.Scenes;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Tests.Runs;
+
+/// <summary>The data and the checkpoint of a run, before anything is computed with them.</summary>
+public sealed class RunInputTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private string At(string name) => Path.Combine(_folder.Path, name);
+
+    private string Scenes(int validation, int test)
+    {
+        var path = At("scenes");
+        SceneBenchmark.Make(path, new SceneSettings(20, validation, test), CancellationToken.None);
+        return path;
+    }
+
+    private Workspace Open(params string[] sets)
+    {
+        Directory.CreateDirectory(At("run"));
+        var experiment = ExperimentFile.Parse("preset: tiny", "test.yaml", _folder.Path, sets);
+        return new Workspace("experiment", experiment, "hash", new RunFolder(At("run")), new WorkerDevice("cpu", 1));
+    }
+
+    private static DataPrepared Prepare(Workspace workspace) => workspace.Prepare((_, _) => { }, CancellationToken.None);
+
+    [Fact]
+    public void Data_without_test_samples_is_refused_before_anything_is_computed_and_the_folder_can_be_used_again()
+    {
+        var data = Scenes(validation: 0, test: 0);
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            var outcome = CommandLine.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"), "--json");
+            Assert.Equal(2, outcome.ExitCode);
+            Assert.Contains("data.test_split", outcome.Error);
+            Assert.DoesNotContain("holds a run already", outcome.Error);
+            Assert.DoesNotContain("\"stage\":\"base\"", outcome.Output);
+        }
+    }
+
+    [Fact]
+    public void A_split_that_rounds_to_no_test_sample_is_refused()
+    {
+        var flat = At("flat");
+        Directory.CreateDirectory(flat);
+        foreach (var file in Directory.GetFiles(Path.Combine(Scenes(validation: 0, test: 0), "train"))) File.Copy(file, Path.Combine(flat, Path.GetFileName(file)));
+        using var workspace = Open($"data.path={flat}", "data.test_split=0.01");
+        Assert.Contains("data.test_split, now 0.01", Assert.Throws<UserErrorException>(() => Prepare(workspace)).Message);
+    }
+
+    [Fact]
+    public void Results_on_a_validation_split_are_called_so()
+    {
+        using var workspace = Open($"data.path={Scenes(validation: 5, test: 0)}");
+        Assert.Equal(5, Prepare(workspace).Test);
+        Assert.Equal("validation", workspace.Data.HeldOutSplit);
+    }
+
+    [Fact]
+    public void Columns_of_a_csv_are_those_that_the_experiment_names()
+    {
+        var pictures = Directory.GetFiles(Path.Combine(Scenes(validation: 0, test: 0), "train"), "*.png").Order().ToList();
+        File.WriteAllLines(At("rows.csv"), pictures.Select((p, i) => $"{i},{p},a scene {i}").Prepend("one,two,three"));
+        using var workspace = Open($"data.path={At("rows.csv")}", "data.path_column=two", "data.caption_column=three");
+        var prepared = Prepare(workspace);
+        Assert.Equal(pictures.Count, prepared.Train + prepared.Test);
+        Assert.StartsWith("a scene ", workspace.Data.Images.Caption(0).Long);
+    }
+}

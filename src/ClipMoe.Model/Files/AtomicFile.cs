@@ -61,8 +61,9 @@ public sealed class AtomicFile : IDisposable
         {
             RandomAccess.Write(Stream.SafeFileHandle, bytes, position);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or ArgumentOutOfRangeException)
         {
+            // The framework takes a file that outgrows the file system's or the user's limit (EFBIG) for a wrong argument.
             throw Explain(_path, e);
         }
     }
@@ -100,6 +101,7 @@ public sealed class AtomicFile : IDisposable
         const int noSpace = 28, overQuota = 122, diskFull = unchecked((int)0x80070070);
         var reason = e.HResult is noSpace or overQuota or diskFull
             ? $"the disk of {Path.GetDirectoryName(Path.GetFullPath(path))} is full; free some space and run again, what was already written is kept"
+            : e is ArgumentOutOfRangeException ? "the file is too large for its file system or for the limit that is set (ulimit -f)"
             : e.Message.TrimEnd('.');
         return new FileWriteException($"{path} could not be written: {reason}.", e);
     }

@@ -1,10 +1,14 @@
 using System.Security.Cryptography;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Clip;
 using ClipMoe.Model.Images;
+using ClipMoe.Model.Parameters;
+using TorchSharp;
 using Xunit.Abstractions;
 
 namespace ClipMoe.Model.Tests.Images;
 
+[Collection(TorchCollection.Name)]
 [Trait("Category", "Parity")]
 public sealed class PreprocessParityTests(ITestOutputHelper output)
 {
@@ -62,9 +66,11 @@ public sealed class PreprocessParityTests(ITestOutputHelper output)
         foreach (var tensor in floats.Tensors)
         {
             if (!pixels.TryGet(tensor.Name, out var info)) continue;
-            var actual = new float[info.Count];
-            ImageNormalization.Apply(pixels.ReadBytes(tensor.Name), (int)(info.Shape[^1] * info.Shape[^2]), actual);
-            Assert.True(floats.ReadFloats(tensor.Name).AsSpan().SequenceEqual(actual), tensor.Name);
+            // One patch as large as the image is the image.
+            var side = (int)info.Shape[^1];
+            var onePatch = ClipConfig.Named("tiny") with { ImageResolution = side, PatchSize = side };
+            using var actual = PixelBatch.Of(pixels.ReadBytes(tensor.Name)).ToPatches(1, onePatch, torch.CPU);
+            Assert.True(floats.ReadFloats(tensor.Name).AsSpan().SequenceEqual(HostTensor.Read(actual)), tensor.Name);
             compared++;
         }
 

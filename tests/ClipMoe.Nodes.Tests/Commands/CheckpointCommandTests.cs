@@ -165,7 +165,7 @@ public sealed class CheckpointCommandTests : IDisposable
         var error = process.StandardError.ReadToEnd();
         process.WaitForExit();
         Assert.Equal(1, process.ExitCode);
-        Assert.StartsWith($"clipmoe: {In(name)} could not be written: ", error);
+        Assert.StartsWith($"clipmoe: {In(name)} could not be written: the file is too large", error);
         Assert.Empty(Directory.GetFiles(_folder));
     }
 

@@ -24,7 +24,8 @@ public sealed record CheckpointSummary(
             Count(n => n.EndsWith(".gate.weight", StringComparison.Ordinal)));
         var types = file.Tensors.GroupBy(t => t.Type).OrderBy(g => g.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Count));
         var config = CheckpointConfig.IsClip(file) ? CheckpointConfig.Infer(file) : null;
-        return new CheckpointSummary(config, config?.Moe is not null && !CheckpointConfig.SaysTopK(file), counts, types, CheckpointMetadata.Provenance(file));
+        var topKIsAssumed = config?.Moe is not null && !CheckpointConfig.SaysTopK(file);
+        return new CheckpointSummary(config, topKIsAssumed, counts, types, CheckpointMetadata.Provenance(file));
 
         long Count(Func<string, bool> belongs) => parameters.Where(t => belongs(t.Name)).Sum(t => t.Count);
     }

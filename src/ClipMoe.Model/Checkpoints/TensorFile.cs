@@ -32,7 +32,7 @@ public static class TensorFile
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
-    /// <summary>SHA-256 of an open file, as <see cref="Sha256(string)"/>; what the file carries to check itself by is compared in the same pass.</summary>
+    /// <summary>As <see cref="Sha256(string)"/>, of an open file; the hash of its data that it may carry is compared in the same pass.</summary>
     /// <exception cref="UserErrorException">Its data is not what was written.</exception>
     public static string Sha256(ITensorFile file) => file is SafetensorsFile safetensors ? safetensors.Sha256() : Sha256(file.Path);
 

@@ -104,7 +104,7 @@ public static class Verification
         if (found.Shape is not [> 0 and < int.MaxValue, > 0] || found.Shape[1] > config.ContextLength)
         {
             throw new UserErrorException(
-                $"{Tokens} in {inputs.Path} has the shape {found.ShapeText}, but this model needs [n, {config.ContextLength}], or fewer to be padded.");
+                $"{Tokens} in {inputs.Path} has the shape {found.ShapeText}, but this model needs [n, up to {config.ContextLength}].");
         }
 
         var (rows, length) = ((int)found.Shape[0], (int)found.Shape[1]);

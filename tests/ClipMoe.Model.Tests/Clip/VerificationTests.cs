@@ -84,10 +84,16 @@ public sealed class VerificationTests : IDisposable
 
     private static float[] Shifted(float[] values, float by) => [.. values.Select(v => v + by)];
 
+    private static TensorType TypeOf(Array values) => values switch
+    {
+        int[] => TensorType.I32,
+        _ => TensorType.F32,
+    };
+
     private void Save(string file, params (string Name, long[] Shape, Array Values)[] tensors)
     {
         using var writer = TensorWriter.Create(
-            _folder.File(file), [.. tensors.Select(t => new TensorInfo(t.Name, t.Values is int[]? TensorType.I32 : TensorType.F32, t.Shape))]);
+            _folder.File(file), [.. tensors.Select(t => new TensorInfo(t.Name, TypeOf(t.Values), t.Shape))]);
         foreach (var (name, _, values) in tensors)
             writer.Write(name, values is int[] integers ? MemoryMarshal.AsBytes<int>(integers) : MemoryMarshal.AsBytes<float>((float[])values));
         writer.Commit();

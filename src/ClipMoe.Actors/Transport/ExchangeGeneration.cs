@@ -1,3 +1,6 @@
+using System.IO.Hashing;
+using System.Text;
+
 namespace ClipMoe.Actors.Transport;
 
 /// <summary>One member's view of a generation: a list of workers that take steps together.</summary>
@@ -18,6 +21,9 @@ public sealed record ExchangeGeneration(string Stage, int Number, int Rank, IRea
     /// member's computing can be behind another's: a member that computes is silent.
     /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Hash of what all members must agree on.</summary>
+    internal ulong Terms => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes($"{Gradients} {string.Join(' ', Members)}"));
 
     public override string ToString() => $"generation {Number} of {Stage}";
 }

@@ -8,7 +8,7 @@ namespace ClipMoe.Model.Reduction;
 /// </summary>
 public sealed class SubtreeSum
 {
-    /// <summary>Floats of a block: intermediate sums stay in the first-level cache, and the calls per block still cost nothing beside the sums.</summary>
+    /// <summary>Floats of a block: intermediate sums stay in the first-level cache, and a call per block costs little beside its sums.</summary>
     private const int Block = 2048;
 
     private readonly int _parts;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
-using ClipMoe.Actors.Transport.Streams;
 
 namespace ClipMoe.Actors.Tests.Transport;
 
@@ -116,7 +115,7 @@ public sealed class JoinTests
             else
             {
                 // A process that is killed closes its sockets and says nothing.
-                var hello = new Hello(ConnectionPurpose.Exchange, Mesh.Stage, 0, From: 1, To: 0, StreamExchange.TermsOf(generation));
+                var hello = new Hello(ConnectionPurpose.Exchange, Mesh.Stage, 0, From: 1, To: 0, generation.Terms);
                 Dialling.Dial(mesh.Endpoints[0], hello, new TransportSettings(), default).Dispose();
             }
         });

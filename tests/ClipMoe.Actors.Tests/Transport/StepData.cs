@@ -54,16 +54,19 @@ internal static class StepData
 
     /// <summary>Everything of it, floats as bits, so that equal text means equal bits.</summary>
     public static string Text(LeafFeatures f) =>
-        $"{f.Leaf} {f.Rows} {Text(f.Image)} {Text(f.Text)} {Text(f.ShortText)} {Text(f.Loads?.Image)} {Text(f.Loads?.Text)} {Text(f.Loads?.ShortText)}";
+        $"{f.Leaf} {f.Rows} {Text(f.Image)} {Text(f.Text)} {Text(f.ShortText)} " +
+        $"{Text(f.Loads?.Image)} {Text(f.Loads?.Text)} {Text(f.Loads?.ShortText)}";
 
     public static string Text(LeafNormalisers n) => $"{n.Leaf} {Text(n.Image)} {Text(n.Text)} {Text(n.ImageShort)} {Text(n.ShortText)}";
 
     /// <summary>Equal for equal bits, and short enough to be shown when it isn't.</summary>
-    public static string Digest(ReadOnlySpan<float> values) => $"{values.Length}: {Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values)))}";
+    public static string Digest(ReadOnlySpan<float> values) =>
+        $"{values.Length}: {Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values)))}";
 
     private static string Text(float[]? values) => values is null ? "none" : $"[{Convert.ToHexString(MemoryMarshal.AsBytes(values.AsSpan()))}]";
 
-    private static string Text(RouterLoad? load) => load is null ? "none" : $"{load.Layers}x{load.Experts} {load.Tokens} [{string.Join(',', load.Counts)}]";
+    private static string Text(RouterLoad? load) =>
+        load is null ? "none" : $"{load.Layers}x{load.Experts} {load.Tokens} [{string.Join(',', load.Counts)}]";
 
     private static float[] Floats(int seed, int count) => [.. Enumerable.Range(0, count).Select(i => Odd[(seed + i) % Odd.Length])];
 

@@ -127,7 +127,8 @@ public sealed class BulkListener : IDisposable
             var (hello, answer) = Handshake.Receive(connection, _settings.Secret);
             connection.EndDeadline();
             known = Forget(connection);
-            if (!_routes.TryGetValue(hello.Purpose, out var welcome)) throw new InvalidDataException($"asked for {hello.Purpose}, which isn't served here");
+            if (!_routes.TryGetValue(hello.Purpose, out var welcome))
+                throw new InvalidDataException($"asked for {hello.Purpose}, which isn't served here");
             welcome(new Visitor(hello, connection, answer));
         }
         catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException or ObjectDisposedException)

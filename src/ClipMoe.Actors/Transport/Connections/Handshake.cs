@@ -81,7 +81,11 @@ internal static class Handshake
         public void Accept() => Say([]);
 
         /// <param name="reason">One sentence.</param>
-        public void Refuse(string reason) => Say(Encoding.UTF8.GetBytes(reason).AsSpan() is var text && text.Length > MaxText ? text[..MaxText] : text);
+        public void Refuse(string reason)
+        {
+            var text = Encoding.UTF8.GetBytes(reason);
+            Say(text.AsSpan(0, Math.Min(text.Length, MaxText)));
+        }
 
         private void Say(ReadOnlySpan<byte> text) => connection.Send([.. Prefixed(text), .. Prove(secret, "answer"u8, nonces, text)]);
     }

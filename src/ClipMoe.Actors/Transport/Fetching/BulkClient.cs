@@ -119,7 +119,8 @@ public sealed class BulkClient : IDisposable
     {
         _connection.BeginDeadline(_patience);
         var header = _connection.ReceiveHeader();
-        if (header.Operation != _requests || header.Length > BulkRange.FrameLength) throw new InvalidDataException("sent a frame that was not asked for");
+        if (header.Operation != _requests || header.Length > BulkRange.FrameLength)
+            throw new InvalidDataException("sent a frame that was not asked for");
         if (header.Kind == FrameKind.Failure)
         {
             var sentence = new byte[header.Length];
@@ -127,7 +128,8 @@ public sealed class BulkClient : IDisposable
             throw new IOException($"{_endpoint} can't serve {range}: {Encoding.UTF8.GetString(sentence)}");
         }
 
-        return header.Kind == FrameKind.Content && header.Offset == fetched && header.Length <= header.Total - fetched && (header.Length > 0 || header.Total == 0)
+        var follows = header.Offset == fetched && header.Length <= header.Total - fetched && (header.Length > 0 || header.Total == 0);
+        return header.Kind == FrameKind.Content && follows
             ? header
             : throw new InvalidDataException($"sent a frame of {header.Kind} that does not follow the last one");
     }

@@ -66,7 +66,8 @@ public sealed class BulkServer : IDisposable
     {
         connection.BeginDeadline(Idle);
         var header = connection.ReceiveHeader();
-        if (header.Kind != FrameKind.Request || header.Length > BulkRange.MaxEncoded) throw new InvalidDataException($"sent {header.Kind} in place of a request");
+        if (header.Kind != FrameKind.Request || header.Length > BulkRange.MaxEncoded)
+            throw new InvalidDataException($"sent {header.Kind} in place of a request");
         var bytes = new byte[header.Length];
         connection.ReceivePayload(header, bytes);
         var range = BulkRange.Decode(bytes);
@@ -83,7 +84,8 @@ public sealed class BulkServer : IDisposable
         {
             // The source's own failure, of whatever kind, is the client's to know; the connection is still in step.
             var sentence = Encoding.UTF8.GetBytes(e.Message);
-            connection.SendChecked(BulkRange.Header(FrameKind.Failure, header.Operation, 0, 0), sentence.AsSpan(0, Math.Min(sentence.Length, MaxSentence)));
+            var failure = BulkRange.Header(FrameKind.Failure, header.Operation, 0, 0);
+            connection.SendChecked(failure, sentence.AsSpan(0, Math.Min(sentence.Length, MaxSentence)));
         }
     }
 

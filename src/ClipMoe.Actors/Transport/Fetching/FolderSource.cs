@@ -11,7 +11,8 @@ public sealed class FolderSource(string root) : IBulkSource
     public IBulkContent Open(string key)
     {
         var path = Path.GetFullPath(key.Replace('\0', '?'), _root);
-        if (!path.StartsWith(_root, StringComparison.Ordinal) || ThroughLink(path)) throw new IOException($"{key} is not a file below the served folder");
+        if (!path.StartsWith(_root, StringComparison.Ordinal) || ThroughLink(path))
+            throw new IOException($"{key} is not a file below the served folder");
         try
         {
             return new OpenFile(File.OpenHandle(path));

@@ -5,7 +5,9 @@ namespace ClipMoe.Actors.Transport.Fetching;
 /// <summary>Takes a chunk of what is fetched.</summary>
 public delegate void ChunkSink(long offset, ReadOnlySpan<byte> chunk);
 
-/// <summary>Copies something that several processes have, chunks from all of them at once: a peer that fails leaves its chunks to the others.</summary>
+/// <summary>
+/// Copies something that several processes have, chunks from all of them at once. A peer that fails leaves its chunks to the others.
+/// </summary>
 public sealed class ParallelFetch
 {
     private readonly string _source, _key;
@@ -44,15 +46,15 @@ public sealed class ParallelFetch
 
     private void Run(IReadOnlyList<BulkEndpoint> peers, CancellationToken cancellation)
     {
-        var threads = peers.Select(p => new Thread(() => Work(p, cancellation)) { Name = $"bulk-fetch-{p}", IsBackground = true }).ToList();
+        var threads = peers
+            .Select(p => new Thread(() => Work(p, cancellation)) { Name = $"bulk-fetch-{p}", IsBackground = true }).ToList();
         threads.ForEach(t => t.Start());
         threads.ForEach(t => t.Join());
         cancellation.ThrowIfCancellationRequested();
         if (_missing > 0)
         {
-            throw new IOException(
-                $"{_missing} of the chunks of {_source} {_key} could not be fetched from any of {peers.Count} peers: {_failures.LastOrDefault()?.Message}",
-                _failures.LastOrDefault());
+            var last = _failures.LastOrDefault();
+            throw new IOException($"{_source} {_key} could not be fetched whole from any of {peers.Count} peers: {last?.Message}", last);
         }
     }
 
@@ -81,7 +83,9 @@ public sealed class ParallelFetch
         }
     }
 
-    /// <summary>The next chunk to fetch; waits for those in work elsewhere, which come back if their peer fails. Null: there is nothing more.</summary>
+    /// <summary>
+    /// The next chunk to fetch; waits for those in work elsewhere, which come back if their peer fails. Null: there is nothing more.
+    /// </summary>
     private long? Take()
     {
         lock (_gate)

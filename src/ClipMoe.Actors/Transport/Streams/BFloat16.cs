@@ -20,6 +20,16 @@ internal static class BFloat16
         for (; i < bits.Length; i++) rounded[i] = (ushort)Round(new Vector<uint>(bits[i]))[0];
     }
 
+    /// <summary>Rounds, and keeps the result in fp32.</summary>
+    public static void Round(ReadOnlySpan<float> values, Span<float> rounded)
+    {
+        var bits = MemoryMarshal.Cast<float, uint>(values);
+        var target = MemoryMarshal.Cast<float, uint>(rounded);
+        var i = 0;
+        for (; i <= bits.Length - Vector<uint>.Count; i += Vector<uint>.Count) (Round(new Vector<uint>(bits[i..])) << 16).CopyTo(target[i..]);
+        for (; i < bits.Length; i++) target[i] = Round(new Vector<uint>(bits[i]))[0] << 16;
+    }
+
     public static void Widen(ReadOnlySpan<ushort> values, Span<float> widened)
     {
         var bits = MemoryMarshal.Cast<float, uint>(widened);

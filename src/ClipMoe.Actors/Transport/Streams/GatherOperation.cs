@@ -43,8 +43,8 @@ internal sealed class GatherOperation : Operation
     {
         var rank = peer.Rank;
         var total = _messages[rank]?.Length ?? header.Total;
-        if (header.Kind != _kind) throw Misplaced(header);
-        if (header.Total != total || header.Offset != _received[rank] || header.Length != Math.Min(MaxFrame, total - header.Offset)) throw Misplaced(header);
+        var follows = header.Kind == _kind && header.Total == total && header.Offset == _received[rank];
+        if (!follows || header.Length != Math.Min(MaxFrame, total - header.Offset)) throw Misplaced(header);
         // The length is covered by the header's checksum and comes from a member.
         var message = _messages[rank] ??= GC.AllocateUninitializedArray<byte>(checked((int)total));
         peer.ReceivePayload(header, message.AsSpan(_received[rank]));

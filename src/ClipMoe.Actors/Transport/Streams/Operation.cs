@@ -51,7 +51,13 @@ internal abstract class Operation
     }
 
     /// <summary>Whether this peer still has to take or to send something.</summary>
-    public bool Awaits(int rank) => Volatile.Read(ref _unsent[rank]) > 0 || Volatile.Read(ref _unreceived[rank]);
+    public bool Awaits(int rank) => Volatile.Read(ref _unsent[rank]) > 0 || Owes(rank);
+
+    /// <summary>
+    /// Whether this peer still has to send something. One that doesn't may have all it needs, before the thread that sent it the last of it has
+    /// come to say so.
+    /// </summary>
+    public bool Owes(int rank) => Volatile.Read(ref _unreceived[rank]);
 
     /// <summary>On the receiving thread of a peer: all of it is here.</summary>
     protected void AllReceived(int rank)

@@ -38,12 +38,14 @@ internal static class StepCodec
     });
 
     /// <exception cref="InvalidDataException">These bytes are something else.</exception>
-    public static IReadOnlyList<LeafFeatures> DecodeFeatures(ReadOnlySpan<byte> bytes) => Decode(bytes, (ref Reader input) => new LeafFeatures(
-        input.Int(), input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.Loads()));
+    public static IReadOnlyList<LeafFeatures> DecodeFeatures(ReadOnlySpan<byte> bytes) => Decode(
+        bytes, (ref Reader input) => new LeafFeatures(
+            input.Int(), input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.Loads()));
 
     /// <inheritdoc cref="DecodeFeatures"/>
-    public static IReadOnlyList<LeafNormalisers> DecodeNormalisers(ReadOnlySpan<byte> bytes) => Decode(bytes, (ref Reader input) => new LeafNormalisers(
-        input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.List<float>()));
+    public static IReadOnlyList<LeafNormalisers> DecodeNormalisers(ReadOnlySpan<byte> bytes) => Decode(
+        bytes, (ref Reader input) => new LeafNormalisers(
+            input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.List<float>()));
 
     /// <inheritdoc cref="DecodeFeatures"/>
     public static IReadOnlyList<Subtree> DecodeSubtrees(ReadOnlySpan<byte> bytes) =>

@@ -1,6 +1,4 @@
-using System.IO.Hashing;
 using System.Runtime.ExceptionServices;
-using System.Text;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
@@ -34,13 +32,9 @@ internal sealed class StreamExchange : IStepExchange
         (Generation, _settings, _broken) = (generation, settings, broken);
         _peers = new Peer?[generation.World];
         Window = new ReceiveWindow(generation.World);
-        Terms = TermsOf(generation);
     }
 
     public ExchangeGeneration Generation { get; }
-
-    /// <summary>Hash of what all members must agree on.</summary>
-    public ulong Terms { get; }
 
     public int World => Generation.World;
 
@@ -49,9 +43,6 @@ internal sealed class StreamExchange : IStepExchange
     public ReceiveWindow Window { get; }
 
     public IEnumerable<Peer> Peers => _peers.OfType<Peer>();
-
-    internal static ulong TermsOf(ExchangeGeneration generation) =>
-        XxHash3.HashToUInt64(Encoding.UTF8.GetBytes($"{generation.Gradients} {string.Join(' ', generation.Members)}"));
 
     /// <summary>Connects to the members before this one, waits for those behind it to connect, and returns when all are there.</summary>
     public void Connect()
@@ -73,7 +64,9 @@ internal sealed class StreamExchange : IStepExchange
                 if (left > TimeSpan.Zero) Monitor.Wait(_gate, left);
             }
 
-            if (left <= TimeSpan.Zero) Broke(Enumerable.Range(0, World).First(r => r != Rank && _peers[r] is null), $"did not join within {Generation.Patience}");
+            if (left > TimeSpan.Zero) continue;
+            var missing = Enumerable.Range(0, World).First(r => r != Rank && _peers[r] is null);
+            Broke(missing, $"did not join within {Generation.Patience}");
         }
     }
 
@@ -102,7 +95,8 @@ internal sealed class StreamExchange : IStepExchange
     public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
     {
         foreach (var (node, gradient) in mine)
-            if (gradient.Length != sum.Length) throw new ArgumentException($"the gradient of {node} has {gradient.Length} elements, the sum {sum.Length}");
+            if (gradient.Length != sum.Length)
+                throw new ArgumentException($"the gradient of {node} has {gradient.Length} elements, the sum {sum.Length}");
         return Run(number => new Reduction(this, number, tree, mine, sum)).Hash;
     }
 
@@ -141,14 +135,14 @@ internal sealed class StreamExchange : IStepExchange
     /// <summary>On a receiving thread: a peer left in good order, which matters to an operation only if it still waits for that peer.</summary>
     public void Left(int peer)
     {
-        bool awaited;
+        bool owes;
         lock (_gate)
         {
             _left = peer;
-            awaited = _operation?.Awaits(peer) == true;
+            owes = _operation?.Owes(peer) == true;
         }
 
-        if (awaited) Broke(peer, HasLeft);
+        if (owes) Broke(peer, HasLeft);
     }
 
     /// <summary>Ends the exchange without blame: in good order if nothing is in progress, else at once.</summary>
@@ -181,7 +175,7 @@ internal sealed class StreamExchange : IStepExchange
     {
         try
         {
-            var hello = new Hello(ConnectionPurpose.Exchange, Generation.Stage, Generation.Number, Rank, to, Terms);
+            var hello = new Hello(ConnectionPurpose.Exchange, Generation.Stage, Generation.Number, Rank, to, Generation.Terms);
             var connection = Dialling.Dial(Generation.Members[to], hello, _settings, _ended.Token);
             if (!Attach(to, () => connection)) connection.Dispose();
         }

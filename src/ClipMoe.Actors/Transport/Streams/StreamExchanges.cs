@@ -107,7 +107,7 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
         var hello = visitor.Hello;
         if (Find(hello, out var refusal) is not { } exchange)
             visitor.Refuse(refusal);
-        else if (exchange.Terms != hello.Terms)
+        else if (exchange.Generation.Terms != hello.Terms)
             visitor.Refuse($"generation {hello.Generation} of {hello.Stage} has other members here");
         else if (!exchange.Attach(hello.From, visitor.Accept))
             visitor.Refuse($"rank {hello.From} is not awaited in generation {hello.Generation} of {hello.Stage}");

@@ -13,7 +13,7 @@ internal static class AllReduceBench
 
     public static Command Build()
     {
-        var workers = Positive("--workers", 4, "Processes; each brings a gradient and gets the sum.");
+        var workers = Positive("--workers", 4, "Processes; each brings a gradient and gets the sum.", atLeast: 2);
         var megabytes = Positive("--megabytes", 256, "Size of the gradient, in 10⁶ bytes of fp32.");
         var transport = new Option<string>("--transport") { DefaultValueFactory = _ => "tcp", Description = "tcp or unix." };
         transport.AcceptOnlyFromAmong("tcp", "unix");
@@ -37,8 +37,9 @@ internal static class AllReduceBench
             Console.WriteLine(parsed.GetValue(json)
                 ? JsonSerializer.Serialize(figures, Json)
                 : $"{figures.Megabytes} MB over {figures.Workers} workers, {figures.Transport}, {figures.Gradients}: {figures.MedianMs:F0} ms " +
-                    $"({figures.MinMs:F0} to {figures.MaxMs:F0}; {figures.CpuMs:F0} ms of processors), {figures.GbPerSecond:F2} GB/s; {figures.WireGbPerSecond:F2} GB/s through all sockets, " +
-                    $"{figures.Ratio:F2} times the {figures.RawStreamGbPerSecond:F2} GB/s of one plain stream");
+                    $"({figures.MinMs:F0} to {figures.MaxMs:F0}; {figures.CpuMs:F0} ms of processors), {figures.GbPerSecond:F2} GB/s; " +
+                    $"{figures.WireGbPerSecond:F2} GB/s through all sockets, {figures.Ratio:F2} times the " +
+                    $"{figures.PlainStreamGbPerSecond:F2} GB/s of one plain stream");
             return ExitCodes.Success;
         });
         return command;
@@ -60,11 +61,12 @@ internal static class AllReduceBench
     /// <param name="CpuMs">Processor time of all workers together for one sum, which other load on the machine hardly changes.</param>
     /// <param name="GbPerSecond">10⁹ bytes of gradient a second.</param>
     /// <param name="WireGbPerSecond">10⁹ bytes a second that went through all sockets together, at the median.</param>
-    /// <param name="RawStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the repetitions.</param>
+    /// <param name="PlainStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the repetitions.</param>
     /// <param name="Ratio">The one by the other.</param>
     private sealed record Figures(
         int Workers, double Megabytes, string Transport, string Gradients, int Repetitions,
-        double MedianMs, double MinMs, double MaxMs, double CpuMs, double GbPerSecond, double WireGbPerSecond, double RawStreamGbPerSecond, double Ratio);
+        double MedianMs, double MinMs, double MaxMs, double CpuMs,
+        double GbPerSecond, double WireGbPerSecond, double PlainStreamGbPerSecond, double Ratio);
 
     private static Figures Measure(AllReduceSetup setup)
     {
@@ -77,15 +79,17 @@ internal static class AllReduceBench
             var results = processes.Select(Hear<AllReduceResult>).ToList();
             if (results.Select(r => r.Hash).Distinct().Count() > 1) throw new InvalidDataException("the workers' sums differ");
 
+            // A sum is made when the last worker has it.
             var seconds = Enumerable.Range(0, setup.Repetitions).Select(i => results.Max(r => r.Seconds[i])).Order().ToList();
             var median = seconds[seconds.Count / 2];
             var bytes = setup.Floats * (double)sizeof(float);
             var wire = 2 * (setup.Workers - 1) * (setup.Gradients == GradientFormat.Bf16 ? bytes / 2 : bytes) / median;
             var streams = results.SelectMany(r => r.StreamSeconds).Order().ToList();
-            var raw = streams.Count == 0 ? 0 : bytes / streams[streams.Count / 2];
+            var plain = bytes / streams[streams.Count / 2];
             return new Figures(
                 setup.Workers, bytes / 1e6, setup.Unix ? "unix" : "tcp", setup.Gradients.ToString().ToLowerInvariant(), setup.Repetitions,
-                median * 1e3, seconds[0] * 1e3, seconds[^1] * 1e3, results.Sum(r => r.CpuSeconds) / setup.Repetitions * 1e3, bytes / median / 1e9, wire / 1e9, raw / 1e9, raw == 0 ? 0 : wire / raw);
+                median * 1e3, seconds[0] * 1e3, seconds[^1] * 1e3, results.Sum(r => r.CpuSeconds) / setup.Repetitions * 1e3,
+                bytes / median / 1e9, wire / 1e9, plain / 1e9, wire / plain);
         }
         finally
         {
@@ -113,12 +117,12 @@ internal static class AllReduceBench
         ? JsonSerializer.Deserialize<T>(line)!
         : throw new IOException("a worker of the measurement ended early; its reason is above");
 
-    private static Option<int> Positive(string name, int value, string description)
+    private static Option<int> Positive(string name, int value, string description, int atLeast = 1)
     {
         var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError($"{name} must be at least 1.");
+            if (result.GetValueOrDefault<int>() < atLeast) result.AddError($"{name} must be at least {atLeast}.");
         });
         return option;
     }

@@ -149,7 +149,10 @@ public sealed class BulkListener : IDisposable
     private static string Reason(Exception e) => e switch
     {
         InvalidDataException or AuthenticationException => e.Message,
-        EndOfStreamException => "closed before it had said what it was for",
+        // A close with bytes of ours still unread reaches this end as a reset.
+        EndOfStreamException or SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown }
+            => "closed before it had said what it was for",
+        IOException { InnerException: SocketException inner } => Reason(inner),
         SocketException { SocketErrorCode: SocketError.TimedOut or SocketError.WouldBlock } => "did not say what it was for in time",
         _ => $"failed: {e.Message}",
     };

@@ -17,9 +17,9 @@ internal static class ControlCommands
     private static Command Of(string name, string what, Control control)
     {
         var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.", Arity = ArgumentArity.ZeroOrOne };
-        var cluster = ClusterOption.Create();
-        var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster };
-        command.SetAction(result => Send(result.GetValue(cluster)!, new ControlExperiment(control, result.GetValue(id))));
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
+        var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster, tls };
+        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new ControlExperiment(control, result.GetValue(id))));
         return command;
     }
 
@@ -27,21 +27,21 @@ internal static class ControlCommands
     {
         var worker = new Argument<string>("WORKER") { Description = "Its name in clipmoe status." };
         var back = new Option<bool>("--back") { Description = "Gives it work again." };
-        var cluster = ClusterOption.Create();
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(
             "drain",
             "Has a worker finish its step and gives it no more work, before its machine is taken away.\n\nExamples:\n"
             + "  clipmoe drain 10.0.0.7:4055/cuda:1#1 --cluster 10.0.0.1:4055\n  clipmoe drain 10.0.0.7:4055/cuda:1#1 --back --cluster 10.0.0.1:4055")
         {
-            worker, back, cluster,
+            worker, back, cluster, tls,
         };
-        command.SetAction(result => Send(result.GetValue(cluster)!, new DrainWorker(result.GetValue(worker)!, result.GetValue(back))));
+        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new DrainWorker(result.GetValue(worker)!, result.GetValue(back))));
         return command;
     }
 
-    private static async Task<int> Send(string cluster, object request)
+    private static async Task<int> Send(string cluster, string? tls, object request)
     {
-        await using var client = ClusterOption.Connect(cluster);
+        await using var client = ClusterOption.Connect(cluster, tls);
         Console.WriteLine((await client.Ask<CommandDone>(request)).Message);
         return ExitCodes.Success;
     }

@@ -83,6 +83,14 @@ internal sealed class TestCluster : IAsyncDisposable
         throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
     }
 
+    /// <summary>Waits until something is so, asking again and again.</summary>
+    public async Task Until(Func<Task<bool>> isSo)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!await isSo())
+            if (patience.IsCancellationRequested) throw new TimeoutException($"it did not come to pass:\n{Log()}");
+    }
+
     /// <summary>What all nodes said.</summary>
     public string Log() => string.Join("\n", _nodes.Select(n => $"--- {n.Address}\n{n.Log}"));
 

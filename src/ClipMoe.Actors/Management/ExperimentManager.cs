@@ -64,6 +64,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
         Command<WatchExperiment>(Watch);
         Command<ControlExperiment>(ControlCurrent);
         Command<DrainWorker>(m => _roster.Forward(m));
+        Command<ScaleWorkers>(Scale);
         Command<RunEvent>(Show);
         Command<RunOutcome>(Over);
         Command<ReportReady>(ready => End(ExperimentStatus.Finished, null, ready.WeightsSha256, ready.Files));
@@ -89,7 +90,8 @@ public sealed class ExperimentManager : ReceivePersistentActor
     {
         var term = _state.Terms;
         _log.Info("Manager {0} of this cluster runs on {1}", term, _settings.Name);
-        _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1)), "roster");
+        var max = _state.MaxWorkers;
+        _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1, max)), "roster");
         Next();
     }
 
@@ -116,6 +118,21 @@ public sealed class ExperimentManager : ReceivePersistentActor
             _state = _state.Apply(submitted);
             client.Tell(new ExperimentSubmitted(id, ahead));
             if (ahead == 0) Next();
+        });
+    }
+
+    private void Scale(ScaleWorkers scale)
+    {
+        if (scale.Max < 1)
+        {
+            Sender.Tell(new CommandRefused("at least one worker is needed; clipmoe pause has an experiment wait."));
+            return;
+        }
+        var client = Sender;
+        Persist(new WorkersScaled(scale.Max), scaled =>
+        {
+            _state = _state.Apply(scaled);
+            _roster.Tell(scale, client);
         });
     }
 
@@ -242,7 +259,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
     }
 
     private ClusterStatus StatusWith(IReadOnlyList<ListedWorker> workers) => new(
-        _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers,
+        _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers, _state.MaxWorkers,
         [.. _state.Experiments.Select(Listed)]);
 
     private ListedExperiment Listed(QueuedExperiment e)

@@ -1,17 +1,21 @@
 using System.CommandLine;
+using System.Globalization;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Nodes.Commands;
 
-/// <summary><c>clipmoe pause | resume | cancel | drain</c>: what a running cluster is told.</summary>
+/// <summary><c>clipmoe pause | resume | cancel | drain | scale</c>: what a running cluster is told.</summary>
 internal static class ControlCommands
 {
+    private const string All = "all";
+
     public static IEnumerable<Command> Build() =>
     [
         Of("pause", "Has the running experiment write a checkpoint and wait; workers keep its state in memory.", Control.Pause),
         Of("resume", "Lets a paused experiment go on.", Control.Resume),
         Of("cancel", "Stops an experiment at a checkpoint, for good.", Control.Cancel),
         Drain(),
+        Scale(),
     ];
 
     private static Command Of(string name, string what, Control control)
@@ -36,6 +40,30 @@ internal static class ControlCommands
             worker, back, cluster, tls,
         };
         command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new DrainWorker(result.GetValue(worker)!, result.GetValue(back))));
+        return command;
+    }
+
+    private static Command Scale()
+    {
+        var workers = new Argument<string>("WORKERS") { Description = "How many are given work at a time, or all.", HelpName = "N|all" };
+        workers.Validators.Add(result =>
+        {
+            var given = result.GetValueOrDefault<string>();
+            if (given != All && !(int.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0))
+                result.AddError($"{given} is neither a number of workers, at least 1, nor {All}.");
+        });
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
+        var command = new Command(
+            "scale",
+            "Sets how many workers are given work at a time, now and for experiments to come. The others stay in reserve and take the places of those who are lost. "
+            + "More are taken in at the next step, fewer finish theirs; the weights do not depend on it.\n\nExamples:\n"
+            + "  clipmoe scale 4 --cluster 10.0.0.1:4055\n  clipmoe scale all --cluster 10.0.0.1:4055")
+        {
+            workers, cluster, tls,
+        };
+        command.SetAction(result => Send(
+            result.GetValue(cluster)!, result.GetValue(tls),
+            new ScaleWorkers(result.GetValue(workers) is not All and { } number ? int.Parse(number, CultureInfo.InvariantCulture) : null)));
         return command;
     }
 

@@ -102,6 +102,7 @@ internal static class StatusCommand
         {
             ["name"] = w.Info.Name, ["device"] = w.Info.Device.Name, ["threads"] = w.Info.Device.Threads, ["state"] = w.State.ToString().ToLowerInvariant(),
         })]),
+        ["max_workers"] = status.MaxWorkers,
         ["experiments"] = new JsonArray([.. status.Experiments.Select(e => new JsonObject
         {
             ["id"] = e.Id, ["name"] = e.Name, ["hash"] = e.Hash, ["status"] = e.Status.ToString().ToLowerInvariant(), ["stage"] = e.Stage, ["done"] = e.Done,
@@ -115,7 +116,7 @@ internal static class StatusCommand
         lines.AddRange(status.Nodes.Select(n => $"  {n.Name}{(n.Coordinator ? "  coordinator" : "")}"));
         if (status.Nodes.Count(n => n.Coordinator) == 2)
             lines.Add("  warning: with two coordinators, losing the older one stops the other too; run one or three.");
-        lines.AddRange(["", "workers"]);
+        lines.AddRange(["", status.MaxWorkers is { } max ? $"workers, at most {max} at work" : "workers"]);
         lines.AddRange(status.Workers.Select(w => $"  {w.Info.Name}  {w.State.ToString().ToLowerInvariant()}, {w.Info.Device.Threads} threads"));
         lines.AddRange(["", "experiments"]);
         lines.AddRange(status.Experiments.Select(e =>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Workers;
 using ClipMoe.Model;
@@ -114,8 +115,7 @@ internal static class StatusCommand
     {
         var lines = new List<string> { $"coordinator {status.Coordinator} (the {Ordinal(status.Term)} of this cluster)", "", "nodes" };
         lines.AddRange(status.Nodes.Select(n => $"  {n.Name}{(n.Coordinator ? "  coordinator" : "")}"));
-        if (status.Nodes.Count(n => n.Coordinator) == 2)
-            lines.Add("  warning: with two coordinators, losing the older one stops the other too; run one or three.");
+        if (CoordinatorQuorum.Warning(status.Nodes.Count(n => n.Coordinator)) is { } warning) lines.Add($"  warning: {warning}");
         lines.AddRange(["", status.MaxWorkers is { } max ? $"workers, at most {max} at work" : "workers"]);
         lines.AddRange(status.Workers.Select(w => $"  {w.Info.Name}  {w.State.ToString().ToLowerInvariant()}, {w.Info.Device.Threads} threads"));
         lines.AddRange(["", "experiments"]);

@@ -24,6 +24,12 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public IReadOnlyList<TestNode> Nodes => _nodes;
 
+    /// <summary>Certificate and key of the nodes that are started and the commands that are run from now on.</summary>
+    public string? Tls { get; set; }
+
+    /// <summary>How a command finds the cluster.</summary>
+    private string[] Here => ["--cluster", string.Join(',', _nodes.Select(n => n.Address)), .. TestNode.TlsOption(Tls)];
+
     /// <param name="coordinator">Whether it may run the experiments.</param>
     /// <param name="workers">Worker processes.</param>
     /// <param name="faults">Faults of its first worker, as <c>kill@base:12:gradient</c>.</param>
@@ -32,7 +38,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var port = FreePort();
         // All coordinators there will ever be are seeds, or a restarted one would found a cluster of its own.
         var seeds = _nodes.Count == 0 ? $"127.0.0.1:{port}" : _nodes[0].Address;
-        var node = new TestNode(port, seeds, coordinator, workers, Path.Combine(_root, $"node-{_nodes.Count}"), _journal, faults);
+        var node = new TestNode(port, seeds, coordinator, workers, Path.Combine(_root, $"node-{_nodes.Count}"), _journal, faults, Tls);
         _nodes.Add(node);
         node.Start();
         return node;
@@ -41,17 +47,25 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Submits the tiny pipeline.</summary>
     /// <returns>Its events, until it ends.</returns>
     public Following Submit(params string[] more) => new(
-        ["submit", "--set", "preset=tiny", .. more, "--cluster", string.Join(',', _nodes.Select(n => n.Address)), "--wait", "--json",
-            "--fetch", Path.Combine(_root, "fetched")], Patience);
+        ["submit", "--set", "preset=tiny", .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
 
     public string Fetched => Path.Combine(_root, "fetched");
 
     /// <summary>Runs a command against the cluster.</summary>
     public async Task<string> Ask(params string[] command)
     {
-        var (exitCode, output, errors) = await Program([.. command, "--cluster", string.Join(',', _nodes.Select(n => n.Address))]);
+        var (exitCode, output, errors) = await Program([.. command, .. Here]);
         Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}");
         return output;
+    }
+
+    /// <summary>Runs a command against the cluster that must fail.</summary>
+    /// <returns>What it says.</returns>
+    public async Task<string> AskInVain(params string[] command)
+    {
+        var (exitCode, output, errors) = await Program([.. command, .. Here]);
+        Assert.True(exitCode == 1, $"{string.Join(' ', command)} ended with {exitCode}: {output}");
+        return errors;
     }
 
     public async Task<JsonElement> Status() => JsonDocument.Parse(await Ask("status", "--json")).RootElement;
@@ -62,11 +76,19 @@ internal sealed class TestCluster : IAsyncDisposable
         using var patience = new CancellationTokenSource(Patience);
         while (!patience.IsCancellationRequested)
         {
-            var (exitCode, output, _) = await Program(["status", "--json", "--cluster", string.Join(',', _nodes.Select(n => n.Address))]);
+            var (exitCode, output, _) = await Program(["status", "--json", .. Here]);
             if (exitCode == 0 && JsonDocument.Parse(output).RootElement.GetProperty("workers").EnumerateArray()
                     .Count(w => w.GetProperty("state").GetString() == "active") == count) return;
         }
         throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
+    }
+
+    /// <summary>Waits until something is so, asking again and again.</summary>
+    public async Task Until(Func<Task<bool>> isSo)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!await isSo())
+            if (patience.IsCancellationRequested) throw new TimeoutException($"it did not come to pass:\n{Log()}");
     }
 
     /// <summary>What all nodes said.</summary>
@@ -114,9 +136,10 @@ internal sealed class TestCluster : IAsyncDisposable
 
 /// <summary>One node with its workers.</summary>
 internal sealed class TestNode(
-    int port, string seeds, bool coordinator, int workers, string output, string? journal, IReadOnlyList<string> faults)
+    int port, string seeds, bool coordinator, int workers, string output, string? journal, IReadOnlyList<string> faults, string? tls = null)
 {
     private readonly ConcurrentQueue<string> _log = [];
+    private readonly SemaphoreSlim _said = new(0);
     private Process? _process;
 
     public string Address => $"127.0.0.1:{port}";
@@ -125,21 +148,36 @@ internal sealed class TestNode(
 
     public string Log => string.Join('\n', _log);
 
+    public static string[] TlsOption(string? files) => files is null ? [] : ["--tls", files];
+
+    /// <summary>Waits until it has said something with these words in it.</summary>
+    public async Task UntilSays(string words, TimeSpan patience)
+    {
+        using var ending = new CancellationTokenSource(patience);
+        while (!Log.Contains(words, StringComparison.Ordinal)) await _said.WaitAsync(ending.Token);
+    }
+
     public void Start()
     {
         string[] arguments =
         [
             "node", "--listen", Address, "--seeds", seeds, "--out", output, "--threads", "1",
             "--roles", string.Join(',', [.. coordinator ? ["coordinator"] : (string[])[], .. workers > 0 ? ["worker"] : (string[])[]]),
-            "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal],
+            "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal], .. TlsOption(tls),
         ];
         var start = new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"{Address}/cpu#0={f}"));
         _process = Process.Start(start)!;
-        _process.OutputDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
-        _process.ErrorDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
+        _process.OutputDataReceived += (_, line) => Hear(line.Data);
+        _process.ErrorDataReceived += (_, line) => Hear(line.Data);
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
+    }
+
+    private void Hear(string? line)
+    {
+        _log.Enqueue(line ?? "");
+        _said.Release();
     }
 
     /// <summary>kill -9 of the node; its workers end with it.</summary>

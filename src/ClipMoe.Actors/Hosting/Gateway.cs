@@ -16,6 +16,7 @@ internal sealed class Gateway : ReceiveActor
         Receive<WatchExperiment>(manager.Forward);
         Receive<ControlExperiment>(manager.Forward);
         Receive<DrainWorker>(manager.Forward);
+        Receive<ScaleWorkers>(manager.Forward);
     }
 }
 

@@ -40,7 +40,8 @@ public sealed class WorkerHost : IAsyncDisposable
             FileServers = servers => files.Servers = servers,
             Faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output),
         };
-        _membership = new Membership(ClusterConfiguration.Of(settings.Address), system =>
+        var certificate = settings.Transport.Certificate;
+        _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Of(settings.Address, certificate is not null), certificate), system =>
             system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor));
     }
 

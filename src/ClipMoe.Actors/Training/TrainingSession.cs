@@ -101,6 +101,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _joining.Remove(worker);
         _standing.Remove(worker);
         _answering.Remove(worker);
+        _releasing.Remove(worker);
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker)) Abandon($"worker {worker} is gone");
         else if (_writer == worker) WriteCheckpoint();
         else Advance();
@@ -169,6 +170,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         var details = new GradientAggregator.Plan(
             Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), total, _settings.CheckpointEvery);
         _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
+        // The generation before this one broke before it could let them go.
+        if (_members.Any(_releasing.Contains)) Hold(checkpoint: true);
     }
 
     private void Hold(bool checkpoint)
@@ -287,9 +290,11 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _model = written.Model ?? _model;
         if (_writer == written.Worker) _writer = null;
+        var released = _releasing.Contains(written.Worker) && !_standing.ContainsKey(written.Worker);
         if (_ledger.Checkpoint(written) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
         else if (written.Step == _ledger.Step) Finish(written.Step);
+        if (released) LetGo(written.Worker);
     }
 
     private void Journaled(FactJournaled journaled)
@@ -342,23 +347,28 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>After the step in flight, whose state is written first, for it may be the last worker.</summary>
     protected override void Release(int worker)
     {
+        _releasing.Add(worker);
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker))
         {
-            _releasing.Add(worker);
             if (_phase == Phase.Training) Hold(checkpoint: true);
         }
         else
         {
             LetGo(worker);
+            Advance();
         }
     }
 
     private void LetGo(int worker)
     {
-        _releasing.Remove(worker);
         _joining.Remove(worker);
         _standing.Remove(worker);
-        if (Workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage, "it is drained"));
-        Context.Parent.Tell(new WorkerReleased(Stage, worker));
+        _answering.Remove(worker);
+        // What it writes must arrive before it goes.
+        if (_writer == worker) return;
+        _releasing.Remove(worker);
+        if (Workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage));
+        Forget(worker);
+        Context.Parent.Tell(new WorkerReleased(worker));
     }
 }

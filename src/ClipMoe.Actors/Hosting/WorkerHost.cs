@@ -27,10 +27,11 @@ public sealed class WorkerHost : IAsyncDisposable
     public WorkerHost(Settings settings)
     {
         ThreadPoolFloor.Raise();
-        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport);
+        var faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output);
+        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = faults.Frames });
         _exchanges = new StreamExchanges(_listener);
         _server = new BulkServer(_listener);
-        var states = new ReplicaStates(settings.Transport);
+        var states = new ReplicaStates(settings.Transport) { Faults = faults };
         _server.Serve(ReplicaStates.Source, states);
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
@@ -38,11 +39,14 @@ public sealed class WorkerHost : IAsyncDisposable
         _device = new GpuWorker.Device(info, _workspaces, _exchanges, states)
         {
             FileServers = servers => files.Servers = servers,
-            Faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output),
+            Faults = faults,
         };
         var certificate = settings.Transport.Certificate;
         _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Of(settings.Address, certificate is not null), certificate), system =>
-            system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor));
+        {
+            system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor);
+            system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
+        });
     }
 
     private const string WorkerActor = "worker";

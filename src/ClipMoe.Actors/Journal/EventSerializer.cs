@@ -29,6 +29,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("submitted-1", typeof(Submitted)),
         ("ended-1", typeof(Ended)),
         ("workers-1", typeof(WorkersScaled)),
+        ("reopened-1", typeof(Reopened)),
     ];
 
     public override int Identifier => 7301;
@@ -71,4 +72,5 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(Submitted))]
 [JsonSerializable(typeof(Ended))]
 [JsonSerializable(typeof(WorkersScaled))]
+[JsonSerializable(typeof(Reopened))]
 internal sealed partial class EventJson : JsonSerializerContext;

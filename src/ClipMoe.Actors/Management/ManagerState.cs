@@ -19,6 +19,9 @@ public sealed record Ended(string Id, ExperimentStatus Status, string? Message, 
 /// <summary>From now on so many workers are given work at a time; null: all.</summary>
 public sealed record WorkersScaled(int? Max) : ManagerEvent;
 
+/// <summary>An experiment that failed is to go on from where its journal stands, after those that wait.</summary>
+public sealed record Reopened(string Id) : ManagerEvent;
+
 /// <summary>An experiment that was submitted, and how it ended.</summary>
 public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End);
 
@@ -55,6 +58,10 @@ public sealed record ManagerState
         Ended end => this with
         {
             Experiments = Experiments.ConvertAll(x => x.Id == end.Id ? x with { End = end } : x),
+        },
+        Reopened r => this with
+        {
+            Experiments = Experiments.RemoveAll(x => x.Id == r.Id).AddRange(Experiments.Where(x => x.Id == r.Id).Select(x => x with { End = null })),
         },
         _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),
     };

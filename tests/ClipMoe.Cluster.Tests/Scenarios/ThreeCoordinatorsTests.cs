@@ -10,7 +10,7 @@ public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
         await using var cluster = new TestCluster();
         var first = cluster.Start(coordinator: true, workers: 0);
         cluster.Start(coordinator: true, workers: 0);
-        await first.UntilSays("with two coordinators, losing the older one stops the other too", TimeSpan.FromMinutes(2));
+        await first.UntilLogged("with two coordinators, losing the older one stops the other too");
         Assert.Contains("warning: with two coordinators", await cluster.Ask("status"));
     }
 

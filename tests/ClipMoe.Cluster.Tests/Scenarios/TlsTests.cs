@@ -7,7 +7,6 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 [Collection(ScenarioCollection.Name)]
 public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-certificates-").FullName;
 
@@ -27,12 +26,12 @@ public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
         cluster.Tls = null;
         Assert.Contains("speaks TLS and lets nobody in without the cluster's certificate: give --tls.", await cluster.AskInVain("status"));
         await cluster.Start(coordinator: false, workers: 1)
-            .UntilSays($"can't connect: {coordinator.Address} speaks TLS and lets nobody in without the cluster's certificate", Patience);
+            .UntilLogged($"can't connect: {coordinator.Address} speaks TLS and lets nobody in without the cluster's certificate");
         // The same in everything but the key.
         cluster.Tls = Certificate("other");
         Assert.Contains("has another certificate than this process", await cluster.AskInVain("status"));
         await cluster.Start(coordinator: false, workers: 1)
-            .UntilSays($"can't connect: {coordinator.Address} has another certificate than this process", Patience);
+            .UntilLogged($"can't connect: {coordinator.Address} has another certificate than this process");
 
         cluster.Tls = certificate;
         await cluster.UntilWorkers(2);

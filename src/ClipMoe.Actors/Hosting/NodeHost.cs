@@ -50,6 +50,7 @@ public sealed class NodeHost : IAsyncDisposable
             var proxy = ManagerProxy.Start(system);
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
+            system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
         });
     }
 

@@ -27,7 +27,9 @@ public sealed class WorkerHost : IAsyncDisposable
     public WorkerHost(Settings settings)
     {
         ThreadPoolFloor.Raise();
-        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport);
+        var orders = FaultOrders.OfThisProcess(settings.Output);
+        _listener = new BulkListener(
+            settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = orders is null ? null : orders.OnFrame });
         _exchanges = new StreamExchanges(_listener);
         _server = new BulkServer(_listener);
         var states = new ReplicaStates(settings.Transport);
@@ -38,10 +40,13 @@ public sealed class WorkerHost : IAsyncDisposable
         _device = new GpuWorker.Device(info, _workspaces, _exchanges, states)
         {
             FileServers = servers => files.Servers = servers,
-            Faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output),
+            Faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output, orders),
         };
         _membership = new Membership(ClusterConfiguration.Of(settings.Address), system =>
-            system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor));
+        {
+            system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor);
+            system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
+        });
     }
 
     private const string WorkerActor = "worker";

@@ -40,7 +40,7 @@ public sealed record Fault(FaultKind Kind, string Stage, int Step, WorkPhase Pha
 /// Faults by name, so that tests and drills hit the very moment they mean. Each happens once, also when the worker is started again: a
 /// file in the output folder tells that it did.
 /// </summary>
-public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output)
+public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, FaultOrders? orders = null)
 {
     /// <summary>Environment variable with the faults of workers: <c>WORKER=FAULT;WORKER=FAULT</c>.</summary>
     public const string Variable = "CLIPMOE_FAULTS";
@@ -52,15 +52,17 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output)
     public static FaultPoints None { get; } = new([], "");
 
     /// <param name="worker">Name of the worker; faults of others are not its own.</param>
+    /// <param name="orders">Faults that are ordered while it runs; null: none are.</param>
     /// <exception cref="UserErrorException">The list is malformed.</exception>
-    public static FaultPoints Read(string? list, string worker, string output) => new(
+    public static FaultPoints Read(string? list, string worker, string output, FaultOrders? orders = null) => new(
         [.. (list ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(f => f.Split('=', 2)).Where(f => f[0] == worker && f.Length == 2).Select(f => Fault.Parse(f[1]))], output);
+            .Select(f => f.Split('=', 2)).Where(f => f[0] == worker && f.Length == 2).Select(f => Fault.Parse(f[1]))], output, orders);
 
     /// <summary>The work has come to this place.</summary>
     /// <returns>Whether something is to be corrupted here.</returns>
     public bool Reach(string stage, int step, WorkPhase phase)
     {
+        if (phase == WorkPhase.Commit && orders?.Take(OrderedFault.FlipWeight) == true) return true;
         if (faults.Count == 0) return false;
         foreach (var fault in faults.Where(f => f.Stage == stage && f.Step == step && f.Phase == phase))
         {

@@ -8,7 +8,7 @@ namespace ClipMoe.Nodes.Chaos;
 internal sealed class SoakRecord
 {
     /// <summary>Training that has committed nothing for longer is being disturbed already.</summary>
-    private static readonly TimeSpan Lively = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Lively = TimeSpan.FromSeconds(3);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<ChaosFault, int> _faults = [];

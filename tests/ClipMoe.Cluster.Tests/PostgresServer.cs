@@ -8,26 +8,29 @@ namespace ClipMoe.Cluster.Tests;
 internal sealed class PostgresServer : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-postgres-").FullName;
+    private readonly string _host;
     private readonly int _port;
 
-    private PostgresServer(int port) => _port = port;
+    private PostgresServer(string host, int port) => (_host, _port) = (host, port);
 
-    public string ConnectionString => $"Host=127.0.0.1;Port={_port};Database=postgres;Username=postgres";
+    public string ConnectionString => $"Host={_host};Port={_port};Database=postgres;Username=postgres";
 
-    public static async Task<PostgresServer> Start()
+    /// <param name="host">Address of this machine on which it listens; who reaches that may connect.</param>
+    public static async Task<PostgresServer> Start(string host = "127.0.0.1")
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var server = new PostgresServer(((IPEndPoint)socket.LocalEndPoint!).Port);
+        var server = new PostgresServer(host, ((IPEndPoint)socket.LocalEndPoint!).Port);
         socket.Close();
         if (Environment.UserName == "root") await Run("chown", "postgres", server._folder);
         await server.Postgres("initdb", "-D", server.Data, "-A", "trust", "-U", "postgres");
+        await File.AppendAllTextAsync(Path.Combine(server.Data, "pg_hba.conf"), $"host all all {host}/24 trust\n");
         await server.Continue();
         return server;
     }
 
     /// <summary>Starts it again after <see cref="Stop"/>; returns when it takes connections.</summary>
-    public Task Continue() => Postgres("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"), "-o", $"-p {_port} -k {_folder}", "start");
+    public Task Continue() => Postgres("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"), "-o", $"-h {_host} -p {_port} -k {_folder}", "start");
 
     /// <summary>Breaks all connections and takes no more.</summary>
     public Task Stop() => Postgres("pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");

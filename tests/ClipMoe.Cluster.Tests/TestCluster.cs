@@ -13,26 +13,49 @@ namespace ClipMoe.Cluster.Tests;
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
 
     private readonly string _root = Directory.CreateTempSubdirectory("clipmoe-cluster-").FullName;
     private readonly List<TestNode> _nodes = [];
     private readonly string? _journal;
+    private readonly VirtualNetwork? _network;
 
     /// <param name="journal">Connection string; null: a SQLite file of the first node.</param>
-    public TestCluster(string? journal = null) => _journal = journal;
+    /// <param name="network">Each node is on a host of its own there; null: all are on this one.</param>
+    public TestCluster(string? journal = null, VirtualNetwork? network = null) => (_journal, _network) = (journal, network);
 
     public IReadOnlyList<TestNode> Nodes => _nodes;
+
+    /// <param name="address">Of a node.</param>
+    public int HostOf(string address) => _nodes.FindIndex(n => n.Address == address);
+
+    /// <summary>Output folder of a node, which may be started later.</summary>
+    public string OutputOf(int node) => Path.Combine(_root, $"node-{node}");
 
     /// <param name="coordinator">Whether it may run the experiments.</param>
     /// <param name="workers">Worker processes.</param>
     /// <param name="faults">Faults of its first worker, as <c>kill@base:12:gradient</c>.</param>
     public TestNode Start(bool coordinator, int workers, params string[] faults)
     {
-        var port = FreePort();
-        // All coordinators there will ever be are seeds, or a restarted one would found a cluster of its own.
-        var seeds = _nodes.Count == 0 ? $"127.0.0.1:{port}" : _nodes[0].Address;
-        var node = new TestNode(port, seeds, coordinator, workers, Path.Combine(_root, $"node-{_nodes.Count}"), _journal, faults);
+        var address = _network is null ? $"127.0.0.1:{FreePort()}" : On(_nodes.Count);
+        return Start(address, _nodes.Count == 0 ? address : _nodes[0].Address, coordinator, workers, faults);
+    }
+
+    /// <summary>Starts three coordinators that know of each other from the beginning, each on its host and with a worker.</summary>
+    public void StartThreeCoordinators()
+    {
+        var seeds = string.Join(',', Enumerable.Range(0, 3).Select(On));
+        for (var host = 0; host < 3; host++) Start(On(host), seeds, coordinator: true, workers: 1);
+    }
+
+    private string On(int host) => $"{_network!.AddressOf(host)}:4055";
+
+    private TestNode Start(string address, string seeds, bool coordinator, int workers, params string[] faults)
+    {
+        var host = _nodes.Count;
+        var node = new TestNode(
+            (program, arguments) => _network?.On(host, program, arguments) ?? new ProcessStartInfo(program, arguments), address, seeds, coordinator, workers,
+            OutputOf(host), _journal, faults);
         _nodes.Add(node);
         node.Start();
         return node;
@@ -43,6 +66,10 @@ internal sealed class TestCluster : IAsyncDisposable
     public Following Submit(params string[] more) => new(
         ["submit", "--set", "preset=tiny", .. more, "--cluster", string.Join(',', _nodes.Select(n => n.Address)), "--wait", "--json",
             "--fetch", Path.Combine(_root, "fetched")], Patience);
+
+    /// <summary>Follows the experiment that runs to its end.</summary>
+    public Following Watch() => new(
+        ["watch", "--cluster", string.Join(',', _nodes.Select(n => n.Address)), "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
 
     public string Fetched => Path.Combine(_root, "fetched");
 
@@ -113,17 +140,26 @@ internal sealed class TestCluster : IAsyncDisposable
 }
 
 /// <summary>One node with its workers.</summary>
+/// <param name="onHost">Runs a program on the node's host.</param>
 internal sealed class TestNode(
-    int port, string seeds, bool coordinator, int workers, string output, string? journal, IReadOnlyList<string> faults)
+    Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output, string? journal,
+    IReadOnlyList<string> faults)
 {
-    private readonly ConcurrentQueue<string> _log = [];
+    private readonly List<(DateTime Time, string Text)> _log = [];
+    private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Process? _process;
 
-    public string Address => $"127.0.0.1:{port}";
+    public string Address => address;
 
     public string Output => output;
 
-    public string Log => string.Join('\n', _log);
+    public string Log
+    {
+        get
+        {
+            lock (_log) return string.Join('\n', _log.Select(l => l.Text));
+        }
+    }
 
     public void Start()
     {
@@ -133,13 +169,40 @@ internal sealed class TestNode(
             "--roles", string.Join(',', [.. coordinator ? ["coordinator"] : (string[])[], .. workers > 0 ? ["worker"] : (string[])[]]),
             "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal],
         ];
-        var start = new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = onHost(TestCluster.Executable, arguments);
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
         start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"{Address}/cpu#0={f}"));
         _process = Process.Start(start)!;
-        _process.OutputDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
-        _process.ErrorDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
+        _process.OutputDataReceived += (_, line) => Add(line.Data ?? "");
+        _process.ErrorDataReceived += (_, line) => Add(line.Data ?? "");
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Waits until the node says something.</summary>
+    /// <returns>When it did, in UTC.</returns>
+    public async Task<DateTime> UntilLogged(string text)
+    {
+        while (true)
+        {
+            Task more;
+            lock (_log)
+            {
+                if (_log.Find(l => l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found) return found.Time;
+                more = _logged.Task;
+            }
+            await more.WaitAsync(TestCluster.Patience);
+        }
+    }
+
+    private void Add(string line)
+    {
+        lock (_log)
+        {
+            _log.Add((DateTime.UtcNow, line));
+            _logged.SetResult();
+            _logged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
     }
 
     /// <summary>kill -9 of the node; its workers end with it.</summary>
@@ -229,6 +292,15 @@ internal sealed class Following : IDisposable
             return e;
         }
         throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {await _errors}");
+    }
+
+    /// <summary>Waits until a step is committed by so many workers.</summary>
+    public async Task UntilTrainedBy(int workers)
+    {
+        while ((await Until("stage_progress")).GetProperty("workers").GetInt32() != workers)
+        {
+            // The next event tells.
+        }
     }
 
     /// <summary>Waits for the end of the run.</summary>

@@ -3,6 +3,7 @@ using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Data;
 
@@ -20,12 +21,19 @@ public sealed class RunFiles(RunFolder folder, int keep, IFileSource? elsewhere)
     public bool Has(WrittenFile file) => ArtifactCheck.Sha256(folder.Absolute(file.Path)) == file.Sha256 || elsewhere?.Has(file) == true;
 
     /// <summary>Absolute path of a file, which is fetched first where it is not here, or another one is.</summary>
-    /// <exception cref="IOException">No node has it.</exception>
+    /// <exception cref="LostFileException">No node has it.</exception>
     public string Local(WrittenFile file)
     {
         var path = folder.Absolute(file.Path);
         if (elsewhere is null || (_checked.TryGetValue(file.Path, out var sha256) && sha256 == file.Sha256)) return path;
-        if (ArtifactCheck.Sha256(path) != file.Sha256) elsewhere.Fetch(file, path);
+        try
+        {
+            if (ArtifactCheck.Sha256(path) != file.Sha256) elsewhere.Fetch(file, path);
+        }
+        catch (IOException e) when (e is not FileWriteException)
+        {
+            throw new LostFileException(file, e.Message, e);
+        }
         _checked[file.Path] = file.Sha256;
         return path;
     }
@@ -34,29 +42,42 @@ public sealed class RunFiles(RunFolder folder, int keep, IFileSource? elsewhere)
     public CheckpointStore Checkpoints(string stage) => new(folder.Absolute(RunFolder.StageFolder(stage)), Math.Max(LeastKept, keep));
 
     /// <summary>A checkpoint of a training stage, whose every byte is checked; fetched first where it is not here.</summary>
-    /// <exception cref="UserErrorException">It is missing or damaged.</exception>
-    /// <exception cref="IOException">It is not here, and no node has it.</exception>
+    /// <exception cref="LostFileException">It is missing or damaged, here and on every node; the file is its manifest.</exception>
     public Checkpoint Checkpoint(string stage, int step, string manifestSha256)
     {
-        if (elsewhere is not null)
+        var manifest = Manifest(stage, step, manifestSha256);
+        try
         {
-            var manifest = Local(Manifest(stage, step, manifestSha256));
-            foreach (var part in Model.Checkpoints.Checkpoint.Read(manifest).Parts)
-                Local(new WrittenFile(Path.Combine(RunFolder.StageFolder(stage), part.File), part.Sha256));
+            if (elsewhere is not null)
+            {
+                foreach (var part in Model.Checkpoints.Checkpoint.Read(Local(manifest)).Parts)
+                    Local(new WrittenFile(Path.Combine(RunFolder.StageFolder(stage), part.File), part.Sha256));
+            }
+            return Checkpoints(stage).Open(step, manifestSha256);
         }
-        return Checkpoints(stage).Open(step, manifestSha256);
+        catch (Exception e) when (e is UserErrorException or LostFileException)
+        {
+            throw new LostFileException(manifest, e.Message, e);
+        }
     }
 
     /// <summary>Checks a checkpoint that is here; of one that is elsewhere, only that a node has it.</summary>
-    /// <inheritdoc cref="Checkpoint"/>
+    /// <exception cref="UserErrorException">It is missing or damaged.</exception>
     public void Check(string stage, int step, string manifestSha256)
     {
         var manifest = Manifest(stage, step, manifestSha256);
         if (File.Exists(folder.Absolute(manifest.Path)) || elsewhere?.Has(manifest) != true) Checkpoints(stage).Open(step, manifestSha256);
     }
 
-    private static WrittenFile Manifest(string stage, int step, string sha256) =>
+    /// <summary>The file that stands for a checkpoint.</summary>
+    public static WrittenFile Manifest(string stage, int step, string sha256) =>
         new(Path.Combine(RunFolder.StageFolder(stage), Model.Checkpoints.Checkpoint.ManifestName(step, sha256)), sha256);
+}
+
+/// <summary>A file of the run is nowhere as it was written. What was made of it is made again, if it can be.</summary>
+public sealed class LostFileException(WrittenFile file, string message, Exception inner) : IOException(message, inner)
+{
+    public WrittenFile File => file;
 }
 
 /// <summary>Where files come from that are not in this node's output folder.</summary>

@@ -45,7 +45,15 @@ public static class ArtifactCheck
 
         bool LabelsIntact(WrittenFile index)
         {
-            var path = files.Local(index);
+            string path;
+            try
+            {
+                path = files.Local(index);
+            }
+            catch (LostFileException)
+            {
+                return false;
+            }
             var labels = LabelIndexFile.Read(path, index.Sha256);
             return Enumerable.Range(0, labels.Layout.Count).All(shard => files.Has(new WrittenFile(
                 Path.Combine(Path.GetDirectoryName(index.Path)!, Path.GetFileName(LabelIndexFile.ShardPath(path, shard))), labels.Sha256(shard))));
@@ -63,6 +71,21 @@ public static class ArtifactCheck
                 return e.Message;
             }
         }
+    }
+
+    /// <summary>What is to be made again when a file of the run is nowhere as it was written. Pure.</summary>
+    /// <param name="why">For people.</param>
+    /// <returns>Empty when no journaled fact rests on the file.</returns>
+    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, WrittenFile lost, string why)
+    {
+        if (state.Ledger.FirstOrDefault(c => RunFiles.Manifest(c.Stage, c.ToStep, c.ManifestSha256) == lost) is { } checkpoint)
+            return [new CheckpointDamaged(checkpoint.Stage, checkpoint.ToStep, why)];
+        if (state.Shards.FirstOrDefault(s => new WrittenFile(s.File, s.Sha256) == lost) is { } shard)
+            return [new ShardDamaged(shard.Stage, shard.Shard), .. Completed(shard.Stage)];
+        // Shards of labels lie beside their index, which the journal names.
+        return [.. state.Completed.Where(c => Path.GetDirectoryName(c.Value.File) == Path.GetDirectoryName(lost.Path)).SelectMany(c => Completed(c.Key))];
+
+        IEnumerable<ExperimentEvent> Completed(string stage) => state.Completed.ContainsKey(stage) ? [new StageDamaged(stage)] : [];
     }
 
     /// <summary>Lower-case hex SHA-256 of a file, or null when it is missing or unreadable.</summary>

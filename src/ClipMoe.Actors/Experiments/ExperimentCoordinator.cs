@@ -30,6 +30,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private ExperimentState _state = ExperimentState.Empty;
     private IActorRef _client = ActorRefs.Nobody;
     private IActorRef _stage = ActorRefs.Nobody;
+    private string _stageName = "";
     private Action? _whenSettled;
     private int _sessions;
     private bool _stopping;
@@ -57,7 +58,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Command<JournalFact>(Record);
         Command<StageDone>(Done);
         Command<StageStopped>(s => End(new RunStopped(s.Stage)));
-        Command<StageFailed>(f => End(new RunFailed(f.Stage, f.Cause)));
+        Command<StageFailed>(Failed);
         Command<StopExperiment>(_ => Stop());
         Command<PauseExperiment>(m =>
         {
@@ -80,7 +81,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         var self = Self;
         return new OneForOneStrategy(cause =>
         {
-            self.Tell(new StageFailed(_stage.Path.Name, cause));
+            self.Tell(new StageFailed(_stageName, cause), _stage);
             return Directive.Stop;
         });
     }
@@ -88,13 +89,15 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
         base.OnPersistFailure(cause, @event, sequenceNr);
-        _client.Tell(new RunFailed("journal", JournalFailure("written", cause)));
+        var failure = JournalFailure("written", cause);
+        Publish(new RunWarning(failure.Message));
+        _client.Tell(new RunFailed("journal", failure));
     }
 
     protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
     {
         base.OnPersistRejected(cause, @event, sequenceNr);
-        End(new RunFailed("journal", JournalFailure("written", cause)));
+        End(new RunFailed("journal", new IOException($"the journal does not take what it is to hold: {cause.Message}", cause)));
     }
 
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
@@ -103,7 +106,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Context.System.EventStream.Publish(new RunWarning(JournalFailure("read", reason).Message));
     }
 
-    private static IOException JournalFailure(string what, Exception cause) => new(
+    private static JournalException JournalFailure(string what, Exception cause) => new(
         $"the journal can't be {what} ({cause.Message.TrimEnd('.')}): check the disk or the database; what is in it is kept.", cause);
 
     private sealed record ArtifactsChecked(IReadOnlyList<ExperimentEvent> Damages, Exception? Failure);
@@ -245,6 +248,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         }
         var steps = _state.StepsOf(spec.Name);
         if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, _state.CommittedSteps(spec.Name)));
+        _stageName = spec.Name;
         var firstGeneration = _state.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
         _stage = Context.ActorOf(
             StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _settings.Files, _state, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
@@ -268,8 +272,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         {
             _state = _state.Apply(completed);
             Publish(new StageFinished(completed.Stage, completed.Result));
-            Context.Stop(_stage);
-            _stage = ActorRefs.Nobody;
+            CloseStage();
             if (_onlyStage is not null)
             {
                 ResetOutOfDate(completed);
@@ -280,6 +283,27 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
                 foreach (var worker in _pool.Known.ToList()) Arrived(new WorkerArrived(worker));
             WhenSettled(Next);
         });
+    }
+
+    /// <summary>A stage that misses a file goes on once that is made again.</summary>
+    private void Failed(StageFailed failed)
+    {
+        // Several workers may have missed the same file.
+        if (!Sender.Equals(_stage)) return;
+        if (failed.Cause is not LostFileException lost)
+        {
+            End(new RunFailed(failed.Stage, failed.Cause));
+            return;
+        }
+        var damages = ArtifactCheck.Damages(_state, lost.File, lost.Message);
+        if (damages.Count == 0)
+        {
+            End(new RunFailed(failed.Stage, lost));
+            return;
+        }
+        CloseStage();
+        foreach (var damage in damages) Warn(ArtifactCheck.Describe(damage));
+        PersistThen(damages, () => WhenSettled(Next));
     }
 
     /// <summary>After another result than before, what was built on it is of no use.</summary>
@@ -331,9 +355,17 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void End(RunOutcome outcome)
     {
         _whenSettled = null;
-        if (!_stage.IsNobody()) Context.Stop(_stage);
-        _stage = ActorRefs.Nobody;
+        CloseStage();
         _client.Tell(outcome);
+    }
+
+    /// <summary>Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which goes on with it.</summary>
+    private void CloseStage()
+    {
+        if (_stage.IsNobody()) return;
+        Context.Stop(_stage);
+        _stage = ActorRefs.Nobody;
+        foreach (var worker in _pool.Known) worker.Actor.Tell(new LeaveStage(_stageName));
     }
 
     private void Warn(string text)

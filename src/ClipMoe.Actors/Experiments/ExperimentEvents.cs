@@ -45,7 +45,11 @@ public sealed record StepsPlanned(string Stage, int TotalSteps) : ExperimentEven
 /// join without gap or overlap: they are the ledger of the samples used.
 /// </summary>
 public sealed record StepsCheckpointed(
-    string Stage, int FromStep, int ToStep, string ManifestSha256, double Seconds, IReadOnlyList<LossSample> Losses) : ExperimentEvent;
+    string Stage, int FromStep, int ToStep, string ManifestSha256, double Seconds, IReadOnlyList<LossSample> Losses) : ExperimentEvent
+{
+    /// <summary>The newest generation when the checkpoint was written; these only grow. Null in journals of earlier versions.</summary>
+    public int? Generation { get; init; }
+}
 
 /// <summary>The global loss before the update of <c>Step</c>.</summary>
 public sealed record LossSample(int Step, double Loss);
@@ -77,3 +81,6 @@ public sealed record StageResult(string? File, string? Sha256, double Seconds)
 }
 
 public sealed record ExperimentCompleted(string WeightsSha256) : ExperimentEvent;
+
+/// <summary>The journal can't be written now. What is in it is kept, and a coordinator that begins when it can be written again goes on from there.</summary>
+public sealed class JournalException(string message, Exception inner) : IOException(message, inner);

@@ -6,9 +6,19 @@ namespace ClipMoe.Actors.Hosting;
 /// <summary>Where a process of a cluster listens, and whom it asks to be let in.</summary>
 /// <param name="Host">Name or address by which the others reach it.</param>
 /// <param name="Port">0: any that is free.</param>
-/// <param name="Seeds">host:port of nodes that are there already, or will be; the first one may start a cluster of its own.</param>
+/// <param name="Seeds">host:port of nodes that are there already, or will be; the first one founds the cluster.</param>
 public sealed record ClusterAddress(string Host, int Port, IReadOnlyList<string> Seeds, IReadOnlyList<string> Roles)
 {
+    private string Own => $"{Host}:{Port}";
+
+    /// <summary>Whether this is the first of several seeds, which <see cref="FirstSeed"/> has found the cluster.</summary>
+    internal bool IsFirstOfSeveral => Seeds.Count > 1 && Seeds[0] == Own;
+
+    /// <summary>The seeds that Akka is told of. A first one that is not among them never founds a cluster on its own.</summary>
+    internal IEnumerable<string> SeedsForAkka => IsFirstOfSeveral ? OtherSeeds : Seeds;
+
+    internal IReadOnlyList<string> OtherSeeds => [.. Seeds.Where(s => s != Own)];
+
     public const string System = "clipmoe";
 
     public const string Coordinator = "coordinator", Node = "node", Worker = "worker";
@@ -50,7 +60,7 @@ public static class ClusterConfiguration
             receive-buffer-size = 16000000b
           }
           cluster {
-            seed-nodes = [{{string.Join(", ", address.Seeds.Select(s => $"\"akka.tcp://{ClusterAddress.System}@{s}\""))}}]
+            seed-nodes = [{{string.Join(", ", address.SeedsForAkka.Select(s => $"\"akka.tcp://{ClusterAddress.System}@{s}\""))}}]
             roles = [{{string.Join(", ", address.Roles.Select(r => $"\"{r}\""))}}]
             seed-node-timeout = 1s
             retry-unsuccessful-join-after = 1s

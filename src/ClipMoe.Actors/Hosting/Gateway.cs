@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using ClipMoe.Actors.Protocol;
 
@@ -16,7 +17,11 @@ internal sealed class Gateway : ReceiveActor
         Receive<WatchExperiment>(manager.Forward);
         Receive<ControlExperiment>(manager.Forward);
         Receive<DrainWorker>(manager.Forward);
+        Receive<GetMembership>(_ => Sender.Tell(new ClusterMembership(IsMember(Cluster.Get(Context.System)))));
     }
+
+    /// <summary>Whether this process is in a cluster, however small.</summary>
+    public static bool IsMember(Cluster cluster) => cluster.State.Members.Any(m => m.UniqueAddress.Equals(cluster.SelfUniqueAddress));
 }
 
 /// <summary>The way to the manager, wherever it runs.</summary>

@@ -2,6 +2,7 @@ using System.Net;
 using Akka.Actor;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
+using Akka.Pattern;
 using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Transport.Connections;
@@ -43,7 +44,7 @@ public sealed class NodeHost : IAsyncDisposable
                 var manager = new ExperimentManager.Settings(settings.Name, settings.Output, files, settings.Report);
                 system.ActorOf(
                     ClusterSingletonManager.Props(
-                        Props.Create(() => new ExperimentManager(manager)), new ExperimentManager.HandOver(),
+                        Supervised(Props.Create(() => new ExperimentManager(manager))), new ExperimentManager.HandOver(),
                         ClusterSingletonManagerSettings.Create(system).WithRole(ClusterAddress.Coordinator)),
                     ManagerProxy.Manager);
             }
@@ -51,6 +52,7 @@ public sealed class NodeHost : IAsyncDisposable
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
             system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
+            if (settings.Address.IsFirstOfSeveral) system.ActorOf(Props.Create(() => new FirstSeed(settings.Address.OtherSeeds)), "first-seed");
         });
     }
 
@@ -66,6 +68,11 @@ public sealed class NodeHost : IAsyncDisposable
         _server.Dispose();
         _listener.Dispose();
     }
+
+    /// <summary>A manager ends when its journal fails; another one begins where the journal stands as soon as that can be read again.</summary>
+    private static Props Supervised(Props manager) => BackoffSupervisor.Props(
+        Backoff.OnStop(manager, ManagerProxy.Manager, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0, maxNrOfRetries: -1)
+            .WithFinalStopMessage(m => m is ExperimentManager.HandOver));
 
     /// <summary>Makes the node known to the manager, whoever that is, and learns from it where files are.</summary>
     private sealed class NodePresence : ReceiveActor, IWithTimers

@@ -27,12 +27,12 @@ public sealed class WorkerHost : IAsyncDisposable
     public WorkerHost(Settings settings)
     {
         ThreadPoolFloor.Raise();
-        var orders = FaultOrders.OfThisProcess(settings.Output);
-        _listener = new BulkListener(
-            settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = orders is null ? null : orders.OnFrame });
+        var faults = FaultPoints.Read(
+            Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output, FaultOrders.OfThisProcess(settings.Output));
+        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = faults.Frames });
         _exchanges = new StreamExchanges(_listener);
         _server = new BulkServer(_listener);
-        var states = new ReplicaStates(settings.Transport);
+        var states = new ReplicaStates(settings.Transport) { Faults = faults };
         _server.Serve(ReplicaStates.Source, states);
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
@@ -40,7 +40,7 @@ public sealed class WorkerHost : IAsyncDisposable
         _device = new GpuWorker.Device(info, _workspaces, _exchanges, states)
         {
             FileServers = servers => files.Servers = servers,
-            Faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output, orders),
+            Faults = faults,
         };
         _membership = new Membership(ClusterConfiguration.Of(settings.Address), system =>
         {

@@ -28,6 +28,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("manager-1", typeof(ManagerStarted)),
         ("submitted-1", typeof(Submitted)),
         ("ended-1", typeof(Ended)),
+        ("reopened-1", typeof(Reopened)),
     ];
 
     public override int Identifier => 7301;
@@ -69,4 +70,5 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(ManagerStarted))]
 [JsonSerializable(typeof(Submitted))]
 [JsonSerializable(typeof(Ended))]
+[JsonSerializable(typeof(Reopened))]
 internal sealed partial class EventJson : JsonSerializerContext;

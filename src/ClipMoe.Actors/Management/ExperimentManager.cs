@@ -131,6 +131,10 @@ public sealed class ExperimentManager : ReceivePersistentActor
                 Task.Run(() => Report(settings, current, finished.State)).PipeTo(
                     self, failure: e => new RunFailed("report", e));
                 break;
+            case RunFailed { Cause: JournalException }:
+                // Nothing can be decided without the journal: the next manager goes on from where it stands.
+                Context.Stop(Self);
+                break;
             case RunFailed failed:
                 End(ExperimentStatus.Failed, $"stage {failed.Stage}: {failed.Cause.Message}", null, []);
                 break;
@@ -204,6 +208,11 @@ public sealed class ExperimentManager : ReceivePersistentActor
 
     private void ControlCurrent(ControlExperiment control)
     {
+        if (control.Control == Control.Resume && _state[control.Id] is { End.Status: ExperimentStatus.Failed } failed)
+        {
+            Reopen(failed.Id);
+            return;
+        }
         var experiment = control.Id is null ? Current : _state[control.Id];
         if (experiment is null || experiment.End is not null)
         {
@@ -239,6 +248,17 @@ public sealed class ExperimentManager : ReceivePersistentActor
                 break;
         }
         Sender.Tell(new CommandDone($"experiment {experiment.Id}: {control.Control.ToString().ToLowerInvariant()} is under way."));
+    }
+
+    private void Reopen(string id)
+    {
+        var (client, idle) = (Sender, Current is null);
+        Persist(new Reopened(id), reopened =>
+        {
+            _state = _state.Apply(reopened);
+            client.Tell(new CommandDone($"experiment {reopened.Id} goes on from where it stands{(idle ? "" : ", after those that wait")}."));
+            if (idle) Next();
+        });
     }
 
     private ClusterStatus StatusWith(IReadOnlyList<ListedWorker> workers) => new(

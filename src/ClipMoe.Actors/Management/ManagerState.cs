@@ -16,6 +16,9 @@ public sealed record Submitted(string Id, string Experiment, string Hash) : Mana
 /// <param name="Report">Files of the report, the final checkpoint last.</param>
 public sealed record Ended(string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report) : ManagerEvent;
 
+/// <summary>An experiment that failed is to go on from where its journal stands, after those that wait.</summary>
+public sealed record Reopened(string Id) : ManagerEvent;
+
 /// <summary>An experiment that was submitted, and how it ended.</summary>
 public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End);
 
@@ -48,6 +51,10 @@ public sealed record ManagerState
         Ended end => this with
         {
             Experiments = Experiments.ConvertAll(x => x.Id == end.Id ? x with { End = end } : x),
+        },
+        Reopened r => this with
+        {
+            Experiments = Experiments.RemoveAll(x => x.Id == r.Id).AddRange(Experiments.Where(x => x.Id == r.Id).Select(x => x with { End = null })),
         },
         _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),
     };

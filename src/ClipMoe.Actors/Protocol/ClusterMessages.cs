@@ -11,6 +11,12 @@ public sealed record NodeHello(string Name, BulkEndpoint Files, bool Coordinator
 /// <summary>Manager → nodes and workers: where files of runs can be fetched.</summary>
 public sealed record FileServers(IReadOnlyList<BulkEndpoint> Endpoints);
 
+/// <summary>First seed → another seed: are you in a cluster?</summary>
+public sealed record GetMembership;
+
+/// <summary>Seed → first seed.</summary>
+public sealed record ClusterMembership(bool IsMember);
+
 /// <summary>Command line → manager: run this, after those before it.</summary>
 public sealed record SubmitExperiment(Experiment Experiment, string Hash);
 
@@ -45,7 +51,7 @@ public sealed record ExperimentEnded(
     string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report, IReadOnlyList<BulkEndpoint> Servers);
 
 /// <summary>Command line → manager.</summary>
-/// <param name="Id">Null: the experiment that runs.</param>
+/// <param name="Id">Null: the experiment that runs; to resume, also the last one.</param>
 public sealed record ControlExperiment(Control Control, string? Id);
 
 [JsonConverter(typeof(JsonStringEnumConverter<Control>))]

@@ -80,6 +80,9 @@ public sealed record StageLeft(string Stage, int Worker);
 /// <param name="Peer">Worker number of the peer whose stream showed it.</param>
 public sealed record ExchangeBroke(string Stage, int Generation, int Worker, int Peer, string What);
 
+/// <summary>Worker → session: it could not copy the state that its generation begins with, so it can't take part.</summary>
+public sealed record CopyFailed(string Stage, int Generation, int Worker, string What);
+
 /// <summary>Session → worker: generations up to this one are over. Stop waiting for others, and say where your replica stands.</summary>
 public sealed record AbandonGeneration(string Stage, int Generation);
 

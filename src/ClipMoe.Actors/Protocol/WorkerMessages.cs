@@ -55,9 +55,10 @@ public sealed record WorkAborted(string Stage, int Worker);
 
 /// <summary>Why work failed, in a form that travels.</summary>
 /// <param name="Detail">For who looks for a fault of ours: where it happened.</param>
-public sealed record WorkFailure(FailureKind Kind, string Message, string? Detail = null)
+/// <param name="Lost">The file that is nowhere; with <see cref="FailureKind.LostFile"/> only.</param>
+public sealed record WorkFailure(FailureKind Kind, string Message, string? Detail = null, WrittenFile? Lost = null)
 {
-    public static WorkFailure Of(Exception cause) => new(
+    public static WorkFailure Of(Exception cause) => cause is LostFileException lost ? new(FailureKind.LostFile, lost.Message, Lost: lost.File) : new(
         cause switch
         {
             UserErrorException => FailureKind.WrongInput,
@@ -71,6 +72,7 @@ public sealed record WorkFailure(FailureKind Kind, string Message, string? Detai
     {
         FailureKind.WrongInput => new UserErrorException(Message),
         FailureKind.Storage => new IOException(Message),
+        FailureKind.LostFile => new LostFileException(Lost!, Message, new IOException(Message)),
         _ => new InvalidOperationException(Message, Detail is null ? null : new InvalidOperationException(Detail)),
     };
 }
@@ -83,6 +85,9 @@ public enum FailureKind
 
     /// <summary>A disk or a file.</summary>
     Storage,
+
+    /// <summary>A file of the run that no node has as it was written.</summary>
+    LostFile,
 
     /// <summary>Ours.</summary>
     Fault,

@@ -1,12 +1,14 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model;
 
 namespace ClipMoe.Actors.Recovery;
 
 /// <summary>Places in a worker's work where something can be made to go wrong.</summary>
-public enum WorkPhase { Join, Copy, Features, Normalisers, Gradient, Ready, Commit, Checkpoint, Extract, Cluster, Label, Evaluate }
+/// <remarks>Copy: some of the state of others is copied. Serve: others begin to copy the state.</remarks>
+public enum WorkPhase { Join, Copy, Serve, Features, Normalisers, Gradient, Ready, Commit, Checkpoint, Extract, Cluster, Label, Evaluate }
 
 /// <summary>What goes wrong.</summary>
 public enum FaultKind
@@ -19,19 +21,27 @@ public enum FaultKind
 
     /// <summary>A bit of a weight flips.</summary>
     Corrupt,
+
+    /// <summary>A bit of the next frame to another worker flips on its way.</summary>
+    Garble,
 }
 
 /// <summary>One fault: at this phase of this step (or shard, or iteration) of a stage.</summary>
-public sealed record Fault(FaultKind Kind, string Stage, int Step, WorkPhase Phase)
+/// <param name="Step">Null: whichever comes first.</param>
+public sealed record Fault(FaultKind Kind, string Stage, int? Step, WorkPhase Phase)
 {
-    /// <summary>Reads <c>kill@mcl-1:12:gradient</c>.</summary>
+    private const string AnyStep = "*";
+
+    /// <summary>Reads <c>kill@mcl-1:12:gradient</c>, or <c>kill@mcl-1:*:copy</c> for any step.</summary>
     /// <exception cref="UserErrorException">It has another form.</exception>
     public static Fault Parse(string text)
     {
         var parts = text.Split('@', ':');
+        var step = 0;
         return parts.Length == 4 && Enum.TryParse(parts[0], ignoreCase: true, out FaultKind kind)
-            && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out var step) && Enum.TryParse(parts[3], ignoreCase: true, out WorkPhase phase)
-            ? new Fault(kind, parts[1], step, phase)
+            && (parts[2] == AnyStep || int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out step))
+            && Enum.TryParse(parts[3], ignoreCase: true, out WorkPhase phase)
+            ? new Fault(kind, parts[1], parts[2] == AnyStep ? null : step, phase)
             : throw new UserErrorException($"'{text}' is no fault such as kill@mcl-1:12:gradient.");
     }
 }
@@ -49,7 +59,14 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, Faul
 
     private static readonly TimeSpan StopFor = TimeSpan.FromSeconds(5);
 
+    private int _garbled;
+
     public static FaultPoints None { get; } = new([], "");
+
+    /// <summary>What happens to frames to other workers; null: nothing ever does.</summary>
+    public FrameFault? Frames => orders is not null || faults.Any(f => f.Kind == FaultKind.Garble)
+        ? site => Interlocked.Exchange(ref _garbled, 0) == 1 ? FaultAction.FlipBit : orders?.OnFrame(site) ?? FaultAction.None
+        : null;
 
     /// <param name="worker">Name of the worker; faults of others are not its own.</param>
     /// <param name="orders">Faults that are ordered while it runs; null: none are.</param>
@@ -64,7 +81,7 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, Faul
     {
         if (phase == WorkPhase.Commit && orders?.Take(OrderedFault.FlipWeight) == true) return true;
         if (faults.Count == 0) return false;
-        foreach (var fault in faults.Where(f => f.Stage == stage && f.Step == step && f.Phase == phase))
+        foreach (var fault in faults.Where(f => f.Stage == stage && (f.Step ?? step) == step && f.Phase == phase))
         {
             if (!FirstTime(fault)) continue;
             switch (fault.Kind)
@@ -74,6 +91,9 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, Faul
                     break;
                 case FaultKind.Stop:
                     Stop();
+                    break;
+                case FaultKind.Garble:
+                    Volatile.Write(ref _garbled, 1);
                     break;
                 case FaultKind.Corrupt:
                     return true;
@@ -87,7 +107,7 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, Faul
         try
         {
             using var mark = new FileStream(
-                Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{fault.Step}-{fault.Phase}"), FileMode.CreateNew);
+                Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{fault.Step?.ToString(CultureInfo.InvariantCulture) ?? "any"}-{fault.Phase}"), FileMode.CreateNew);
             return true;
         }
         catch (IOException)

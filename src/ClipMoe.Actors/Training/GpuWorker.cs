@@ -91,7 +91,12 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 
         Receive<SayHello>(_ => roster.Tell(new WorkerHello(device.Info)));
         Receive<WorkerWelcome>(Welcomed);
-        Receive<Terminated>(t => t.ActorRef.Equals(_roster), _ => Timers.StartPeriodicTimer("hello", new SayHello(), HelloEvery));
+        Receive<Terminated>(t => t.ActorRef.Equals(_roster), _ =>
+        {
+            // Its generation is over; the replica stays for whoever takes over.
+            _device.Gate.Close();
+            Timers.StartPeriodicTimer("hello", new SayHello(), HelloEvery);
+        });
         Receive<RetireWorker>(_ =>
         {
             _retiring = Sender;
@@ -226,6 +231,11 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         catch (ExchangeBrokenException e)
         {
             _session.Tell(new ExchangeBroke(stage, generation, _number, _members[e.Peer].Worker, e.What));
+            throw new OperationCanceledException(e.Message, e);
+        }
+        catch (StateCopyException e)
+        {
+            _session.Tell(new CopyFailed(stage, generation, _number, e.Message));
             throw new OperationCanceledException(e.Message, e);
         }
     }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Recovery;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
@@ -24,14 +25,18 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
 
     private readonly ConcurrentDictionary<(string Stage, int Worker), Replica> _replicas = new();
 
+    /// <summary>What is to go wrong, in tests and drills.</summary>
+    public FaultPoints Faults { get; init; } = FaultPoints.None;
+
     public void Offer(string stage, int worker, Replica replica) => _replicas[(stage, worker)] = replica;
 
     public void Withdraw(string stage, int worker) => _replicas.TryRemove((stage, worker), out _);
 
     /// <summary>Makes a replica's trained weights, moments and number of updates those of the donors, taking chunks from all of them at once.</summary>
+    /// <param name="step">At which the donors stand.</param>
     /// <param name="donors">At least one; all in the same state.</param>
     /// <exception cref="IOException">No donor could serve it.</exception>
-    public void Copy(string stage, IReadOnlyList<GenerationMember> donors, Replica into, CancellationToken cancellation)
+    public void Copy(string stage, int step, IReadOnlyList<GenerationMember> donors, Replica into, CancellationToken cancellation)
     {
         var target = new ReplicaBytes(into);
         if (donors.FirstOrDefault(d => d.Endpoint == BulkEndpoint.SameProcess) is { } neighbour)
@@ -48,12 +53,21 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
         }
         ParallelFetch.Run(
             [.. donors.Select(d => d.Endpoint)], Source, stage, target.Length, Chunk,
-            settings ?? throw new InvalidOperationException("a donor in another process, but no way to reach it"), Patience, target.Write, cancellation);
+            settings ?? throw new InvalidOperationException("a donor in another process, but no way to reach it"), Patience, Take, cancellation);
+
+        void Take(long offset, ReadOnlySpan<byte> chunk)
+        {
+            target.Write(offset, chunk);
+            Faults.Reach(stage, step, WorkPhase.Copy);
+        }
     }
 
-    public IBulkContent Open(string key) => _replicas.FirstOrDefault(r => r.Key.Stage == key).Value is { } replica
-        ? new ReplicaBytes(replica)
-        : throw new IOException($"there is no replica of {key} here");
+    public IBulkContent Open(string key)
+    {
+        if (_replicas.FirstOrDefault(r => r.Key.Stage == key).Value is not { } replica) throw new IOException($"there is no replica of {key} here");
+        Faults.Reach(key, (int)replica.Updates, WorkPhase.Serve);
+        return new ReplicaBytes(replica);
+    }
 
     /// <summary>The number of updates (8 bytes), then the trained weights and both moments, as fp32.</summary>
     private sealed class ReplicaBytes(Replica replica) : IBulkContent

@@ -90,7 +90,7 @@ internal sealed class ReplicaTraining : IDisposable
     public IStepExchange? Exchange { private get; set; }
 
     /// <summary>Gets to where a generation begins.</summary>
-    /// <exception cref="IOException">The state could not be copied from any donor.</exception>
+    /// <exception cref="StateCopyException">The state could not be copied from any donor.</exception>
     public void Enter(OpenGeneration generation, CancellationToken cancellation)
     {
         Exchange = null;
@@ -104,8 +104,7 @@ internal sealed class ReplicaTraining : IDisposable
                 // Until the copy is complete this replica stands nowhere.
                 _committed = -1;
                 (_lastGradient, _pendingGradient) = (null, null);
-                _faults.Reach(Stage, generation.Step, WorkPhase.Copy);
-                _states.Copy(Stage, generation.Donors, _replica, cancellation);
+                Copy(generation, cancellation);
                 _committed = generation.Step;
                 break;
             case Entry.InPlace when _committed == generation.Step:
@@ -171,6 +170,18 @@ internal sealed class ReplicaTraining : IDisposable
         _order.Dispose();
     }
 
+    private void Copy(OpenGeneration generation, CancellationToken cancellation)
+    {
+        try
+        {
+            _states.Copy(Stage, generation.Step, generation.Donors, _replica, cancellation);
+        }
+        catch (IOException e)
+        {
+            throw new StateCopyException(e.Message, e);
+        }
+    }
+
     private void Corrupt()
     {
         var weight = new float[1];
@@ -225,3 +236,6 @@ internal sealed class ReplicaTraining : IDisposable
         return samples;
     }
 }
+
+/// <summary>The state of a generation could not be copied from those who have it. The message goes on after "could not copy the state: ".</summary>
+internal sealed class StateCopyException(string message, IOException inner) : IOException(message, inner);

@@ -40,13 +40,16 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
     public double? Rate(int committed) => committed == _first ? null : (committed - _first) * batchSize / _clock.Elapsed.TotalSeconds;
 
     /// <summary>The fact that a checkpoint adds to the journal; null when its steps are there already.</summary>
-    public StepsCheckpointed? Checkpoint(CheckpointWritten written)
+    public StepsCheckpointed? Checkpoint(CheckpointWritten written, int generation)
     {
         if (written.Step <= _ledgered) return null;
         var seconds = _clock.Elapsed.TotalSeconds;
         var losses = _losses.Where(l => l.Step < written.Step).ToList();
         _losses.RemoveRange(0, losses.Count);
-        var fact = new StepsCheckpointed(stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses);
+        var fact = new StepsCheckpointed(stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses)
+        {
+            Generation = generation,
+        };
         (_ledgered, _ledgeredSeconds) = (written.Step, seconds);
         return fact;
     }

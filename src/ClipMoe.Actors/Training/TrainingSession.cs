@@ -67,6 +67,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<StepProgress>(m => m.Id.Generation == _generation, Progress);
         Receive<GenerationHeld>(m => m.Generation == _generation && _phase != Phase.Regrouping, Held);
         Receive<ExchangeBroke>(m => m.Stage == Stage && m.Generation == _generation, m => Abandon($"a stream between workers broke ({m.What})"));
+        Receive<CopyFailed>(m => m.Stage == Stage && m.Generation == _generation, CouldNotCopy);
         Receive<StepOverdue>(m => m.Id.Generation == _generation, m => Abandon($"step {m.Id.Step} takes {m.After.TotalSeconds:0} s so far"));
         Receive<ReplicasDisagree>(m => m.Id.Generation == _generation, Disagreed);
         Receive<StillHere>(m => m.Generation == _generation, m => _alive.Add(m.Worker));
@@ -208,6 +209,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Advance();
     }
 
+    /// <summary>Whoever could not copy would hold the others up again and again, so it comes back in its own time.</summary>
+    private void CouldNotCopy(CopyFailed failed)
+    {
+        Abandon($"worker {failed.Worker} could not copy the state ({failed.What})");
+        if (_answering.Contains(failed.Worker)) Drop(failed.Worker, "it could not copy the state");
+        Advance();
+    }
+
     private void Abandoned(GenerationAbandoned abandoned)
     {
         if (!_answering.Remove(abandoned.Worker)) return;
@@ -280,7 +289,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _model = written.Model ?? _model;
         // One that it was told to write before may come first.
         if (_writer == written.Worker && written.Step >= (_standing.GetValueOrDefault(written.Worker)?.Step ?? 0)) _writer = null;
-        if (_ledger.Checkpoint(written) is { } fact) Context.Parent.Tell(new JournalFact(fact));
+        if (_ledger.Checkpoint(written, _generation) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
         else if (written.Step == _ledger.Step) Finish(written.Step);
     }

@@ -3,6 +3,7 @@ using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
+using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Workers;
 
@@ -14,58 +15,84 @@ public sealed class PeerFiles(TransportSettings settings)
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    /// <summary>A node that is started again is away for as long: what nobody has is waited for, after this process began or a node went.</summary>
+    private static readonly TimeSpan Absence = TimeSpan.FromSeconds(30), LookAgainAfter = TimeSpan.FromSeconds(1);
+
+    private readonly object _gate = new();
     private IReadOnlyList<BulkEndpoint> _servers = [];
+    private long _absentUntil = After(Absence);
 
     /// <summary>Where to ask; changes while the cluster does.</summary>
     public IReadOnlyList<BulkEndpoint> Servers
     {
-        get => Volatile.Read(ref _servers);
-        set => Volatile.Write(ref _servers, value);
+        get
+        {
+            lock (_gate) return _servers;
+        }
+        set
+        {
+            lock (_gate)
+            {
+                if (_servers.Except(value).Any()) _absentUntil = After(Absence);
+                _servers = value;
+                Monitor.PulseAll(_gate);
+            }
+        }
     }
 
     /// <param name="experiment">Name of the experiment's folder in each node's output folder.</param>
     public IFileSource Of(string experiment) => new ExperimentFiles(this, experiment);
 
     /// <summary>Writes a file to <paramref name="path"/>, whole or not at all.</summary>
+    /// <exception cref="FileWriteException">It can't be written.</exception>
     /// <exception cref="IOException">No server has it with this hash.</exception>
     public void Fetch(string key, string sha256, string path)
     {
-        var reasons = new List<string>();
-        foreach (var server in Servers)
-        {
-            try
-            {
-                using var client = BulkClient.Connect(server, settings, Patience);
-                client.FetchFile(Source, key, sha256, path);
-                return;
-            }
-            catch (IOException e)
-            {
-                reasons.Add(e.Message);
-            }
-        }
+        if (Find(client => client.FetchFile(Source, key, sha256, path)) is not { } reasons) return;
         throw new IOException(
-            $"{key} is not in this node's output folder, and none of {Servers.Count} nodes has it: {string.Join("; ", reasons.Distinct())}");
+            $"{key} is not in this node's output folder, and none of {Servers.Count} nodes has it: {string.Join("; ", reasons)}");
     }
 
     /// <summary>Whether a server has a file of this name.</summary>
-    public bool Has(string key)
+    public bool Has(string key) => Find(client => client.Fetch(Source, key, 0, [])) is null;
+
+    /// <summary>Tries one server after another, again and again while one that is away may come back.</summary>
+    /// <returns>Null when one could serve it; otherwise why none could.</returns>
+    private IReadOnlyList<string>? Find(Action<BulkClient> fetch)
     {
-        foreach (var server in Servers)
+        var begun = After(TimeSpan.Zero);
+        while (true)
         {
-            try
+            var reasons = new List<string>();
+            var (damaged, unreachable) = (false, false);
+            foreach (var server in Servers)
             {
-                using var client = BulkClient.Connect(server, settings, Patience);
-                client.Fetch(Source, key, 0, []);
-                return true;
+                var connected = false;
+                try
+                {
+                    using var client = BulkClient.Connect(server, settings, Patience);
+                    connected = true;
+                    fetch(client);
+                    return null;
+                }
+                catch (IOException e) when (e is not FileWriteException)
+                {
+                    reasons.Add(e.Message);
+                    damaged |= e is OtherContentException;
+                    unreachable |= !connected;
+                }
             }
-            catch (IOException)
+            lock (_gate)
             {
-                // Not there, or not to be reached: another one may have it.
+                var until = unreachable ? Math.Max(_absentUntil, begun + (long)Absence.TotalMilliseconds) : _absentUntil;
+                // Who has a damaged copy was the one to have it.
+                if (damaged || After(TimeSpan.Zero) >= until) return [.. reasons.Distinct()];
+                Monitor.Wait(_gate, LookAgainAfter);
             }
         }
-        return false;
     }
+
+    private static long After(TimeSpan time) => Environment.TickCount64 + (long)time.TotalMilliseconds;
 
     private sealed class ExperimentFiles(PeerFiles files, string experiment) : IFileSource
     {

@@ -71,7 +71,7 @@ internal static partial class SeedNodes
         try
         {
             var addresses = Dns.GetHostAddresses(host, AddressFamily.InterNetwork);
-            return addresses.Length > 1 ? addresses.Select(a => $"{a}:{port}") : [seed];
+            return addresses.Length > 1 ? addresses.Select(a => $"{a}:{port}").Order(StringComparer.Ordinal) : [seed];
         }
         catch (SocketException e)
         {

@@ -9,7 +9,7 @@ internal static class ControlCommands
     public static IEnumerable<Command> Build() =>
     [
         Of("pause", "Has the running experiment write a checkpoint and wait; workers keep its state in memory.", Control.Pause),
-        Of("resume", "Lets a paused experiment go on.", Control.Resume),
+        Of("resume", "Lets a paused experiment go on, or one that failed, from where it stands.", Control.Resume),
         Of("cancel", "Stops an experiment at a checkpoint, for good.", Control.Cancel),
         Drain(),
     ];

@@ -22,6 +22,7 @@ public sealed class EventSerializerTests : IDisposable
         new StageStarted("base"),
         new StepsPlanned("base", 3000),
         new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue), new LossSample(2, double.NaN)]),
+        new StepsCheckpointed("base", 0, 500, "h", 1.25, []) { Generation = 1_000_007 },
         new CheckpointDamaged("base", 500, "cut off"),
         new ShardExtracted("extract-1", 3, "f", "h"),
         new ShardDamaged("extract-1", 3),
@@ -32,6 +33,7 @@ public sealed class EventSerializerTests : IDisposable
         new ManagerStarted(),
         new Submitted("small-1", ExperimentJson.Write(TestExperiments.Small).ToJsonString(), "abc"),
         new Ended("small-1", ExperimentStatus.Finished, null, "w", [new WrittenFile("report.json", "h")]),
+        new Reopened("small-1"),
     ];
 
     public static TheoryData<object> Events => new(All);

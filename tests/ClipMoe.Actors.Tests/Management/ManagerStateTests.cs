@@ -27,6 +27,16 @@ public sealed class ManagerStateTests
         Assert.Equal("c", Fold(Submit("a"), Submit("b"), Submit("c"), End("b", ExperimentStatus.Cancelled), End("a")).Current?.Id);
 
     [Fact]
+    public void An_experiment_that_failed_and_is_to_go_on_comes_after_those_that_wait()
+    {
+        var state = Fold(Submit("a"), Submit("b"), End("a", ExperimentStatus.Failed), new Reopened("a"));
+        Assert.Equal("b", state.Current?.Id);
+        state = state.Apply(End("b"));
+        Assert.Equal("a", state.Current?.Id);
+        Assert.Equal("c-3", state.NextId("c"));
+    }
+
+    [Fact]
     public void Without_an_id_the_one_that_runs_is_meant_or_the_last()
     {
         Assert.Null(ManagerState.Empty[null]);

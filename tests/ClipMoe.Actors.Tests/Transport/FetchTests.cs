@@ -125,7 +125,7 @@ public sealed class FetchTests : IDisposable
         client.FetchFile("file", "stages/model", Convert.ToHexString(SHA256.HashData(bytes)), target);
         Assert.Equal(bytes, File.ReadAllBytes(target));
 
-        var other = Assert.Throws<IOException>(() => client.FetchFile("file", "stages/model", new string('0', 64), target + "2"));
+        var other = Assert.Throws<OtherContentException>(() => client.FetchFile("file", "stages/model", new string('0', 64), target + "2"));
         Assert.Contains("is not the file that was meant", other.Message);
         Assert.Equal([target], Directory.GetFiles(Path.GetDirectoryName(target)!));
 

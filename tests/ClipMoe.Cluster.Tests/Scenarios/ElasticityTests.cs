@@ -13,9 +13,9 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         using var run = cluster.Submit();
         await run.Until("stage_progress", "base", done: 10);
         var added = cluster.Start(coordinator: false, workers: 2);
-        await UntilTrainedBy(run, 3);
+        await run.UntilTrainedBy(3);
         Assert.Equal(0, await added.Terminate());
-        await UntilTrainedBy(run, 1);
+        await run.UntilTrainedBy(1);
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
     }
@@ -72,7 +72,7 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await cluster.Ask("resume");
         await run.Until("stage_progress", "base", done: 30);
         await cluster.Ask("drain", $"{coordinator.Address}/cpu#1");
-        await UntilTrainedBy(run, 1);
+        await run.UntilTrainedBy(1);
         await cluster.Ask("drain", $"{coordinator.Address}/cpu#1", "--back");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
@@ -90,13 +90,5 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await cluster.Ask("cancel");
         Assert.Equal(130, await first.ExitCode());
         Assert.True(undisturbed.WeightsSha256 == await second.End(), cluster.Log());
-    }
-
-    private static async Task UntilTrainedBy(Following run, int workers)
-    {
-        while ((await run.Until("stage_progress")).GetProperty("workers").GetInt32() != workers)
-        {
-            // The next event tells.
-        }
     }
 }

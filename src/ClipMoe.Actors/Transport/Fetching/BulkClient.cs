@@ -70,7 +70,28 @@ public sealed class BulkClient : IDisposable
     /// <summary>Copies a range into a stream.</summary>
     /// <returns>Its length.</returns>
     /// <inheritdoc cref="Fetch(string, string, long, Span{byte}, CancellationToken)"/>
-    public long Fetch(BulkRange range, Stream destination, CancellationToken cancellation = default)
+    public long Fetch(BulkRange range, Stream destination, CancellationToken cancellation = default) =>
+        Fetch(range, (_, chunk) => destination.Write(chunk), cancellation);
+
+    /// <summary>Copies a whole file that is known by its hash; nothing is at <paramref name="path"/> before it is there entirely.</summary>
+    /// <param name="sha256">Hexadecimal.</param>
+    /// <exception cref="FileWriteException">It can't be written here.</exception>
+    /// <exception cref="OtherContentException">The file has another hash.</exception>
+    /// <exception cref="IOException">As with the other fetches.</exception>
+    public void FetchFile(string source, string key, string sha256, string path, CancellationToken cancellation = default)
+    {
+        using var file = AtomicFile.Create(path);
+        Fetch(new BulkRange(source, key), file.WriteAt, cancellation);
+        file.Stream.Position = 0;
+        var found = Convert.ToHexStringLower(SHA256.HashData(file.Stream));
+        if (!string.Equals(found, sha256, StringComparison.OrdinalIgnoreCase))
+            throw new OtherContentException($"{key} of {_endpoint} has the hash {found}, not {sha256}: it is not the file that was meant");
+        file.Commit();
+    }
+
+    public void Dispose() => _connection.Dispose();
+
+    private long Fetch(BulkRange range, ChunkSink destination, CancellationToken cancellation)
     {
         using var closing = cancellation.Register(_connection.Dispose);
         try
@@ -81,7 +102,7 @@ public sealed class BulkClient : IDisposable
             {
                 var header = NextHeader(range, fetched);
                 _connection.ReceivePayload(header, buffer);
-                destination.Write(buffer, 0, header.Length);
+                destination(fetched, buffer.AsSpan(0, header.Length));
                 fetched += header.Length;
                 if (fetched == header.Total) return fetched;
             }
@@ -91,22 +112,6 @@ public sealed class BulkClient : IDisposable
             throw Explained(range, e, cancellation);
         }
     }
-
-    /// <summary>Copies a whole file that is known by its hash; nothing is at <paramref name="path"/> before it is there entirely.</summary>
-    /// <param name="sha256">Hexadecimal.</param>
-    /// <exception cref="IOException">As with the other fetches, or the file has another hash.</exception>
-    public void FetchFile(string source, string key, string sha256, string path, CancellationToken cancellation = default)
-    {
-        using var file = AtomicFile.Create(path);
-        Fetch(new BulkRange(source, key), file.Stream, cancellation);
-        file.Stream.Position = 0;
-        var found = Convert.ToHexStringLower(SHA256.HashData(file.Stream));
-        if (!string.Equals(found, sha256, StringComparison.OrdinalIgnoreCase))
-            throw new IOException($"{key} of {_endpoint} has the hash {found}, not {sha256}: it is not the file that was meant");
-        file.Commit();
-    }
-
-    public void Dispose() => _connection.Dispose();
 
     private void Ask(BulkRange range)
     {
@@ -150,3 +155,6 @@ public sealed class BulkClient : IDisposable
         return new IOException($"fetching {range} from {_endpoint} failed: {reason}", e);
     }
 }
+
+/// <summary>A file that was fetched has another hash than the one that was meant.</summary>
+public sealed class OtherContentException(string message) : IOException(message);

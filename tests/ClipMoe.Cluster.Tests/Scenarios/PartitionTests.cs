@@ -1,0 +1,51 @@
+using System.Diagnostics;
+using Xunit.Abstractions;
+
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>Links go down between machines: nothing is closed, what is sent is lost.</summary>
+[Collection(ScenarioCollection.Name)]
+public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper output)
+{
+    [NetworkFact]
+    public async Task A_minority_stops_itself_and_comes_back_and_no_two_trainings_run()
+    {
+        using var network = VirtualNetwork.Create(hosts: 3);
+        await using var postgres = await PostgresServer.Start(network.OwnAddress);
+        await using var cluster = new TestCluster(postgres.ConnectionString, network);
+        cluster.StartThreeCoordinators();
+        await cluster.UntilWorkers(3);
+        using var run = cluster.Submit();
+        await run.UntilTrainedBy(3);
+        var manager = cluster.HostOf((await cluster.Status()).GetProperty("coordinator").GetString()!);
+        var other = (manager + 1) % 3;
+
+        // One that only computes: the others go on without it, and are held until it has seen that it is cut off.
+        network.TakeDown(other);
+        var clock = Stopwatch.StartNew();
+        await run.UntilTrainedBy(2);
+        output.WriteLine($"link of a worker down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
+        await cluster.Ask("pause");
+        await cluster.Nodes[other].UntilLogged("put out of the cluster");
+        network.BringUp(other);
+        await cluster.UntilWorkers(3);
+        await cluster.Ask("resume");
+        await run.UntilTrainedBy(3);
+
+        // The one that runs the experiment: the other two go on with what is in the journal.
+        network.TakeDown(manager);
+        clock.Restart();
+        var stopped = await cluster.Nodes[manager].UntilLogged("put out of the cluster");
+        var moved = await run.Until("run_started");
+        await run.Until("stage_progress");
+        output.WriteLine($"link of the coordinator's node down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
+        network.BringUp(manager);
+        Assert.True(stopped < moved.GetProperty("time").GetDateTime(), "another coordinator began before the one that was cut off had stopped");
+
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        await cluster.UntilWorkers(3);
+        Ledger.AssertEachSampleOncePerEpoch(postgres.ConnectionString, cluster.Fetched, "tiny-1");
+        Assert.Equal(2, Ledger.AssertOneCoordinatorAtATime(postgres.ConnectionString));
+        Assert.Equal(2, (await cluster.Status()).GetProperty("term").GetInt32());
+    }
+}

@@ -74,7 +74,7 @@ internal static class FaultSchedule
         (ChaosFault.RestartCoordinator, 1, 0.1, 2),
     ];
 
-    private const double ShortestWait = 0.6, LongestWait = 3.4;
+    private const double ShortestWait = 0.3, LongestWait = 2.7;
 
     public static IEnumerable<PlannedFault> Of(ulong seed)
     {

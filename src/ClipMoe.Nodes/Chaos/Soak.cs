@@ -18,7 +18,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     /// <summary>Without any progress for so long, something hangs.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
-    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(250), PossibleWithin = TimeSpan.FromSeconds(3);
 
     private readonly SoakRecord _record = new();
     private readonly Stopwatch _clock = new();
@@ -99,21 +99,19 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     {
         try
         {
-            var waited = true;
             foreach (var fault in FaultSchedule.Of(settings.Seed))
             {
-                // In place of a fault that is not possible comes the next one, soon.
-                await Task.Delay(waited ? fault.Wait : Glance, stop);
-                if (_clock.Elapsed >= Duration || stop.IsCancellationRequested) break;
-                var hit = await injector.Inject(fault);
-                waited = hit is not null;
-                if (hit is null)
+                await Task.Delay(fault.Wait, stop);
+                if (_clock.Elapsed >= Duration) break;
+                if (await InjectWhenPossible(injector, fault, stop) is { } hit)
+                {
+                    _record.Fault(fault.Kind);
+                    Say($"{SoakSummary.Describe(fault.Kind)}: {hit}");
+                }
+                else
                 {
                     _record.Impossible();
-                    continue;
                 }
-                _record.Fault(fault.Kind);
-                Say($"{SoakSummary.Describe(fault.Kind)}: {hit}");
             }
             await injector.Mended;
             Say("no more faults; the experiment runs to its end");
@@ -121,6 +119,17 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
         catch (OperationCanceledException)
         {
             // The soak is over.
+        }
+    }
+
+    /// <summary>After another fault it may take a moment until there is again what a fault can be done to.</summary>
+    /// <returns>What was hit; null when it did not become possible.</returns>
+    private static async Task<string?> InjectWhenPossible(FaultInjector injector, PlannedFault fault, CancellationToken stop)
+    {
+        for (var waited = Stopwatch.StartNew(); ; await Task.Delay(Glance, stop))
+        {
+            if (await injector.Inject(fault) is { } hit) return hit;
+            if (waited.Elapsed > PossibleWithin) return null;
         }
     }
 

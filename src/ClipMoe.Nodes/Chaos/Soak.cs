@@ -18,7 +18,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     /// <summary>Without any progress for so long, something hangs.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
-    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(250), PossibleWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(250), PossibleWithin = TimeSpan.FromSeconds(1);
 
     private readonly SoakRecord _record = new();
     private readonly Stopwatch _clock = new();

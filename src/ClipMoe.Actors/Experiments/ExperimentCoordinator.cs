@@ -35,6 +35,8 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private readonly HashSet<int> _releasing = [];
     private int _sessions;
     private bool _stopping;
+    private bool _pausing;
+    private bool _resting;
     private string? _onlyStage;
     private StageResult? _before;
 
@@ -59,8 +61,12 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Command<StageStopped>(s => End(new RunStopped(s.Stage)));
         Command<StageFailed>(Failed);
         Command<StopExperiment>(_ => Stop());
-        Command<PauseExperiment>(m => _stage.Forward(m));
-        Command<ResumeExperiment>(m => _stage.Forward(m));
+        Command<PauseExperiment>(m =>
+        {
+            _pausing = true;
+            _stage.Forward(m);
+        });
+        Command<ResumeExperiment>(Resume);
         Command<ReleaseWorker>(m =>
         {
             _releasing.Add(m.Worker);
@@ -208,7 +214,24 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         if (_onlyStage is not null) RunOnly(_plan[_onlyStage]);
         else if (_state.Next(_plan) is not { } spec) Complete();
         else if (_stopping) End(new RunStopped(spec.Name));
+        else if (_pausing) Rest(spec);
         else Start(spec);
+    }
+
+    /// <summary>A stage that is not training ends before it makes room for a pause.</summary>
+    private void Rest(StageSpec next)
+    {
+        _resting = true;
+        Publish(new RunPaused(next.Name));
+    }
+
+    private void Resume(ResumeExperiment command)
+    {
+        _pausing = false;
+        _stage.Forward(command);
+        if (!_resting) return;
+        _resting = false;
+        Next();
     }
 
     private void RunOnly(StageSpec spec)
@@ -339,7 +362,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     {
         _stopping = true;
         if (!_stage.IsNobody()) _stage.Tell(new StopExperiment());
-        else if (_whenSettled is not null) End(new RunStopped(_state.Next(_plan)?.Name ?? StagePlan.Evaluate));
+        else if (_resting || _whenSettled is not null) End(new RunStopped(_state.Next(_plan)?.Name ?? StagePlan.Evaluate));
     }
 
     private void End(RunOutcome outcome)

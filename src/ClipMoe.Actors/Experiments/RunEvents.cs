@@ -26,7 +26,11 @@ public sealed record StageStartedEvent(string Stage, int? TotalSteps, int Step) 
 /// <param name="Loss">Loss of the last step (training), inertia (clustering).</param>
 /// <param name="LearningRate">Of the last step (training).</param>
 public sealed record StageProgress(
-    string Stage, int Done, int Total, double? Loss, double? LearningRate, double? ImagesPerSecond, int Workers) : RunEvent;
+    string Stage, int Done, int Total, double? Loss, double? LearningRate, double? ImagesPerSecond, int Workers) : RunEvent
+{
+    /// <summary>In training: counts the lists of workers that took steps together. Null in other stages.</summary>
+    public int? Generation { get; init; }
+}
 
 public sealed record StageFinished(string Stage, StageResult Result) : RunEvent;
 

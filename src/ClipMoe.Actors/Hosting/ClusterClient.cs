@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
@@ -61,16 +62,22 @@ public sealed class ClusterClient : IAsyncDisposable
     }
 
     /// <summary>The events of an experiment until it is over, through changes of the coordinator.</summary>
-    public async IAsyncEnumerable<object> Watch(string? id)
+    public async IAsyncEnumerable<object> Watch(string? id, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         var events = Channel.CreateUnbounded<object>();
         var watcher = _system.ActorOf(Props.Create(() => new Watcher(id, _nodes.Select(Gateway).ToList(), events.Writer)));
-        await foreach (var e in events.Reader.ReadAllAsync())
+        try
         {
-            yield return e;
-            if (e is ExperimentEnded or CommandRefused) break;
+            await foreach (var e in events.Reader.ReadAllAsync(cancellation))
+            {
+                yield return e;
+                if (e is ExperimentEnded or CommandRefused) break;
+            }
         }
-        _system.Stop(watcher);
+        finally
+        {
+            _system.Stop(watcher);
+        }
     }
 
     public async ValueTask DisposeAsync() => await _system.Terminate();

@@ -43,6 +43,7 @@ public static class ClusterConfiguration
     public static Config Of(ClusterAddress address, bool tls = false) => ConfigurationFactory.ParseString($$"""
         akka {
           loglevel = WARNING
+          loggers = ["{{typeof(StandardErrorLogger).AssemblyQualifiedName}}"]
           stdout-loglevel = OFF
           log-dead-letters = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off
@@ -58,6 +59,7 @@ public static class ClusterConfiguration
               {{string.Join("\n      ", MessageSerializer.Messages.Select(t => $"\"{t.AssemblyQualifiedName}\" = clipmoe"))}}
             }
           }
+          remote.log-remote-lifecycle-events = off
           remote.dot-netty.tcp {
             hostname = "0.0.0.0"
             public-hostname = "{{address.Host}}"
@@ -85,9 +87,12 @@ public static class ClusterConfiguration
             split-brain-resolver {
               active-strategy = keep-majority
               stable-after = 5s
+              # Workers may come and go for as long as they like: it is coordinators that are counted. Akka would put everybody out after 9 s of it.
+              down-all-when-unstable = off
               keep-majority.role = "{{ClusterAddress.Coordinator}}"
             }
             singleton.hand-over-retry-interval = 500ms
+            singleton-proxy.log-singleton-identification-failure = off
           }
         }
         """);

@@ -13,9 +13,11 @@ internal sealed class LastCoordinator : ReceiveActor
 
     public LastCoordinator()
     {
-        Receive<ClusterEvent.MemberRemoved>(m => m.Member.HasRole(ClusterAddress.Coordinator), _ =>
+        Receive<ClusterEvent.MemberRemoved>(removed => removed.Member.HasRole(ClusterAddress.Coordinator), removed =>
         {
-            if (!_cluster.State.Members.Any(m => m.HasRole(ClusterAddress.Coordinator))) _cluster.Down(_cluster.SelfAddress);
+            // The state is another actor's to change, and may still have whom this event is about.
+            var others = _cluster.State.Members.Where(m => !m.UniqueAddress.Equals(removed.Member.UniqueAddress));
+            if (!others.Any(m => m.HasRole(ClusterAddress.Coordinator))) _cluster.Down(_cluster.SelfAddress);
         });
         Receive<ClusterEvent.MemberRemoved>(_ => { });
     }

@@ -27,7 +27,8 @@ public sealed class WorkerHost : IAsyncDisposable
     public WorkerHost(Settings settings)
     {
         ThreadPoolFloor.Raise();
-        var faults = FaultPoints.Read(Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output);
+        var faults = FaultPoints.Read(
+            Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output, FaultOrders.OfThisProcess(settings.Output));
         _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = faults.Frames });
         _exchanges = new StreamExchanges(_listener);
         _server = new BulkServer(_listener);

@@ -227,7 +227,7 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 
     private void Show(RunEvent e)
     {
-        if (e is StageStartedEvent started) (_stage, _progress) = (started.Stage, null);
+        if (e is StageStartedEvent started) (_stage, _progress, _paused) = (started.Stage, null, false);
         if (e is StageProgress progress) (_stage, _progress, _paused) = (progress.Stage, progress, false);
         if (e is RunPaused) _paused = true;
         if (Current is not { } current) return;

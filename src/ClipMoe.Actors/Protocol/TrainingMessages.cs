@@ -52,9 +52,13 @@ public sealed record GradientReady(
     StepId Id, int Worker, string GradientHash, string StateHash, IReadOnlyList<StepLoss> LeafLosses, double LearningRate);
 
 /// <summary>Aggregator → worker: every member reported the same hashes, so the step counts. Update the weights.</summary>
-/// <param name="Checkpoint">Write the state after this step to disk.</param>
-/// <param name="Continue">Go on with the next step at once, without a message of its own.</param>
+/// <param name="Checkpoint">Write the state to disk before, which all members have agreed on.</param>
+/// <param name="Continue">Go on with the next step at once, without a message of its own. Otherwise <see cref="StateReached"/> follows.</param>
 public sealed record CommitStep(StepId Id, bool Checkpoint, bool Continue);
+
+/// <summary>Worker → aggregator: the last step of the generation is applied.</summary>
+/// <param name="Id">Of the step that would be next.</param>
+public sealed record StateReached(StepId Id, int Worker, string StateHash);
 
 /// <summary>Worker → session: the state after <c>Step</c> steps is safely on disk. <c>Model</c>: the finished model, after the last step.</summary>
 public sealed record CheckpointWritten(string Stage, int Step, int Worker, string ManifestSha256, WrittenFile? Model);
@@ -89,18 +93,19 @@ public sealed record StillHere(string Stage, int Generation, int Worker);
 public sealed record GenerationAbandoned(string Stage, int Generation, int Worker, Standing Standing);
 
 /// <summary>Session → aggregator: after the step in flight stop; <see cref="GenerationHeld"/> follows.</summary>
-/// <param name="Checkpoint">Have the state written, for the run is to stop.</param>
-public sealed record HoldGeneration(bool Checkpoint);
+public sealed record HoldGeneration;
 
-/// <summary>Aggregator → session: the generation ended with so many steps committed; all members stand there.</summary>
-/// <param name="Writer">The member that was told to write a checkpoint of it; null when none was.</param>
-public sealed record GenerationHeld(int Generation, int Step, int? Writer);
+/// <summary>Aggregator → session: the generation ended with so many steps committed; all members stand there, in the same state.</summary>
+public sealed record GenerationHeld(int Generation, int Step);
 
 /// <summary>Aggregator → session: a step is committed.</summary>
 public sealed record StepProgress(StepId Id, StepLoss Loss, double LearningRate);
 
 /// <summary>Aggregator → session: members disagree, so nothing was committed.</summary>
-public sealed record ReplicasDisagree(StepId Id, IReadOnlyDictionary<int, GradientReady> Reports);
+public sealed record ReplicasDisagree(StepId Id, IReadOnlyList<ReplicaReport> Reports);
+
+/// <param name="GradientHash">Null after the last step of a generation.</param>
+public sealed record ReplicaReport(int Worker, string StateHash, string? GradientHash);
 
 /// <summary>Aggregator → session: the step takes far longer than those before it did.</summary>
 public sealed record StepOverdue(StepId Id, TimeSpan After);

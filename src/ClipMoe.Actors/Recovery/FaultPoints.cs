@@ -50,7 +50,7 @@ public sealed record Fault(FaultKind Kind, string Stage, int? Step, WorkPhase Ph
 /// Faults by name, so that tests and drills hit the very moment they mean. Each happens once, also when the worker is started again: a
 /// file in the output folder tells that it did.
 /// </summary>
-public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output)
+public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, FaultOrders? orders = null)
 {
     /// <summary>Environment variable with the faults of workers: <c>WORKER=FAULT;WORKER=FAULT</c>.</summary>
     public const string Variable = "CLIPMOE_FAULTS";
@@ -64,20 +64,22 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output)
     public static FaultPoints None { get; } = new([], "");
 
     /// <summary>What happens to frames to other workers; null: nothing ever does.</summary>
-    public FrameFault? Frames => faults.Any(f => f.Kind == FaultKind.Garble)
-        ? _ => Interlocked.Exchange(ref _garbled, 0) == 1 ? FaultAction.FlipBit : FaultAction.None
+    public FrameFault? Frames => orders is not null || faults.Any(f => f.Kind == FaultKind.Garble)
+        ? site => Interlocked.Exchange(ref _garbled, 0) == 1 ? FaultAction.FlipBit : orders?.OnFrame(site) ?? FaultAction.None
         : null;
 
     /// <param name="worker">Name of the worker; faults of others are not its own.</param>
+    /// <param name="orders">Faults that are ordered while it runs; null: none are.</param>
     /// <exception cref="UserErrorException">The list is malformed.</exception>
-    public static FaultPoints Read(string? list, string worker, string output) => new(
+    public static FaultPoints Read(string? list, string worker, string output, FaultOrders? orders = null) => new(
         [.. (list ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(f => f.Split('=', 2)).Where(f => f[0] == worker && f.Length == 2).Select(f => Fault.Parse(f[1]))], output);
+            .Select(f => f.Split('=', 2)).Where(f => f[0] == worker && f.Length == 2).Select(f => Fault.Parse(f[1]))], output, orders);
 
     /// <summary>The work has come to this place.</summary>
     /// <returns>Whether something is to be corrupted here.</returns>
     public bool Reach(string stage, int step, WorkPhase phase)
     {
+        if (phase == WorkPhase.Commit && orders?.Take(OrderedFault.FlipWeight) == true) return true;
         if (faults.Count == 0) return false;
         foreach (var fault in faults.Where(f => f.Stage == stage && (f.Step ?? step) == step && f.Phase == phase))
         {

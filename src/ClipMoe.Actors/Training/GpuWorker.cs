@@ -219,9 +219,11 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         var id = commit.Id;
         // What a generation that is over would commit is committed again by the next one.
         if (_device.Gate.IsOver(id.Generation)) return;
-        OnDevice(id.Stage, () => Training.Apply(id.Step));
         if (commit.Checkpoint) OnDevice(id.Stage, _session, () => Training.WriteCheckpoint());
-        if (commit.Continue) OnDevice(id.Stage, Sender, () => Compute(id with { Step = id.Step + 1 }));
+        OnDevice(id.Stage, () => Training.Apply(id.Step));
+        var next = id with { Step = id.Step + 1 };
+        if (commit.Continue) OnDevice(id.Stage, Sender, () => Compute(next));
+        else OnDevice(id.Stage, Sender, () => Training.Reached(next));
     }
 
     private GradientReady Compute(StepId id) => InGeneration(id.Stage, id.Generation, _ => Training.Compute(id));

@@ -19,8 +19,9 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Stopwatch _sinceCommit = Stopwatch.StartNew();
     private StepTransaction _step;
+    private readonly Dictionary<int, StateReached> _reached = [];
     private StepPace _pace = new();
-    private HoldGeneration? _hold;
+    private bool _hold;
     private int _stale;
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -30,7 +31,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         _plan = plan;
         _step = Attempt(plan.Generation.Step);
         Receive<GradientReady>(Report);
-        Receive<HoldGeneration>(m => _hold = m);
+        Receive<StateReached>(Reached);
+        Receive<HoldGeneration>(_ => _hold = true);
         Receive<CheckPace>(_ => Check());
         Receive<WorkFailed>(f => Context.Parent.Forward(f));
         Receive<WorkAborted>(_ => { });
@@ -64,7 +66,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
                 CommitCurrent(commit);
                 break;
             case Disagree disagree:
-                Context.Parent.Tell(new ReplicasDisagree(_step.Id, disagree.Reports));
+                Context.Parent.Tell(new ReplicasDisagree(
+                    _step.Id, [.. disagree.Reports.Values.Select(r => new ReplicaReport(r.Worker, r.StateHash, r.GradientHash))]));
                 break;
             case Stale:
                 _log.Debug("Dropped stale report {0} of worker {1} ({2} so far)", report.Id, report.Worker, ++_stale);
@@ -76,20 +79,26 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     {
         var id = _step.Id;
         var done = id.Step + 1;
-        var last = _hold is not null || done == _plan.TotalSteps;
-        var checkpoint = done == _plan.TotalSteps || _hold is { Checkpoint: true } || done % _plan.CheckpointEvery == 0;
-        // The session first: a checkpoint of the step must not overtake its loss.
+        var last = _hold || done == _plan.TotalSteps;
+        // What is written is the state that all have just agreed on, before the update that one of them may get wrong.
+        var checkpoint = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0;
         Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate));
         for (var rank = 0; rank < _step.Members.Count; rank++)
             _plan.Workers[_step.Members[rank]].Actor.Tell(new CommitStep(id, checkpoint && rank == 0, Continue: !last));
         _pace = _pace.Add(_sinceCommit.Elapsed);
         _sinceCommit.Restart();
         if (!last) _step = Attempt(done);
-        else
-        {
-            Timers.CancelAll();
-            Context.Parent.Tell(new GenerationHeld(_plan.Number, done, checkpoint ? _step.Members[0] : null));
-        }
+    }
+
+    /// <summary>The state after the last step of the generation, which no further step compares.</summary>
+    private void Reached(StateReached reached)
+    {
+        _reached[reached.Worker] = reached;
+        if (_reached.Count < _step.Members.Count) return;
+        Timers.CancelAll();
+        Context.Parent.Tell(_reached.Values.DistinctBy(r => r.StateHash).Count() == 1
+            ? new GenerationHeld(_plan.Number, reached.Id.Step)
+            : new ReplicasDisagree(reached.Id, [.. _reached.Values.Select(r => new ReplicaReport(r.Worker, r.StateHash, null))]));
     }
 
     private void Check()

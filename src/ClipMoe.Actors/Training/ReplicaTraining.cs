@@ -146,6 +146,9 @@ internal sealed class ReplicaTraining : IDisposable
         (_lastGradient, _pendingGradient) = (_pendingGradient, null);
     }
 
+    /// <summary>Where the last step of a generation led.</summary>
+    public StateReached Reached(StepId next) => new(next, _worker, _replica.TrainedHash().ToString("x32"));
+
     /// <summary>The state after the committed steps, and after the last one the finished model too.</summary>
     public CheckpointWritten WriteCheckpoint()
     {

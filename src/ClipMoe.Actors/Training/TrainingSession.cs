@@ -137,7 +137,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
                 _phase = Phase.Gathering;
                 break;
             case Phase.Training when _members.Count < _settings.Leaves && _standing.Keys.Except(_members).Any():
-                Hold(checkpoint: false);
+                Hold();
                 break;
         }
     }
@@ -172,39 +172,27 @@ public sealed class TrainingSession : StageActor, IWithTimers
             Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), total, _settings.CheckpointEvery);
         _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
         // The generation before this one broke before it could let them go.
-        if (_members.Any(_releasing.Contains)) Hold(checkpoint: true);
+        if (_members.Any(_releasing.Contains)) Hold();
     }
 
-    private void Hold(bool checkpoint)
+    private void Hold()
     {
         _phase = Phase.Holding;
-        _aggregator.Tell(new HoldGeneration(checkpoint));
+        _aggregator.Tell(new HoldGeneration());
     }
 
     private void Held(GenerationHeld held)
     {
         Context.Stop(_aggregator);
-        // They agreed on the weights before the last step and on its gradient.
         foreach (var member in _members.Where(_standing.ContainsKey))
             _standing[member] = new Standing(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null);
-        _writer = held.Writer;
-        if (held.Step == _totalSteps)
-        {
-            _phase = Phase.Finishing;
-            if (_writer is not { } writer || !_standing.ContainsKey(writer)) WriteCheckpoint();
-            return;
-        }
+        var finished = held.Step == _totalSteps;
+        _phase = finished ? Phase.Finishing : _stopping || _pausing ? Phase.Paused : Phase.Regrouping;
+        // Who is let go may be the last that has the state.
+        if (_phase != Phase.Regrouping || _releasing.Count > 0) WriteCheckpoint();
+        if (finished) return;
         foreach (var worker in _releasing.ToList()) LetGo(worker);
-        if (_stopping || _pausing)
-        {
-            _phase = Phase.Paused;
-            if (_writer is null) WriteCheckpoint();
-        }
-        else
-        {
-            _phase = Phase.Regrouping;
-            Advance();
-        }
+        Advance();
     }
 
     private void Abandon(string why)
@@ -259,14 +247,18 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Disagreed(ReplicasDisagree disagreement)
     {
         Context.Stop(_aggregator);
-        var states = disagreement.Reports.Values.GroupBy(r => r.StateHash).OrderByDescending(g => g.Count()).ToList();
-        var hashes = string.Join(", ", disagreement.Reports.Values.OrderBy(r => r.Worker)
-            .Select(r => $"{Workers.GetValueOrDefault(r.Worker)?.Info.Name ?? $"worker {r.Worker}"}: weights {r.StateHash[..12]}, gradient {r.GradientHash[..12]}"));
+        var hashes = string.Join(", ", disagreement.Reports.OrderBy(r => r.Worker).Select(Describe));
         Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and the majority's state is taken."));
-        foreach (var report in disagreement.Reports.Values.Where(r => _standing.ContainsKey(r.Worker)))
+        foreach (var report in disagreement.Reports.Where(r => _standing.ContainsKey(r.Worker)))
             _standing[report.Worker] = new Standing(disagreement.Id.Step, report.StateHash, null, null);
         _phase = Phase.Regrouping;
         Advance();
+    }
+
+    private string Describe(ReplicaReport report)
+    {
+        var name = Workers.GetValueOrDefault(report.Worker)?.Info.Name ?? $"worker {report.Worker}";
+        return $"{name}: weights {report.StateHash[..12]}{(report.GradientHash is { } gradient ? $", gradient {gradient[..12]}" : "")}";
     }
 
     /// <summary>All begin again from the last checkpoint.</summary>
@@ -284,13 +276,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _ledger.Commit(progress.Id.Step, progress.Loss.Total);
         var committed = progress.Id.Step + 1;
         Publish(new StageProgress(
-            Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count));
+            Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count) { Generation = _generation });
     }
 
     /// <summary>Has somebody write the committed state: to finish, or because who was to do it is gone.</summary>
     private void WriteCheckpoint()
     {
-        _writer = _members.Where(m => _standing.ContainsKey(m) && Workers.ContainsKey(m)).Cast<int?>().FirstOrDefault();
+        _writer = _members.Where(m => _standing.ContainsKey(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Cast<int?>().FirstOrDefault();
         if (_writer is { } writer) Workers[writer].Actor.Tell(new WriteCheckpoint(Stage));
         else _phase = Phase.Gathering;
     }
@@ -298,7 +290,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Checkpointed(CheckpointWritten written)
     {
         _model = written.Model ?? _model;
-        if (_writer == written.Worker) _writer = null;
+        // One that it was told to write before may come first.
+        if (_writer == written.Worker && written.Step >= (_standing.GetValueOrDefault(written.Worker)?.Step ?? 0)) _writer = null;
         var released = _releasing.Contains(written.Worker) && !_standing.ContainsKey(written.Worker);
         if (_ledger.Checkpoint(written, _generation) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
@@ -333,8 +326,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Interrupt(ref bool wish)
     {
         wish = true;
-        if (_phase == Phase.Training) Hold(checkpoint: true);
-        else if (_phase == Phase.Holding) _aggregator.Tell(new HoldGeneration(Checkpoint: true));
+        if (_phase == Phase.Training) Hold();
         else if (_phase == Phase.Paused || _phase == Phase.Gathering && _standing.Count == 0) Rest();
     }
 
@@ -359,7 +351,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _releasing.Add(worker);
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker))
         {
-            if (_phase == Phase.Training) Hold(checkpoint: true);
+            if (_phase == Phase.Training) Hold();
         }
         else
         {

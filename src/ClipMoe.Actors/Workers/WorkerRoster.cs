@@ -145,6 +145,11 @@ public sealed class WorkerRoster : ReceiveActor
             Sender.Tell(new CommandRefused($"there is no worker {drain.Name}; there are: {string.Join(", ", _entries.Values.Select(e => e.Worker.Info.Name))}."));
             return;
         }
+        if (drain.Back && !entry.Drained)
+        {
+            Sender.Tell(new CommandDone($"worker {drain.Name} is given work already."));
+            return;
+        }
         _entries[entry.Worker.Number] = entry with { Drained = !drain.Back };
         if (!drain.Back && entry.Duty == Duty.Reserve) entry.Worker.Actor.Tell(new WorkerDismissed());
         Choose();

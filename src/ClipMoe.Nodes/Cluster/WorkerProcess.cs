@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Reflection;
 
 namespace ClipMoe.Nodes.Cluster;
 
@@ -11,7 +10,7 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
 {
     public const string LeaveCommand = "leave";
 
-    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60), Healthy = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60), Healthy = TimeSpan.FromSeconds(20);
 
     private readonly CancellationTokenSource _leaving = new();
     private Process? _process;
@@ -74,12 +73,9 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
 
     private Process Start()
     {
-        // Under `dotnet clipmoe.dll` the process is dotnet's and wants the file as its first argument.
-        var executable = Environment.ProcessPath ?? throw new InvalidOperationException("this process does not know its own file");
-        var start = new ProcessStartInfo(executable) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        if (Path.GetFileNameWithoutExtension(executable) == "dotnet") start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
-        foreach (var argument in arguments) start.ArgumentList.Add(argument);
-        var process = Process.Start(start) ?? throw new IOException($"{executable} can't be started");
+        var start = ThisProgram.With(arguments);
+        start.RedirectStandardInput = true;
+        var process = Process.Start(start) ?? throw new IOException($"{start.FileName} can't be started");
         process.OutputDataReceived += (_, line) => Log(line.Data);
         process.ErrorDataReceived += (_, line) => Log(line.Data);
         process.BeginOutputReadLine();

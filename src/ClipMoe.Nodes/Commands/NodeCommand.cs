@@ -86,6 +86,10 @@ internal static class NodeCommand
     private static async Task<int> Run(
         string host, int port, IReadOnlyList<string> seeds, Config? journal, string folder, IReadOnlyList<string> devices, int threads, string? tls)
     {
+        // First of all: a node that is told to leave while it begins leaves in good order too.
+        var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         var name = $"{host}:{port}";
         IReadOnlyList<string> roles = journal is null ? [ClusterAddress.Node] : [ClusterAddress.Node, ClusterAddress.Coordinator];
         await using var node = new NodeHost(new NodeHost.Settings(
@@ -101,10 +105,6 @@ internal static class NodeCommand
             ],
             Log)).ToList();
         var supervision = workers.Select(w => w.Supervise()).ToList();
-
-        var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         await leave.Task;
         Log("leaving: workers finish their step.");
         workers.ForEach(w => w.Leave());

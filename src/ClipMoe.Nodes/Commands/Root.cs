@@ -15,6 +15,7 @@ internal static class Root
             SubmitCommand.Build(),
             WatchCommand.Build(),
             StatusCommand.Build(),
+            ChaosCommand.Build(),
             DataCommand.Build(),
             ExperimentCommand.Build(),
             TokenizeCommand.Build(),

@@ -7,7 +7,6 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 [Collection(ScenarioCollection.Name)]
 public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
 {
-
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-certificates-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -37,6 +37,7 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
         StageFinished f => $"{f.Stage}: done in {Figures.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
         ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {Figures.Percent(m.Scores.MeanR1)} %",
         CheckpointSaved c => $"{c.Stage}: checkpoint after step {Figures.Count(c.Step)}",
+        RunPaused p => $"{p.Stage}: paused at a checkpoint; clipmoe resume lets it go on",
         RunWarning w => w.Message,
         RunEnded r => $"done. Checkpoint {r.Checkpoint}, weights {r.WeightsSha256}, report {r.ReportFile}",
         _ => null,

@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Model;
+using ClipMoe.Nodes.Chaos;
+using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.Options;
+
+namespace ClipMoe.Nodes.Commands;
+
+/// <summary><c>clipmoe chaos</c>: a cluster on this machine, and faults at random.</summary>
+internal static class ChaosCommand
+{
+    private const string Preset = "tiny";
+
+    private const string Examples = """
+
+
+        Examples:
+          clipmoe chaos                                              three minutes, three nodes, the preset tiny
+          clipmoe chaos --minutes 60 --seed 7 --json                 the faults of seed 7, for an hour
+          clipmoe chaos my.yaml --nodes 2 --devices cpu*2 --minutes 30
+          clipmoe chaos --journal "Host=db;Database=chaos;Username=clipmoe"   three coordinators, any of which may be killed
+        """;
+
+    public static Command Build()
+    {
+        var file = new Argument<FileInfo?>("EXPERIMENT") { Description = $"Experiment in YAML; without it the preset {Preset}.", Arity = ArgumentArity.ZeroOrOne };
+        var sets = ExperimentCommand.SetOption();
+        var minutes = new Option<double>("--minutes") { Description = "How long faults are done; the experiment that runs then is let run to its end.", DefaultValueFactory = _ => 3, HelpName = "M" };
+        minutes.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 100_000)) result.AddError("--minutes must be above 0.");
+        });
+        var seed = new Option<ulong?>("--seed") { Description = "Which faults, in which order, at which times. Default: one at random, which is shown.", HelpName = "S" };
+        var nodes = ResourceOptions.AtLeastOne(new Option<int?>("--nodes") { Description = "Nodes, beside one that comes and goes. Default: 3.", HelpName = "N" });
+        var devices = new Option<string>("--devices") { Description = "Workers of each node, as in clipmoe node; cpu*2 for two.", DefaultValueFactory = _ => "cpu", HelpName = "NAME,…" };
+        var journal = new Option<string>("--journal")
+        {
+            Description = "sqlite: the first node is the coordinator; a PostgreSQL connection string: every node is one.",
+            DefaultValueFactory = _ => ClusterPlan.Sqlite,
+            HelpName = "sqlite|\"Host=…\"",
+        };
+        var expect = new Option<string?>("--expect") { Description = "The final weights, as weights_sha256 of a report. Default: an undisturbed run finds them out first.", HelpName = "SHA256" };
+        var output = new Option<string?>("--out") { Description = "New or empty folder for the nodes' folders and logs. Default: runs/chaos-SEED.", HelpName = "DIR" };
+        var json = new Option<bool>("--json") { Description = "Prints the summary as one JSON object; what happens meanwhile goes to standard error." };
+        var command = new Command(
+            "chaos",
+            "Runs an experiment again and again on a cluster of this machine whose processes are killed, stopped, paused, added and cut off at random, and checks that "
+            + "each run ends in the bits of an undisturbed one, with each sample used once per epoch." + Examples)
+        {
+            file, sets, minutes, seed, nodes, devices, journal, expect, output, json,
+        };
+        command.SetAction(async result =>
+        {
+            var experiment = Load(result.GetValue(file)?.FullName, result.GetValue(sets) ?? []);
+            var drawn = result.GetValue(seed) ?? (ulong)Random.Shared.Next();
+            WorkerDevices.Parse(result.GetValue(devices)!);
+            var folder = Folder(result.GetValue(output) ?? Path.Combine("runs", $"chaos-{drawn.ToString(CultureInfo.InvariantCulture)}"));
+            var settings = new SoakSettings(
+                experiment, ExperimentHash.Of(experiment, InputFiles.Hashes(experiment)), drawn, result.GetValue(minutes),
+                new ClusterPlan(result.GetValue(nodes) ?? 3, result.GetValue(devices)!, result.GetValue(journal)!, folder), result.GetValue(expect)?.ToLowerInvariant());
+            return await Run(settings, result.GetValue(json));
+        });
+        return command;
+    }
+
+    private static Experiment Load(string? file, string[] sets) =>
+        ExperimentFile.Load(file, file is null && !sets.Any(s => s.StartsWith("preset=", StringComparison.Ordinal)) ? [$"preset={Preset}", .. sets] : sets);
+
+    /// <exception cref="UserErrorException">There is something in it.</exception>
+    private static string Folder(string path)
+    {
+        var folder = Path.GetFullPath(path);
+        Directory.CreateDirectory(folder);
+        return Directory.EnumerateFileSystemEntries(folder).Any() ? throw new UserErrorException($"{folder} is not empty: choose another --out.") : folder;
+    }
+
+    private static async Task<int> Run(SoakSettings settings, bool json)
+    {
+        var lines = json ? Console.Error : Console.Out;
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        var summary = await new Soak(settings, lines.WriteLine).Run(stop.Token);
+        Console.WriteLine(json ? summary.Json() : summary.Text());
+        return summary.Violations.Count > 0 ? ExitCodes.Failure : summary.Interrupted ? ExitCodes.Interrupted : ExitCodes.Success;
+
+        void Stop(PosixSignalContext signal)
+        {
+            // However often: it ends as soon as it has killed what it started.
+            signal.Cancel = true;
+            stop.Cancel();
+        }
+    }
+}

@@ -70,7 +70,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Submits the tiny pipeline.</summary>
     /// <returns>Its events, until it ends.</returns>
     public Following Submit(params string[] more) => new(
-        ["submit", "--set", "preset=tiny", .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
+        ["submit", .. UndisturbedRun.Experiment, .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
 
     /// <summary>Follows the experiment that runs to its end.</summary>
     public Following Watch() => new(

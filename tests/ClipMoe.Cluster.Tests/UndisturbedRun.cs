@@ -6,13 +6,16 @@ namespace ClipMoe.Cluster.Tests;
 /// <summary>The same experiment on one machine with nothing going wrong: what every scenario must end in.</summary>
 public sealed class UndisturbedRun : IAsyncLifetime
 {
+    /// <summary>The whole pipeline, with one of the comparisons, since the others are more of the same.</summary>
+    public static string[] Experiment { get; } = ["--set", "preset=tiny", "--set", "evaluation.compare=[direct]"];
+
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
 
     public string WeightsSha256 { get; private set; } = "";
 
     public async Task InitializeAsync()
     {
-        string[] arguments = ["run", "--set", "preset=tiny", "--out", _folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
+        string[] arguments = ["run", .. Experiment, "--out", _folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
         using var process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true })!;
         await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();

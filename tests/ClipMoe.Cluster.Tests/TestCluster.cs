@@ -26,6 +26,12 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public IReadOnlyList<TestNode> Nodes => _nodes;
 
+    /// <summary>Certificate and key of the nodes that are started and the commands that are run from now on.</summary>
+    public string? Tls { get; set; }
+
+    /// <summary>How a command finds the cluster.</summary>
+    private string[] Here => ["--cluster", string.Join(',', _nodes.Select(n => n.Address)), .. TestNode.TlsOption(Tls)];
+
     /// <param name="address">Of a node.</param>
     public int HostOf(string address) => _nodes.FindIndex(n => n.Address == address);
 
@@ -55,7 +61,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var host = _nodes.Count;
         var node = new TestNode(
             (program, arguments) => _network?.On(host, program, arguments) ?? new ProcessStartInfo(program, arguments), address, seeds, coordinator, workers,
-            OutputOf(host), _journal, faults);
+            OutputOf(host), _journal, faults, Tls);
         _nodes.Add(node);
         node.Start();
         return node;
@@ -64,21 +70,29 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Submits the tiny pipeline.</summary>
     /// <returns>Its events, until it ends.</returns>
     public Following Submit(params string[] more) => new(
-        ["submit", "--set", "preset=tiny", .. more, "--cluster", string.Join(',', _nodes.Select(n => n.Address)), "--wait", "--json",
-            "--fetch", Path.Combine(_root, "fetched")], Patience);
+        ["submit", "--set", "preset=tiny", .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
 
     /// <summary>Follows the experiment that runs to its end.</summary>
     public Following Watch() => new(
-        ["watch", "--cluster", string.Join(',', _nodes.Select(n => n.Address)), "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
+        ["watch", .. Here, "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
 
     public string Fetched => Path.Combine(_root, "fetched");
 
     /// <summary>Runs a command against the cluster.</summary>
     public async Task<string> Ask(params string[] command)
     {
-        var (exitCode, output, errors) = await Program([.. command, "--cluster", string.Join(',', _nodes.Select(n => n.Address))]);
+        var (exitCode, output, errors) = await Program([.. command, .. Here]);
         Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}");
         return output;
+    }
+
+    /// <summary>Runs a command against the cluster that must fail.</summary>
+    /// <returns>What it says.</returns>
+    public async Task<string> AskInVain(params string[] command)
+    {
+        var (exitCode, output, errors) = await Program([.. command, .. Here]);
+        Assert.True(exitCode == 1, $"{string.Join(' ', command)} ended with {exitCode}: {output}");
+        return errors;
     }
 
     public async Task<JsonElement> Status() => JsonDocument.Parse(await Ask("status", "--json")).RootElement;
@@ -89,11 +103,19 @@ internal sealed class TestCluster : IAsyncDisposable
         using var patience = new CancellationTokenSource(Patience);
         while (!patience.IsCancellationRequested)
         {
-            var (exitCode, output, _) = await Program(["status", "--json", "--cluster", string.Join(',', _nodes.Select(n => n.Address))]);
+            var (exitCode, output, _) = await Program(["status", "--json", .. Here]);
             if (exitCode == 0 && JsonDocument.Parse(output).RootElement.GetProperty("workers").EnumerateArray()
                     .Count(w => w.GetProperty("state").GetString() == "active") == count) return;
         }
         throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
+    }
+
+    /// <summary>Waits until something is so, asking again and again.</summary>
+    public async Task Until(Func<Task<bool>> isSo)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!await isSo())
+            if (patience.IsCancellationRequested) throw new TimeoutException($"it did not come to pass:\n{Log()}");
     }
 
     /// <summary>What all nodes said.</summary>
@@ -143,7 +165,7 @@ internal sealed class TestCluster : IAsyncDisposable
 /// <param name="onHost">Runs a program on the node's host.</param>
 internal sealed class TestNode(
     Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output, string? journal,
-    IReadOnlyList<string> faults)
+    IReadOnlyList<string> faults, string? tls = null)
 {
     private readonly List<(DateTime Time, string Text)> _log = [];
     private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -161,13 +183,15 @@ internal sealed class TestNode(
         }
     }
 
+    public static string[] TlsOption(string? files) => files is null ? [] : ["--tls", files];
+
     public void Start()
     {
         string[] arguments =
         [
             "node", "--listen", Address, "--seeds", seeds, "--out", output, "--threads", "1",
             "--roles", string.Join(',', [.. coordinator ? ["coordinator"] : (string[])[], .. workers > 0 ? ["worker"] : (string[])[]]),
-            "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal],
+            "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal], .. TlsOption(tls),
         ];
         var start = onHost(TestCluster.Executable, arguments);
         start.RedirectStandardOutput = start.RedirectStandardError = true;

@@ -13,7 +13,8 @@ internal static class FeatureBatches
 {
     private const int BatchSize = 64;
 
-    public static SampleFeatures Encode(RunData data, Replica replica, ReadOnlySpan<int> samples)
+    /// <exception cref="OperationCanceledException">It was, between two batches.</exception>
+    public static SampleFeatures Encode(RunData data, Replica replica, ReadOnlySpan<int> samples, CancellationToken cancellation)
     {
         var config = replica.Layout.Config;
         var (width, encoder) = (config.EmbedDim, new Encoder(replica));
@@ -22,8 +23,9 @@ internal static class FeatureBatches
         data.Loader.Announce(samples);
         for (var from = 0; from < samples.Length; from += BatchSize)
         {
+            cancellation.ThrowIfCancellationRequested();
             var rows = Math.Min(BatchSize, samples.Length - from);
-            var batch = data.Loader.Get(samples.Slice(from, rows), CancellationToken.None);
+            var batch = data.Loader.Get(samples.Slice(from, rows), cancellation);
             var images = encoder.EncodeImages(batch.Images, rows);
             var texts = encoder.EncodeTexts(data.Tokens(batch.Captions, config.ContextLength), rows);
             images.Features.CopyTo(image.AsSpan(from * width));

@@ -72,7 +72,7 @@ public sealed class Workspace(
         if (experiment.Data.Path is null) MakeBenchmark(cancellation);
         var resolution = BaseConfig().ImageResolution;
         var images = OpenImages();
-        var scan = DatasetScan.Load(folder.Root, images) ?? Scan(images, resolution, progress, cancellation);
+        var scan = Kept(images) ?? Scan(images, resolution, progress, cancellation);
         scan.RequireAtMost(experiment.Data.MaxBadFraction, folder.Root);
         var splits = DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit);
         if (splits.HeldOut.Length == 0)
@@ -98,7 +98,7 @@ public sealed class Workspace(
     {
         if (_data is not null) return;
         _prepared = expected;
-        foreach (var file in expected.Files) Files.Local(file);
+        var damaged = expected.Files.Where(file => ArtifactCheck.Sha256(Files.Local(file)) != file.Sha256).ToList();
         if (experiment.Data.Path is null) MakeBenchmark(CancellationToken.None);
         var images = OpenImages();
         if (images.Fingerprint != expected.Fingerprint)
@@ -111,11 +111,10 @@ public sealed class Workspace(
             throw new UserErrorException(
                 $"the vocabulary {VocabularyPath} is missing or changed since this run began: restore it, or start a new run in another --out folder.");
         }
-        var scan = DatasetScan.Load(folder.Root, images)
-            ?? throw new UserErrorException($"the list of bad samples in {folder.Root} is missing: restore it, or start a new run in another --out folder.");
+        var resolution = expected.ImageResolution ?? BaseConfig().ImageResolution;
+        var scan = damaged.Count == 0 ? DatasetScan.Load(folder.Root, images) : null;
         _data = Assemble(
-            images, DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit),
-            expected.ImageResolution ?? BaseConfig().ImageResolution);
+            images, DatasetSplits.Of(images, (scan ?? ScanAgain(images, resolution, expected)).Usable(), experiment.Seed, experiment.Data.TestSplit), resolution);
     }
 
     /// <summary>A stage's stream of random numbers hangs on its name, so that leaving out a comparison changes no other stage.</summary>
@@ -165,6 +164,29 @@ public sealed class Workspace(
             path, experiment.Data.Format, experiment.Data.ImageRoot,
             new ColumnNames(experiment.Data.PathColumn, experiment.Data.CaptionColumn), indexFolder: Path.Combine(folder.Root, "index"))
         : DatasetReader.Open(folder.BenchmarkData, DatasetFormat.Folder);
+
+    /// <summary>What an attempt that ended in the middle of this stage found; null where the data was changed since, or repaired.</summary>
+    private DatasetScan? Kept(ICaptionedImages images)
+    {
+        try
+        {
+            return DatasetScan.Load(folder.Root, images);
+        }
+        catch (UserErrorException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Makes the files of the scan anew where they were lost or damaged.</summary>
+    /// <exception cref="UserErrorException">The data does not give the same ones.</exception>
+    private DatasetScan ScanAgain(ICaptionedImages images, int resolution, DataPrepared expected)
+    {
+        var scan = Scan(images, resolution, (_, _) => { }, CancellationToken.None);
+        var differing = expected.Files.FirstOrDefault(file => ArtifactCheck.Sha256(folder.Absolute(file.Path)) != file.Sha256);
+        return differing is null ? scan : throw new UserErrorException(
+            $"{folder.Absolute(differing.Path)} was damaged, and the data set {images.Name} no longer gives the one that this run began with: restore either, or start a new run in another --out folder. Nothing was lost.");
+    }
 
     private DatasetScan Scan(ICaptionedImages images, int resolution, Action<int, int> progress, CancellationToken cancellation)
     {

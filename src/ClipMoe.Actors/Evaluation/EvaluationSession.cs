@@ -73,12 +73,12 @@ public sealed class EvaluationSession : StageActor
 
     private StageDone Combine(IReadOnlyList<ModelFigures> figures)
     {
-        var probes = figures[0].Probes;
+        var probed = figures.Where(f => f.Probes.Count > 0).ToList();
         var results = new EvaluationResults([.. figures.Select(f => f.Retrieval)])
         {
-            Attributes = probes.Count == 0 ? null : new AttributeProbes(
-                [.. probes.Select(p => new ProbedAttribute(p.Target, p.Classes, Percent.Of(p.MajorityAccuracy)))],
-                [.. figures.Select(f => new ProbeRow(f.Retrieval.Model, [.. f.Probes.Select(p => Percent.Of(p.Accuracy))]))]),
+            Attributes = probed.Count == 0 ? null : new AttributeProbes(
+                [.. probed[0].Probes.Select(p => new ProbedAttribute(p.Target, p.Classes, Percent.Of(p.MajorityAccuracy)))],
+                [.. probed.Select(f => new ProbeRow(f.Retrieval.Model, [.. f.Probes.Select(p => Percent.Of(p.Accuracy))]))]),
             ExpertLoads = [.. figures.SelectMany(f => f.Loads)],
             Examples = [.. figures.SelectMany(f => f.Examples)],
         };

@@ -5,7 +5,6 @@ using ClipMoe.Model.Evaluation;
 using ClipMoe.Model.Images;
 using ClipMoe.Model.Moe;
 using ClipMoe.Model.Parameters;
-using ExpertLoad = ClipMoe.Actors.Experiments.ExpertLoad;
 
 namespace ClipMoe.Actors.Evaluation;
 
@@ -17,30 +16,44 @@ internal static class EvaluationWork
     /// <summary>More training samples than this make a probe slower and hardly better.</summary>
     private const int ProbeSamples = 4000;
 
-    public static ModelEvaluated Evaluate(Workspace workspace, EvaluateModel work, int worker)
+    public static ModelEvaluated Evaluate(Workspace workspace, EvaluateModel work, int worker, CancellationToken cancellation)
     {
         using var replica = workspace.Models.Load(work.File, Locking.Everything);
         var (data, threads) = (workspace.Data, workspace.Device.Threads);
-        var encoded = FeatureBatches.Encode(data, replica, data.HeldOut);
-        var (images, captions) = (new Features(encoded.Image, encoded.Width), new Features(encoded.Text, encoded.Width));
-        var imageOfCaption = Enumerable.Range(0, captions.Count).ToList();
-        var ranks = Retrieval.Rank(images, captions, imageOfCaption, threads);
-        var figures = new ModelFigures(
-            Scores(work.Model, RetrievalResult.Of(ranks, RetrievalProtocol.Of(data.Images.Name, data.HeldOutSplit, images.Count, imageOfCaption))),
-            Probes(workspace, replica, images),
+        var encoded = FeatureBatches.Encode(data, replica, data.HeldOut, cancellation);
+        var gallery = Gallery.Of([.. data.HeldOut.Select(data.Images.Key)]);
+        var protocol = RetrievalProtocol.Of(data.Images.Name, data.HeldOutSplit, gallery.Images.Length, gallery.ImageOfCaption);
+        var (images, captions) = (gallery.ImagesOf(encoded), new Features(encoded.Text, encoded.Width));
+        if (!images.AreFinite || !captions.AreFinite)
+            return Measured(workspace, work, worker, new ModelFigures(Diverged(work.Model, protocol), [], [], []));
+        var ranks = Retrieval.Rank(images, captions, gallery.ImageOfCaption, threads);
+        return Measured(workspace, work, worker, new ModelFigures(
+            Scores(work.Model, RetrievalResult.Of(ranks, protocol)),
+            Probes(workspace, replica, new Features(encoded.Image, encoded.Width), cancellation),
             [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
-            work.WithExamples ? ExamplesOf(data, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []);
+            work.WithExamples ? ExamplesOf(data, gallery, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
+    }
+
+    private static ModelEvaluated Measured(Workspace workspace, EvaluateModel work, int worker, ModelFigures figures)
+    {
         var file = RunFolder.FiguresFile(work.Stage, work.Model);
         var path = workspace.Folder.Absolute(file);
         ReportJson.Save(path, figures);
         return new ModelEvaluated(work.Stage, work.Model, worker, figures.Retrieval, new WrittenFile(file, ArtifactCheck.Sha256(path)!));
     }
 
+    /// <summary>A model whose features are not finite finds nothing, and keeps no other model from being measured.</summary>
+    private static RetrievalScores Diverged(string model, RetrievalProtocol protocol) => new(
+        model, protocol.Split, Described(protocol) + ", its features are not finite numbers: it has diverged", protocol.Images, protocol.Captions,
+        0, 0, 0, 0, 0, 0);
+
+    private static string Described(RetrievalProtocol protocol) => $"{protocol.Images} images, {protocol.Captions} captions, ties count against";
+
     private static RetrievalScores Scores(string model, RetrievalResult result)
     {
         var protocol = result.Protocol;
         return new RetrievalScores(
-            model, protocol.Split, $"{protocol.Images} images, {protocol.Captions} captions, ties count against", protocol.Images, protocol.Captions,
+            model, protocol.Split, Described(protocol), protocol.Images, protocol.Captions,
             Percent.Of(result.ImageToTextAt1), Percent.Of(result.ImageToTextAt5), Percent.Of(result.ImageToTextAt10),
             Percent.Of(result.TextToImageAt1), Percent.Of(result.TextToImageAt5), Percent.Of(result.TextToImageAt10));
     }
@@ -54,16 +67,17 @@ internal static class EvaluationWork
         }
     }
 
-    private static List<ProbeResult> Probes(Workspace workspace, Replica replica, Features heldOut)
+    private static List<ProbeResult> Probes(Workspace workspace, Replica replica, Features heldOut, CancellationToken cancellation)
     {
         var data = workspace.Data;
         if (data.Attributes is not { } table || !workspace.Experiment.Evaluation.LinearProbe) return [];
         var samples = data.Train.AsSpan(0, Math.Min(ProbeSamples, data.Train.Length)).ToArray();
-        var encoded = FeatureBatches.Encode(data, replica, samples);
+        var encoded = FeatureBatches.Encode(data, replica, samples, cancellation);
         var train = new Features(encoded.Image, encoded.Width);
         var probes = new List<ProbeResult>();
         for (var a = 0; a < table.Attributes.Count; a++)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (Values(samples, a) is not { } trainLabels || Values(data.HeldOut, a) is not { } testLabels) continue;
             var attribute = table.Attributes[a];
             probes.Add(LinearProbe.Evaluate(
@@ -81,20 +95,24 @@ internal static class EvaluationWork
 
     /// <summary>Samples spread over the held-out ones: the pictures that the model finds for their captions, and the captions for their pictures.</summary>
     private static List<RetrievalExample> ExamplesOf(
-        RunData data, string model, int resolution, Features images, Features captions, RetrievalRanks ranks)
+        RunData data, Gallery gallery, string model, int resolution, Features images, Features captions, RetrievalRanks ranks)
     {
         var examples = new List<RetrievalExample>();
         for (var e = 0; e < Math.Min(Examples, captions.Count); e++)
         {
-            var query = e * captions.Count / Examples;
-            examples.Add(Example("text_to_image", query, Retrieval.Nearest(captions[query], images, ResultsPerExample), ranks.OfCaptions[query]));
-            examples.Add(Example("image_to_text", query, Retrieval.Nearest(images[query], captions, ResultsPerExample), ranks.OfImages[query]));
+            var caption = e * captions.Count / Examples;
+            var image = gallery.ImageOfCaption[caption];
+            var (sample, pictures) = (gallery.Images[image], Retrieval.Nearest(captions[caption], images, ResultsPerExample));
+            examples.Add(new RetrievalExample(
+                model, "text_to_image", Caption(caption), Picture(sample), ranks.OfCaptions[caption] + 1,
+                [.. pictures.Select(n => Item(gallery.Images[n.Index], n.Cosine, n.Index == image))]));
+            examples.Add(new RetrievalExample(
+                model, "image_to_text", Caption(sample), Picture(sample), ranks.OfImages[image] + 1,
+                [.. Retrieval.Nearest(images[image], captions, ResultsPerExample).Select(n => Item(n.Index, n.Cosine, gallery.ImageOfCaption[n.Index] == image))]));
         }
         return examples;
 
-        RetrievalExample Example(string direction, int query, IReadOnlyList<(int Index, float Cosine)> nearest, int rank) => new(
-            model, direction, Caption(query), Picture(query), rank + 1,
-            [.. nearest.Select(n => new RetrievedItem(Caption(n.Index), Picture(n.Index), n.Cosine, n.Index == query))]);
+        RetrievedItem Item(int position, float cosine, bool correct) => new(Caption(position), Picture(position), cosine, correct);
 
         string Caption(int position) => data.Images.Caption(data.HeldOut[position]).Long;
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Experiments;
@@ -88,6 +89,8 @@ public sealed record BatchSettings
 {
     public int Size { get; init; } = 32;
     public int Leaves { get; init; } = 8;
+    /// <summary>Number format in which the gradients of leaves are summed and travel; bf16 is half the bytes on the network.</summary>
+    public GradientFormat Gradients { get; init; } = GradientFormat.Fp32;
 }
 
 /// <summary>Multistage contrastive learning (MCL): clusters, pseudo labels, FFN training from the base.</summary>

@@ -32,6 +32,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private IActorRef _stage = ActorRefs.Nobody;
     private string _stageName = "";
     private Action? _whenSettled;
+    private readonly HashSet<int> _releasing = [];
     private int _sessions;
     private bool _stopping;
     private bool _pausing;
@@ -68,11 +69,12 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Command<ResumeExperiment>(Resume);
         Command<ReleaseWorker>(m =>
         {
-            if (_stage.IsNobody()) settings.Roster.Tell(new WorkerReleased("", m.Worker));
+            _releasing.Add(m.Worker);
+            if (_stage.IsNobody()) Released(m.Worker);
             else _stage.Tell(m);
         });
         Command<StagePaused>(s => Context.System.EventStream.Publish(new RunPaused(s.Stage)));
-        Command<WorkerReleased>(m => _settings.Roster.Tell(m));
+        Command<WorkerReleased>(m => Released(m.Worker));
     }
 
     /// <summary>A stage actor that throws has met a fault of ours: the run ends with it instead of going on from a restarted actor.</summary>
@@ -160,8 +162,18 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     private void Gone(WorkerGone gone)
     {
+        _releasing.Remove(gone.Number);
         if (!_pool.Remove(gone.Number)) return;
         _stage.Tell(gone);
+        Settle();
+    }
+
+    /// <summary>No stage uses the worker any more, and none will.</summary>
+    private void Released(int worker)
+    {
+        if (!_releasing.Remove(worker)) return;
+        _pool.Remove(worker);
+        _settings.Roster.Tell(new WorkerReleased(worker));
         Settle();
     }
 
@@ -273,6 +285,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             _state = _state.Apply(completed);
             Publish(new StageFinished(completed.Stage, completed.Result));
             CloseStage();
+            foreach (var worker in _releasing.ToList()) Released(worker);
             if (_onlyStage is not null)
             {
                 ResetOutOfDate(completed);

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -56,12 +57,14 @@ public static class ExperimentHash
     private static JsonObject Deciding(Experiment experiment, ExperimentInputs inputs)
     {
         var json = ExperimentJson.Write(experiment);
-        var (data, model) = (Section("data"), Section("model"));
+        var (data, model, batch) = (Section("data"), Section("model"), Section("batch"));
         json.Remove("name");
         json.Remove("checkpoints");
         data.Remove("image_root");
         data.Remove("max_bad_fraction");
 
+        // Experiments from before there was a choice keep their hash.
+        if (experiment.Batch.Gradients == GradientFormat.Fp32) batch.Remove("gradients");
         foreach (var column in (string[])["path_column", "caption_column"])
             if (data[column] is null) data.Remove(column);
         if (StandIn(data, "path", inputs.Data)) Remove(data, "benchmark_train", "benchmark_test");

@@ -19,6 +19,11 @@ internal static class ModelWork
         if (found.Moe is not null)
             throw new UserErrorException($"{work.Spec.Path} is a CLIP-MoE already: the pipeline starts from a dense CLIP.");
         workspace.Data.Tokenizer.Vocabulary.RequireFits(found, work.Spec.Path);
+        if (workspace.Experiment.Model.ContextLength < found.ContextLength)
+        {
+            throw new UserErrorException(
+                $"model.context_length is {workspace.Experiment.Model.ContextLength}, but {work.Spec.Path} has {found.ContextLength} text positions, which can only be stretched: leave the key out, or raise it.");
+        }
         var wanted = workspace.Experiment.Model.ContextLength is { } context && context > found.ContextLength
             ? CheckpointSource.Stretched(found) with { ContextLength = context }
             : found;
@@ -37,7 +42,8 @@ internal static class ModelWork
         try
         {
             var config = CheckpointConfig.Infer(files[0]);
-            var layers = moe.Layers ?? Math.Max(config.Vision.Layers, config.Text.Layers);
+            var blocks = Math.Max(config.Vision.Layers, config.Text.Layers);
+            var layers = Math.Min(moe.Layers ?? blocks, blocks);
             using var replica = workspace.Models.New(config with { Moe = new MoeConfig(work.Spec.Experts, moe.TopK, layers) }, Locking.Everything);
             var sources = files.Select(f => workspace.Models.Source(f, config)).ToList();
             var gates = new GateInitialisation(workspace.Experiment.Seed + (ulong)workspace.StreamOf(work.Spec.Name));

@@ -38,8 +38,11 @@ public abstract class StageActor : ReceiveActor
     {
         if (_workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage));
         Remove(worker);
-        Context.Parent.Tell(new WorkerReleased(Stage, worker));
+        Context.Parent.Tell(new WorkerReleased(worker));
     }
+
+    /// <summary>A worker is no longer among <see cref="Workers"/>, and the stage knows.</summary>
+    protected void Forget(int worker) => _workers.Remove(worker);
 
     protected void Publish(RunEvent e) => Context.System.EventStream.Publish(e);
 

@@ -70,7 +70,7 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
             Trains = upcycle || experiment.Router.Trains == RouterTraining.Experts ? TrainedPart.ExpertsAndRouters : TrainedPart.Routers,
             Order = new GlobalOrder(),
             Duration = upcycle ? TotalDuration(experiment) : new Duration(experiment.Router.Steps, experiment.Router.Epochs),
-            LearningRate = experiment.Router.LearningRate,
+            LearningRate = upcycle ? experiment.Mcl.LearningRate : experiment.Router.LearningRate,
             WeightDecay = experiment.Router.WeightDecay,
             WarmupSteps = experiment.Router.WarmupSteps,
         });

@@ -13,10 +13,10 @@ internal sealed class FeatureWork(Workspace workspace, ExtractShard first) : IDi
 
     public string Stage => first.Stage;
 
-    public ShardReady Extract(ExtractShard shard, int worker)
+    public ShardReady Extract(ExtractShard shard, int worker, CancellationToken cancellation)
     {
         var samples = workspace.Data.Train.AsSpan(shard.First, shard.End - shard.First);
-        var features = FeatureBatches.Encode(workspace.Data, _replica, samples);
+        var features = FeatureBatches.Encode(workspace.Data, _replica, samples, cancellation);
         var file = RunFolder.ShardFile(shard.Stage, shard.Shard);
         var hash = HostTensors.Write(
             workspace.Folder.Absolute(file),

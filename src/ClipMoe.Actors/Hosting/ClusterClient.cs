@@ -5,6 +5,7 @@ using System.Threading.Channels;
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Hosting;
 
@@ -17,14 +18,19 @@ public sealed class ClusterClient : IAsyncDisposable
     private readonly IReadOnlyList<string> _nodes;
 
     /// <param name="nodes">host:port of nodes, asked in turn until one answers.</param>
+    /// <param name="transport">How files are fetched, and with which certificate nodes are spoken to.</param>
     /// <exception cref="IOException">None can be reached.</exception>
-    public ClusterClient(IReadOnlyList<string> nodes)
+    public ClusterClient(IReadOnlyList<string> nodes, TransportSettings transport)
     {
-        _nodes = nodes;
-        var address = new ClusterAddress(OwnAddress(nodes), 0, [], []);
-        _system = ActorSystem.Create(ClusterAddress.System, Akka.Configuration.ConfigurationFactory.ParseString(
-            "akka.actor.provider = remote\nakka.loglevel = OFF").WithFallback(ClusterConfiguration.Of(address)));
+        (_nodes, Transport) = (nodes, transport);
+        var configuration = Akka.Configuration.ConfigurationFactory.ParseString("akka.actor.provider = remote\nakka.loglevel = OFF")
+            .WithFallback(ClusterConfiguration.Of(new ClusterAddress(OwnAddress(nodes), 0, [], []), Tls));
+        _system = ActorSystem.Create(ClusterAddress.System, ClusterConfiguration.Setup(configuration, transport.Certificate));
     }
+
+    public TransportSettings Transport { get; }
+
+    private bool Tls => Transport.Certificate is not null;
 
     /// <summary>Asks the manager something.</summary>
     /// <returns>Its answer; never a <see cref="CommandRefused"/>.</returns>
@@ -49,8 +55,10 @@ public sealed class ClusterClient : IAsyncDisposable
                 // The next node may reach the manager.
             }
         }
+        var complaints = await Task.WhenAll(_nodes.Select(node => TlsProbe.Complaint(node, Transport.Certificate)));
         throw new IOException(
-            $"no answer from {string.Join(", ", _nodes)} within {Patience.TotalSeconds:0} s each: is a coordinator running, and can this machine reach it?");
+            $"no answer from {string.Join(", ", _nodes)} within {Patience.TotalSeconds:0} s each: "
+            + (complaints.FirstOrDefault(c => c is not null) ?? "is a coordinator running, and can this machine reach it?"));
     }
 
     /// <summary>The events of an experiment until it is over, through changes of the coordinator.</summary>
@@ -75,7 +83,7 @@ public sealed class ClusterClient : IAsyncDisposable
     public async ValueTask DisposeAsync() => await _system.Terminate();
 
     private ActorSelection Gateway(string node) =>
-        _system.ActorSelection($"akka.tcp://{ClusterAddress.System}@{node}/user/{Hosting.Gateway.Name}");
+        _system.ActorSelection($"{ClusterAddress.Url(node, Tls)}/user/{Hosting.Gateway.Name}");
 
     /// <summary>The address of this machine by which a node reaches it, which the routing table knows.</summary>
     private static string OwnAddress(IReadOnlyList<string> nodes)

@@ -1,5 +1,10 @@
+using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Configuration;
+using Akka.Event;
+using Akka.Remote.Transport.DotNetty;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Hosting;
 
@@ -22,6 +27,10 @@ public sealed record ClusterAddress(string Host, int Port, IReadOnlyList<string>
     public const string System = "clipmoe";
 
     public const string Coordinator = "coordinator", Node = "node", Worker = "worker";
+
+    /// <summary>A node's actor system as Akka addresses it.</summary>
+    /// <param name="node">host:port.</param>
+    public static string Url(string node, bool tls) => $"akka.{(tls ? "ssl." : "")}tcp://{System}@{node}";
 }
 
 /// <summary>Akka configuration of a process of a cluster.</summary>
@@ -31,7 +40,7 @@ public static class ClusterConfiguration
     /// Failure detection that was measured on small clusters (a killed process is removed after 11 s, with Akka's defaults after 27 s), heartbeats on threads of their own, a
     /// closed list of messages. Coordinators decide who survives a partition: the side with most of them.
     /// </summary>
-    public static Config Of(ClusterAddress address) => ConfigurationFactory.ParseString($$"""
+    public static Config Of(ClusterAddress address, bool tls = false) => ConfigurationFactory.ParseString($$"""
         akka {
           loglevel = WARNING
           loggers = ["{{typeof(StandardErrorLogger).AssemblyQualifiedName}}"]
@@ -55,12 +64,13 @@ public static class ClusterConfiguration
             hostname = "0.0.0.0"
             public-hostname = "{{address.Host}}"
             port = {{address.Port}}
+            enable-ssl = {{(tls ? "on" : "off")}}
             maximum-frame-size = 16000000b
             send-buffer-size = 16000000b
             receive-buffer-size = 16000000b
           }
           cluster {
-            seed-nodes = [{{string.Join(", ", address.SeedsForAkka.Select(s => $"\"akka.tcp://{ClusterAddress.System}@{s}\""))}}]
+            seed-nodes = [{{string.Join(", ", address.SeedsForAkka.Select(s => $"\"{ClusterAddress.Url(s, tls)}\""))}}]
             roles = [{{string.Join(", ", address.Roles.Select(r => $"\"{r}\""))}}]
             seed-node-timeout = 1s
             retry-unsuccessful-join-after = 1s
@@ -86,4 +96,22 @@ public static class ClusterConfiguration
           }
         }
         """);
+
+    /// <summary>
+    /// What an actor system is started with. With a certificate remoting speaks TLS both ways, and whoever connects, or is connected to, must show that certificate.
+    /// </summary>
+    public static ActorSystemSetup Setup(Config configuration, ClusterCertificate? certificate)
+    {
+        var setup = BootstrapSetup.Create().WithConfig(configuration);
+        return certificate is null
+            ? ActorSystemSetup.Create(setup)
+            : setup.And(new DotNettySslSetup(
+                certificate.Certificate, suppressValidation: false, requireMutualAuthentication: true,
+                customValidator: (shown, _, peer, _, log) =>
+                {
+                    if (certificate.Is(shown)) return true;
+                    log.Warning("A connection with {0} was refused: it showed another certificate than the cluster's", peer);
+                    return false;
+                }));
+    }
 }

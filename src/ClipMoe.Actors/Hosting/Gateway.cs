@@ -17,6 +17,7 @@ internal sealed class Gateway : ReceiveActor
         Receive<WatchExperiment>(manager.Forward);
         Receive<ControlExperiment>(manager.Forward);
         Receive<DrainWorker>(manager.Forward);
+        Receive<ScaleWorkers>(manager.Forward);
         Receive<GetMembership>(_ => Sender.Tell(new ClusterMembership(IsMember(Cluster.Get(Context.System)))));
     }
 

@@ -36,7 +36,7 @@ public sealed class LocalCluster : IAsyncDisposable
         _system = ActorSystem.Create("clipmoe", ConfigurationFactory.ParseString(Settings)
             .WithFallback(ConfigurationFactory.ParseString(Diagnostics.Logging))
             .WithFallback(JournalConfiguration.Sqlite(workspace.Folder.Journal)));
-        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers)), "roster");
+        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers, null)), "roster");
         var (exchanges, states) = (new LocalExchanges(), new ReplicaStates(null));
         for (var n = 0; n < workers; n++)
         {

@@ -1,6 +1,6 @@
 using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Cluster;
-using Akka.Configuration;
 
 namespace ClipMoe.Actors.Hosting;
 
@@ -8,14 +8,14 @@ namespace ClipMoe.Actors.Hosting;
 /// This process in a cluster. Who is put out of it, by a partition or because all coordinators were lost, can't come back as who it was: it joins
 /// again as a new member, with a new actor system; what lives outside of that goes on.
 /// </summary>
-internal sealed class Membership(Config configuration, Action<ActorSystem> begin) : IAsyncDisposable
+internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> begin) : IAsyncDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _leaving = new();
 
     /// <summary>The actor system of the current membership.</summary>
-    public ActorSystem System { get; private set; } = Start(configuration, begin);
+    public ActorSystem System { get; private set; } = Start(setup, begin);
 
     /// <summary>Runs until <see cref="Leave"/>.</summary>
     /// <param name="log">Told when the process joins again.</param>
@@ -28,7 +28,7 @@ internal sealed class Membership(Config configuration, Action<ActorSystem> begin
             if (_leaving.IsCancellationRequested) return;
             log("put out of the cluster, because most coordinators are gone or can't be reached; joins again.");
             await Task.Delay(Pause);
-            System = Start(configuration, begin);
+            System = Start(setup, begin);
         }
     }
 
@@ -45,9 +45,9 @@ internal sealed class Membership(Config configuration, Action<ActorSystem> begin
         await System.Terminate();
     }
 
-    private static ActorSystem Start(Config configuration, Action<ActorSystem> begin)
+    private static ActorSystem Start(ActorSystemSetup setup, Action<ActorSystem> begin)
     {
-        var system = ActorSystem.Create(ClusterAddress.System, configuration);
+        var system = ActorSystem.Create(ClusterAddress.System, setup);
         begin(system);
         return system;
     }

@@ -35,9 +35,10 @@ public sealed class NodeHost : IAsyncDisposable
         _server = new BulkServer(_listener);
         _server.Serve(PeerFiles.Source, new FolderSource(settings.Output));
         var files = new PeerFiles(settings.Transport);
-        var configuration = ClusterConfiguration.Of(settings.Address);
+        var certificate = settings.Transport.Certificate;
+        var configuration = ClusterConfiguration.Of(settings.Address, certificate is not null).WithFallback(settings.Journal ?? Config.Empty);
         var hello = new NodeHello(settings.Name, _listener.Endpoint, settings.Journal is not null);
-        _membership = new Membership(settings.Journal is { } journal ? configuration.WithFallback(journal) : configuration, system =>
+        _membership = new Membership(ClusterConfiguration.Setup(configuration, certificate), system =>
         {
             if (settings.Journal is not null)
             {
@@ -51,6 +52,7 @@ public sealed class NodeHost : IAsyncDisposable
             var proxy = ManagerProxy.Start(system);
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
+            system.ActorOf(Props.Create(() => new TlsComplaints(certificate, settings.Transport.Log)), "tls");
             system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
             if (settings.Address.IsFirstOfSeveral) system.ActorOf(Props.Create(() => new FirstSeed(settings.Address.OtherSeeds)), "first-seed");
         });

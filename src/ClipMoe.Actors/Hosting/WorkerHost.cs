@@ -42,7 +42,8 @@ public sealed class WorkerHost : IAsyncDisposable
             FileServers = servers => files.Servers = servers,
             Faults = faults,
         };
-        _membership = new Membership(ClusterConfiguration.Of(settings.Address), system =>
+        var certificate = settings.Transport.Certificate;
+        _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Of(settings.Address, certificate is not null), certificate), system =>
         {
             system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor);
             system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");

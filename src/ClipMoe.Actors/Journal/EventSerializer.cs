@@ -28,6 +28,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("manager-1", typeof(ManagerStarted)),
         ("submitted-1", typeof(Submitted)),
         ("ended-1", typeof(Ended)),
+        ("workers-1", typeof(WorkersScaled)),
         ("reopened-1", typeof(Reopened)),
     ];
 
@@ -70,5 +71,6 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(ManagerStarted))]
 [JsonSerializable(typeof(Submitted))]
 [JsonSerializable(typeof(Ended))]
+[JsonSerializable(typeof(WorkersScaled))]
 [JsonSerializable(typeof(Reopened))]
 internal sealed partial class EventJson : JsonSerializerContext;

@@ -13,8 +13,11 @@ namespace ClipMoe.Actors.Management;
 /// The one manager of a cluster: takes experiments in, runs one after another, answers the command line. When its node is lost another node's
 /// takes over from the journal.
 /// </summary>
-public sealed class ExperimentManager : ReceivePersistentActor
+public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 {
+    /// <summary>A third coordinator that is being started, too, has come by then.</summary>
+    private static readonly TimeSpan QuorumSettles = TimeSpan.FromSeconds(10);
+
     /// <param name="Name">Of this node, for people.</param>
     /// <param name="Output">Each experiment has a folder of its name in it.</param>
     /// <param name="Elsewhere">Where files come from that are not in it.</param>
@@ -27,6 +30,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
     private readonly Dictionary<string, NodeHello> _nodes = [];
     private readonly HashSet<IActorRef> _fileClients = [];
     private readonly Dictionary<IActorRef, string> _watchers = [];
+    private int _coordinators;
     private ManagerState _state = ManagerState.Empty;
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _coordinator = ActorRefs.Nobody;
@@ -35,6 +39,8 @@ public sealed class ExperimentManager : ReceivePersistentActor
     private bool _paused;
     private bool _cancelling;
     private bool _leaving;
+
+    public ITimerScheduler Timers { get; set; } = null!;
 
     public override string PersistenceId => "experiments";
 
@@ -64,15 +70,22 @@ public sealed class ExperimentManager : ReceivePersistentActor
         Command<WatchExperiment>(Watch);
         Command<ControlExperiment>(ControlCurrent);
         Command<DrainWorker>(m => _roster.Forward(m));
+        Command<ScaleWorkers>(Scale);
         Command<RunEvent>(Show);
         Command<RunOutcome>(Over);
         Command<ReportReady>(ready => End(ExperimentStatus.Finished, null, ready.WeightsSha256, ready.Files));
         Command<Status.Failure>(f => _log.Error(f.Cause, "The manager could not finish what it was asked for"));
         Command<HandOver>(_ => HandOverRun());
+        Command<QuorumSettled>(_ =>
+        {
+            if (CoordinatorQuorum.Warning(_coordinators) is { } warning) _log.Warning("The cluster can be lost: {0}", warning);
+        });
     }
 
     /// <summary>Ends this manager in good order, because its node leaves: the experiment stops at a checkpoint and goes on elsewhere.</summary>
     public sealed record HandOver;
+
+    private sealed record QuorumSettled;
 
     private sealed record ReportReady(string WeightsSha256, IReadOnlyList<WrittenFile> Files);
 
@@ -89,7 +102,8 @@ public sealed class ExperimentManager : ReceivePersistentActor
     {
         var term = _state.Terms;
         _log.Info("Manager {0} of this cluster runs on {1}", term, _settings.Name);
-        _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1)), "roster");
+        var max = _state.MaxWorkers;
+        _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1, max)), "roster");
         Next();
     }
 
@@ -116,6 +130,21 @@ public sealed class ExperimentManager : ReceivePersistentActor
             _state = _state.Apply(submitted);
             client.Tell(new ExperimentSubmitted(id, ahead));
             if (ahead == 0) Next();
+        });
+    }
+
+    private void Scale(ScaleWorkers scale)
+    {
+        if (scale.Max < 1)
+        {
+            Sender.Tell(new CommandRefused("at least one worker is needed; clipmoe pause has an experiment wait."));
+            return;
+        }
+        var client = Sender;
+        Persist(new WorkersScaled(scale.Max), scaled =>
+        {
+            _state = _state.Apply(scaled);
+            _roster.Tell(scale, client);
         });
     }
 
@@ -262,7 +291,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
     }
 
     private ClusterStatus StatusWith(IReadOnlyList<ListedWorker> workers) => new(
-        _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers,
+        _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers, _state.MaxWorkers,
         [.. _state.Experiments.Select(Listed)]);
 
     private ListedExperiment Listed(QueuedExperiment e)
@@ -279,7 +308,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
         Join(Sender);
         var changed = !_nodes.TryGetValue(Sender.Path.ToString(), out var known) || known != hello;
         _nodes[Sender.Path.ToString()] = hello;
-        if (changed) TellFileServers();
+        if (changed) NodesChanged();
     }
 
     private void Join(IActorRef client)
@@ -289,8 +318,11 @@ public sealed class ExperimentManager : ReceivePersistentActor
         client.Tell(new FileServers(FileEndpoints));
     }
 
-    private void TellFileServers()
+    private void NodesChanged()
     {
+        var coordinators = _nodes.Values.Count(n => n.Coordinator);
+        if (coordinators != _coordinators) Timers.StartSingleTimer("quorum", new QuorumSettled(), QuorumSettles);
+        _coordinators = coordinators;
         _settings.Elsewhere.Servers = FileEndpoints;
         foreach (var client in _fileClients) client.Tell(new FileServers(FileEndpoints));
     }
@@ -298,7 +330,7 @@ public sealed class ExperimentManager : ReceivePersistentActor
     private void Forget(IActorRef client)
     {
         _watchers.Remove(client);
-        if (_fileClients.Remove(client) && _nodes.Remove(client.Path.ToString())) TellFileServers();
+        if (_fileClients.Remove(client) && _nodes.Remove(client.Path.ToString())) NodesChanged();
     }
 
     private void HandOverRun()

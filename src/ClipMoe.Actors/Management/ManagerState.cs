@@ -16,6 +16,9 @@ public sealed record Submitted(string Id, string Experiment, string Hash) : Mana
 /// <param name="Report">Files of the report, the final checkpoint last.</param>
 public sealed record Ended(string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report) : ManagerEvent;
 
+/// <summary>From now on so many workers are given work at a time; null: all.</summary>
+public sealed record WorkersScaled(int? Max) : ManagerEvent;
+
 /// <summary>An experiment that failed is to go on from where its journal stands, after those that wait.</summary>
 public sealed record Reopened(string Id) : ManagerEvent;
 
@@ -29,6 +32,9 @@ public sealed record ManagerState
 
     /// <summary>Managers that there were.</summary>
     public int Terms { get; init; }
+
+    /// <summary>Workers that are given work at a time; null: all.</summary>
+    public int? MaxWorkers { get; init; }
 
     public ImmutableList<QueuedExperiment> Experiments { get; init; } = [];
 
@@ -47,6 +53,7 @@ public sealed record ManagerState
     public ManagerState Apply(ManagerEvent e) => e switch
     {
         ManagerStarted => this with { Terms = Terms + 1 },
+        WorkersScaled s => this with { MaxWorkers = s.Max },
         Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash, null)) },
         Ended end => this with
         {

@@ -27,8 +27,10 @@ public sealed record ExperimentSubmitted(string Id, int Ahead);
 public sealed record GetStatus;
 
 /// <summary>Manager → command line: what there is, and where it stands.</summary>
+/// <param name="MaxWorkers">So many are given work at a time; null: all.</param>
 public sealed record ClusterStatus(
-    string Coordinator, int Term, IReadOnlyList<ListedNode> Nodes, IReadOnlyList<ListedWorker> Workers, IReadOnlyList<ListedExperiment> Experiments);
+    string Coordinator, int Term, IReadOnlyList<ListedNode> Nodes, IReadOnlyList<ListedWorker> Workers, int? MaxWorkers,
+    IReadOnlyList<ListedExperiment> Experiments);
 
 public sealed record ListedNode(string Name, bool Coordinator);
 

@@ -10,11 +10,15 @@ public sealed record WorkerList(IReadOnlyList<ListedWorker> Workers);
 public sealed record ListedWorker(int Number, WorkerInfo Info, WorkerState State);
 
 [JsonConverter(typeof(JsonStringEnumConverter<WorkerState>))]
-public enum WorkerState { Active, Unreachable, Drained }
+public enum WorkerState { Active, Reserve, Unreachable, Drained }
 
 /// <summary>Command line → roster: give a worker nothing more to do, or something again.</summary>
 /// <param name="Back">End the drain.</param>
 public sealed record DrainWorker(string Name, bool Back);
+
+/// <summary>Command line → manager → roster: how many workers are given work at a time. The others stay in reserve.</summary>
+/// <param name="Max">At least 1; null: all.</param>
+public sealed record ScaleWorkers(int? Max);
 
 /// <summary>→ command line: it is done, or under way; a sentence for people.</summary>
 public sealed record CommandDone(string Message);

@@ -18,8 +18,8 @@ public sealed record ResumeExperiment;
 /// <summary>Coordinator → stage: give this worker nothing more to do; <see cref="WorkerReleased"/> follows.</summary>
 public sealed record ReleaseWorker(int Worker);
 
-/// <summary>Stage → coordinator: the stage goes on without the worker.</summary>
-public sealed record WorkerReleased(string Stage, int Worker);
+/// <summary>Stage → coordinator → roster: it goes on without the worker.</summary>
+public sealed record WorkerReleased(int Worker);
 
 /// <summary>Coordinator → command line: the end of the run.</summary>
 public abstract record RunOutcome;

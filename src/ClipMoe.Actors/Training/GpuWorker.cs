@@ -24,6 +24,8 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     /// </summary>
     public sealed class Device(WorkerInfo info, IWorkspaces workspaces, IExchangeProvider exchanges, ReplicaStates states) : IDisposable
     {
+        private readonly CancellationTokenSource _closing = new();
+
         internal WorkerInfo Info => info;
         internal IWorkspaces Workspaces => workspaces;
         internal IExchangeProvider Exchanges => exchanges;
@@ -31,6 +33,9 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         internal DeviceThread Thread { get; } = new($"device-{info.Name}", info.Device.Threads);
         internal GenerationGate Gate { get; set; } = new(exchanges);
         internal Workspace? Workspace { get; set; }
+
+        /// <summary>Ends work that goes over many samples when the device is disposed of.</summary>
+        internal CancellationToken Closing => _closing.Token;
 
         // Touched on the device thread only.
         internal ReplicaTraining? Training { get; set; }
@@ -46,8 +51,10 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         public void Dispose()
         {
             Gate.Close();
+            _closing.Cancel();
             Thread.Run(FreeTensors);
             Thread.Dispose();
+            _closing.Dispose();
         }
 
         internal FeatureWork FeaturesOf(ExtractShard shard)
@@ -118,7 +125,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<PrepareDataSet>(Prepare);
         Receive<BuildMoe>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Assemble(Workspace, m)));
         Receive<ImportModel>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Import(Workspace, m)));
-        Receive<ExtractShard>(m => At(WorkPhase.Extract, m.Shard, m.Stage, () => device.FeaturesOf(m).Extract(m, _number)));
+        Receive<ExtractShard>(m => At(WorkPhase.Extract, m.Shard, m.Stage, () => device.FeaturesOf(m).Extract(m, _number, device.Closing)));
         Receive<AssignShards>(m => OnDevice(m.Stage, Sender, () =>
         {
             device.Clusters = new ClusterWork(Workspace, m);
@@ -128,7 +135,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<AccumulateClusters>(m => At(WorkPhase.Cluster, m.Iteration, m.Stage, () => Clusters.Accumulate(m, _number)));
         Receive<FetchRows>(m => OnDevice(m.Stage, Sender, () => Clusters.Fetch(m, _number)));
         Receive<LabelShard>(m => At(WorkPhase.Label, m.Shard, m.Stage, () => Clusters.Label(m, _number)));
-        Receive<EvaluateModel>(m => At(WorkPhase.Evaluate, 0, m.Stage, () => EvaluationWork.Evaluate(Workspace, m, _number)));
+        Receive<EvaluateModel>(m => At(WorkPhase.Evaluate, 0, m.Stage, () => EvaluationWork.Evaluate(Workspace, m, _number, device.Closing)));
     }
 
     private sealed record SayHello;

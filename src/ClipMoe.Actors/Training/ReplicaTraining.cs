@@ -48,10 +48,11 @@ internal sealed class ReplicaTraining : IDisposable
         TotalSteps = spec.Duration.Steps ?? checked(spec.Duration.Epochs * _order.BatchesPerEpoch);
         _schedule = new CosineSchedule(spec.LearningRate, spec.WarmupSteps, TotalSteps);
         _adamW = new AdamWSettings(spec.WeightDecay);
-        _tree = new ReductionTree(experiment.Batch.Leaves);
+        _tree = new ReductionTree(experiment.Batch.Leaves, experiment.Batch.Gradients);
         _settings = new StepSettings
         {
             Leaves = experiment.Batch.Leaves,
+            Gradients = experiment.Batch.Gradients,
             RouterLossWeight = experiment.Router.LossWeight,
             RouterLossTokens = experiment.Router.LossTokens,
             ExpertDropout = spec.Trains == TrainedPart.Routers ? experiment.Router.ExpertDropout : 0,

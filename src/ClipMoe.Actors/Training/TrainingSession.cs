@@ -102,6 +102,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _joining.Remove(worker);
         _standing.Remove(worker);
         _answering.Remove(worker);
+        _releasing.Remove(worker);
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker)) Abandon($"worker {worker} is gone");
         else if (_writer == worker) WriteCheckpoint();
         else Advance();
@@ -170,6 +171,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         var details = new GradientAggregator.Plan(
             Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), total, _settings.CheckpointEvery);
         _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
+        // The generation before this one broke before it could let them go.
+        if (_members.Any(_releasing.Contains)) Hold();
     }
 
     private void Hold()
@@ -289,9 +292,11 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _model = written.Model ?? _model;
         // One that it was told to write before may come first.
         if (_writer == written.Worker && written.Step >= (_standing.GetValueOrDefault(written.Worker)?.Step ?? 0)) _writer = null;
+        var released = _releasing.Contains(written.Worker) && !_standing.ContainsKey(written.Worker);
         if (_ledger.Checkpoint(written, _generation) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
         else if (written.Step == _ledger.Step) Finish(written.Step);
+        if (released) LetGo(written.Worker);
     }
 
     private void Journaled(FactJournaled journaled)
@@ -343,23 +348,28 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>After the step in flight, whose state is written first, for it may be the last worker.</summary>
     protected override void Release(int worker)
     {
+        _releasing.Add(worker);
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker))
         {
-            _releasing.Add(worker);
             if (_phase == Phase.Training) Hold();
         }
         else
         {
             LetGo(worker);
+            Advance();
         }
     }
 
     private void LetGo(int worker)
     {
-        _releasing.Remove(worker);
         _joining.Remove(worker);
         _standing.Remove(worker);
-        if (Workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage, "it is drained"));
-        Context.Parent.Tell(new WorkerReleased(Stage, worker));
+        _answering.Remove(worker);
+        // What it writes must arrive before it goes.
+        if (_writer == worker) return;
+        _releasing.Remove(worker);
+        if (Workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage));
+        Forget(worker);
+        Context.Parent.Tell(new WorkerReleased(worker));
     }
 }

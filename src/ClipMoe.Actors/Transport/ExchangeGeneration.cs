@@ -13,9 +13,6 @@ public sealed record ExchangeGeneration(string Stage, int Number, int Rank, IRea
 {
     public int World => Members.Count;
 
-    /// <summary>How gradients travel; the same for all members.</summary>
-    public GradientFormat Gradients { get; init; } = GradientFormat.Fp32;
-
     /// <summary>
     /// How long a member that is waited for may say nothing before the generation counts as broken. It must exceed the time by which one
     /// member's computing can be behind another's: a member that computes is silent.
@@ -23,20 +20,7 @@ public sealed record ExchangeGeneration(string Stage, int Number, int Rank, IRea
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Hash of what all members must agree on.</summary>
-    internal ulong Terms => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes($"{Gradients} {string.Join(' ', Members)}"));
+    internal ulong Terms => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(string.Join(' ', Members)));
 
     public override string ToString() => $"generation {Number} of {Stage}";
-}
-
-/// <summary>Number format of gradients between workers.</summary>
-public enum GradientFormat
-{
-    /// <summary>Exact: the sum has the same bits for any number of workers.</summary>
-    Fp32,
-
-    /// <summary>
-    /// Half the bytes. Each member's subtree sums and the total are rounded to bfloat16 (nearest, ties to even); additions stay fp32. All
-    /// members still get the same bits, and a repetition with the leaves dealt the same way does too; another dealing rounds other subtrees.
-    /// </summary>
-    Bf16,
 }

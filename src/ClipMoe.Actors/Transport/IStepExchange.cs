@@ -18,6 +18,7 @@ public interface IStepExchange
     IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine);
 
     /// <summary>Sums the gradients of everybody's subtrees in the tree's order.</summary>
+    /// <param name="tree">Its format is that of the gradients and their sums, also on the network.</param>
     /// <param name="mine">Maximal complete subtrees of the caller's leaves, each of the sum's length; not read any more after the call.</param>
     /// <param name="sum">Receives the sum over all leaves; not the memory of a subtree.</param>
     /// <returns>A hash of the sum, equal on all members whose sums are equal.</returns>

@@ -6,35 +6,45 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Actors.Workers;
 
 /// <summary>
-/// Which workers there are. They make themselves known; they are gone when their process ends or leaves the cluster, and for as long as it is
-/// unreachable. A worker that was restarted is another one.
+/// Which workers there are, and which of them are given work. They make themselves known; they are gone when their process ends or leaves the
+/// cluster, and for as long as it is unreachable. A worker that was restarted is another one. Of more than are wanted the others stay in reserve,
+/// and take the places of those who are lost.
 /// </summary>
 public sealed class WorkerRoster : ReceiveActor
 {
-    private sealed record Entry(Worker Worker, bool Reachable, bool Drained);
+    private sealed record Entry(Worker Worker)
+    {
+        public bool Reachable { get; init; } = true;
+        public bool Drained { get; init; }
+        public Duty Duty { get; init; }
+    }
 
     private readonly int _term;
     private readonly int _expected;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly SortedDictionary<int, Entry> _entries = [];
     private IActorRef _watcher = ActorRefs.Nobody;
+    private int? _max;
     private int _numbers;
 
     /// <param name="term">Counts the coordinators of the cluster.</param>
     /// <param name="expected">Nobody is told of any worker before there are so many.</param>
-    public WorkerRoster(int term, int expected)
+    /// <param name="max">No more are given work at a time; null: all.</param>
+    public WorkerRoster(int term, int expected, int? max)
     {
         _term = term;
         _expected = expected;
+        _max = max;
         Receive<WorkerHello>(Hello);
         Receive<ClusterEvent.UnreachableMember>(m => SetReachable(m.Member.Address, false));
         Receive<ClusterEvent.ReachableMember>(m => SetReachable(m.Member.Address, true));
         Receive<WatchWorkers>(_ => Watch());
-        Receive<Terminated>(t => t.ActorRef.Equals(_watcher), _ => _watcher = ActorRefs.Nobody);
+        Receive<Terminated>(t => t.ActorRef.Equals(_watcher), _ => SetWatcher(ActorRefs.Nobody));
         Receive<Terminated>(t => Lose(t.ActorRef, "its process ended or left the cluster"));
         Receive<ListWorkers>(_ => Sender.Tell(new WorkerList([.. _entries.Values.Select(e => new ListedWorker(
             e.Worker.Number, e.Worker.Info, StateOf(e)))])));
         Receive<DrainWorker>(Drain);
+        Receive<ScaleWorkers>(Scale);
         Receive<WorkerReleased>(m => Released(m.Worker));
     }
 
@@ -52,10 +62,13 @@ public sealed class WorkerRoster : ReceiveActor
         if (Context.System is ExtendedActorSystem { Provider: IClusterActorRefProvider }) Cluster.Get(Context.System).Unsubscribe(Self);
     }
 
-    private bool Complete => _entries.Count >= _expected;
-
-    private static WorkerState StateOf(Entry entry) =>
-        entry.Drained ? WorkerState.Drained : entry.Reachable ? WorkerState.Active : WorkerState.Unreachable;
+    private static WorkerState StateOf(Entry entry) => entry switch
+    {
+        { Drained: true } => WorkerState.Drained,
+        { Reachable: false } => WorkerState.Unreachable,
+        { Duty: Duty.Working } => WorkerState.Active,
+        _ => WorkerState.Reserve,
+    };
 
     private void Hello(WorkerHello hello)
     {
@@ -67,23 +80,42 @@ public sealed class WorkerRoster : ReceiveActor
         if (_entries.Values.FirstOrDefault(e => e.Worker.Info.Name == hello.Info.Name) is { } before)
             Lose(before.Worker.Actor, "it was started again");
         var worker = new Worker(++_numbers, Context.Watch(Sender), hello.Info);
-        var wasComplete = Complete;
-        _entries.Add(worker.Number, new Entry(worker, Reachable: true, Drained: false));
+        _entries.Add(worker.Number, new Entry(worker));
         _log.Info("Worker {0} is number {1}", hello.Info.Name, worker.Number);
         Sender.Tell(new WorkerWelcome(worker.Number, _term));
-        if (wasComplete) _watcher.Tell(new WorkerArrived(worker));
-        else if (Complete) TellAll();
+        Choose();
     }
 
     private void Watch()
     {
-        _watcher = Context.Watch(Sender);
-        if (Complete) TellAll();
+        SetWatcher(Context.Watch(Sender));
+        foreach (var entry in _entries.Values.Where(e => e.Duty == Duty.Working)) _watcher.Tell(new WorkerArrived(entry.Worker));
     }
 
-    private void TellAll()
+    /// <summary>Nobody waits any more for what those who leave were doing.</summary>
+    private void SetWatcher(IActorRef watcher)
     {
-        foreach (var entry in _entries.Values.Where(e => StateOf(e) == WorkerState.Active)) _watcher.Tell(new WorkerArrived(entry.Worker));
+        _watcher = watcher;
+        foreach (var number in _entries.Where(e => e.Value.Duty == Duty.Leaving).Select(e => e.Key).ToList()) Released(number);
+    }
+
+    /// <summary>Takes workers in and releases them until as many are at work as are wanted.</summary>
+    private void Choose()
+    {
+        if (_entries.Count < _expected) return;
+        var (taken, released) = WorkerChoice.Of(
+            _entries.Select(e => new Candidate(e.Key, e.Value.Reachable && !e.Value.Drained, e.Value.Duty)), _max);
+        foreach (var number in released)
+        {
+            _entries[number] = _entries[number] with { Duty = Duty.Leaving };
+            if (_watcher.IsNobody()) Released(number);
+            else _watcher.Tell(new ReleaseWorker(number));
+        }
+        foreach (var number in taken)
+        {
+            _entries[number] = _entries[number] with { Duty = Duty.Working };
+            _watcher.Tell(new WorkerArrived(_entries[number].Worker));
+        }
     }
 
     private void Lose(IActorRef actor, string why)
@@ -93,17 +125,17 @@ public sealed class WorkerRoster : ReceiveActor
         _entries.Remove(worker.Number);
         _log.Warning("Worker {0} is gone: {1}", worker.Info.Name, why);
         _watcher.Tell(new WorkerGone(worker.Number, why));
+        Choose();
     }
 
     private void SetReachable(Address address, bool reachable)
     {
         foreach (var entry in _entries.Values.Where(e => e.Worker.Actor.Path.Address.Equals(address) && e.Reachable != reachable).ToList())
         {
-            _entries[entry.Worker.Number] = entry with { Reachable = reachable };
-            if (entry.Drained) continue;
-            if (reachable) _watcher.Tell(new WorkerArrived(entry.Worker));
-            else _watcher.Tell(new WorkerGone(entry.Worker.Number, "it can't be reached"));
+            _entries[entry.Worker.Number] = entry with { Reachable = reachable, Duty = Duty.Reserve };
+            if (entry.Duty != Duty.Reserve) _watcher.Tell(new WorkerGone(entry.Worker.Number, "it can't be reached"));
         }
+        Choose();
     }
 
     private void Drain(DrainWorker drain)
@@ -119,17 +151,29 @@ public sealed class WorkerRoster : ReceiveActor
             return;
         }
         _entries[entry.Worker.Number] = entry with { Drained = !drain.Back };
-        if (drain.Back) _watcher.Tell(new WorkerArrived(entry.Worker));
-        else if (_watcher.IsNobody()) Released(entry.Worker.Number);
-        else _watcher.Tell(new ReleaseWorker(entry.Worker.Number));
+        if (!drain.Back && entry.Duty == Duty.Reserve) entry.Worker.Actor.Tell(new WorkerDismissed());
+        Choose();
         Sender.Tell(new CommandDone(drain.Back
             ? $"worker {drain.Name} is given work again."
             : $"worker {drain.Name} finishes its step and is given no more work."));
     }
 
+    private void Scale(ScaleWorkers scale)
+    {
+        _max = scale.Max;
+        Choose();
+        var reserve = _entries.Values.Count(e => StateOf(e) == WorkerState.Reserve);
+        Sender.Tell(new CommandDone(scale.Max is { } max
+            ? $"at most {max} workers are given work; {reserve} of {_entries.Count} stay in reserve."
+            : "all workers are given work."));
+    }
+
     private void Released(int number)
     {
-        _watcher.Tell(new WorkerGone(number, "it is drained"));
-        if (_entries.TryGetValue(number, out var entry)) entry.Worker.Actor.Tell(new WorkerDismissed());
+        if (!_entries.TryGetValue(number, out var entry) || entry.Duty != Duty.Leaving) return;
+        _entries[number] = entry with { Duty = Duty.Reserve };
+        _watcher.Tell(new WorkerGone(number, entry.Drained ? "it is drained" : "it stays in reserve"));
+        if (entry.Drained) entry.Worker.Actor.Tell(new WorkerDismissed());
+        Choose();
     }
 }

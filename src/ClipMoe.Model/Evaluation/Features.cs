@@ -11,6 +11,9 @@ public sealed record Features(ReadOnlyMemory<float> Values, int Dimension)
 
     public ReadOnlySpan<float> this[int row] => Values.Span.Slice(row * Dimension, Dimension);
 
+    /// <summary>Whether every value is a finite number; those of a model that has diverged are not.</summary>
+    public bool AreFinite => System.Numerics.Tensors.TensorPrimitives.IsFiniteAll(Values.Span);
+
     /// <summary>[count] 1 / the length of each row; 0 for a row of zeros.</summary>
     /// <param name="what">What a row is, for the error message.</param>
     /// <exception cref="UserErrorException">A feature is not a finite number.</exception>

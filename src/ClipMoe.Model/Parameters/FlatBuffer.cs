@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
+using BFloat16 = ClipMoe.Model.Numerics.BFloat16;
 
 namespace ClipMoe.Model.Parameters;
 
@@ -57,6 +58,23 @@ public sealed class FlatBuffer : IDisposable
 
         using var scope = NewDisposeScope();
         Tensor.narrow(0, offset, source.Length).copy_(HostTensor.Of(source, [source.Length], Tensor.device));
+    }
+
+    /// <summary>Rounds a range to bfloat16, to nearest with ties to even, where it is not in it anyway.</summary>
+    public void RoundToBFloat16(long start, long length)
+    {
+        if (Tensor.dtype == ScalarType.BFloat16) return;
+        if (_host is not null)
+        {
+            // libtorch's own conversion may take tiny values for zero, which the rounding at a slice's owner does not.
+            var values = Host.Span.Slice((int)start, (int)length);
+            BFloat16.Round(values, values);
+            return;
+        }
+
+        using var scope = NewDisposeScope();
+        var range = Tensor.narrow(0, start, length);
+        range.copy_(range.to(ScalarType.BFloat16));
     }
 
     public void Dispose() => Tensor.Dispose();

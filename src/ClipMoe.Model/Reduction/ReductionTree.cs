@@ -18,13 +18,16 @@ public readonly record struct Subtree(int From, int To)
 public sealed class ReductionTree
 {
     /// <param name="leaves">Number of leaves, at least 1.</param>
-    public ReductionTree(int leaves)
+    /// <param name="format">Of the sums of arrays at the nodes.</param>
+    public ReductionTree(int leaves, GradientFormat format = GradientFormat.Fp32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(leaves, 1);
-        Leaves = leaves;
+        (Leaves, Format) = (leaves, format);
     }
 
     public int Leaves { get; }
+
+    public GradientFormat Format { get; }
 
     public Subtree Root => new(0, Leaves);
 
@@ -82,7 +85,7 @@ public sealed class ReductionTree
     }
 
     /// <summary>Element-wise <see cref="Combine{T}"/> of arrays of equal length, in one pass over memory.</summary>
-    /// <param name="parts">Disjoint nodes that together cover all leaves, in any order; each value has the destination's length.</param>
+    /// <param name="parts">Disjoint nodes that together cover all leaves, in any order; each value has the destination's length and is in the tree's format.</param>
     /// <param name="destination">The root's sum; may be the memory of one of the parts.</param>
     /// <exception cref="ArgumentException">The parts do not cover every leaf once with nodes of this tree, or differ in length.</exception>
     public void Combine(IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Value)> parts, Span<float> destination)
@@ -99,7 +102,7 @@ public sealed class ReductionTree
         var parts = Index([.. nodes.Select((node, part) => (node, part))]);
         var additions = new List<SubtreeSum.Addition>();
         Fold(Root, 0);
-        return new SubtreeSum(nodes.Count, additions);
+        return new SubtreeSum(nodes.Count, additions, Format);
 
         int Fold(Subtree node, int level)
         {

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Reduction;
 
@@ -13,15 +14,17 @@ public sealed class SubtreeSum
 
     private readonly int _parts;
     private readonly int _levels;
+    private readonly GradientFormat _format;
     private readonly IReadOnlyList<Addition> _additions;
 
     /// <summary>Operands below the number of parts are parts; those from there on are blocks of scratch memory, as is the target.</summary>
     internal readonly record struct Addition(int Left, int Right, int Target);
 
-    internal SubtreeSum(int parts, IReadOnlyList<Addition> additions)
+    internal SubtreeSum(int parts, IReadOnlyList<Addition> additions, GradientFormat format)
     {
         _parts = parts;
         _additions = additions;
+        _format = format;
         _levels = additions.Count == 0 ? 0 : additions.Max(a => a.Target) + 1 - parts;
     }
 
@@ -54,6 +57,7 @@ public sealed class SubtreeSum
                 var (left, right, target) = _additions[i];
                 var sum = i == _additions.Count - 1 ? destination.Slice(start, length) : scratch.Slice((target - _parts) * Block, length);
                 TensorPrimitives.Add(Operand(parts, scratch, left, start, length), Operand(parts, scratch, right, start, length), sum);
+                if (_format == GradientFormat.Bf16) BFloat16.Round(sum, sum);
             }
         }
     }

@@ -1,4 +1,5 @@
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Model.Training;
 
@@ -7,6 +8,9 @@ public sealed record StepSettings
 {
     /// <summary>Leaves V that the global batch is cut into.</summary>
     public required int Leaves { get; init; }
+
+    /// <summary>How the gradients of leaves are summed.</summary>
+    public GradientFormat Gradients { get; init; } = GradientFormat.Fp32;
 
     /// <summary>Part of the contrastive target spread evenly over the global batch.</summary>
     public double LabelSmoothing { get; init; } = 0.1;

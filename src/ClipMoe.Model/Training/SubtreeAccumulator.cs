@@ -13,14 +13,14 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
 
     /// <summary>
     /// Readies the leaf gradient for a leaf's backward. In fp32 the second of two sibling leaves accumulates onto the first, which is the same
-    /// addition and saves a pass over memory; bf16 must not be summed in bf16.
+    /// addition and saves a pass over memory; bf16 must not be summed in bf16, and what is to be rounded must be rounded first.
     /// </summary>
     public void Begin(int leaf)
     {
         var node = new Subtree(leaf, leaf + 1);
         if (_open is { } first)
         {
-            if (replica.Precision == Precision.Fp32 && tree.AreSiblings(first, node)) return;
+            if (replica.Precision == Precision.Fp32 && tree.Format == GradientFormat.Fp32 && tree.AreSiblings(first, node)) return;
             Close();
         }
 
@@ -40,11 +40,12 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
     {
         if (_open is not { } node) return;
         _open = null;
-        var fresh = replica.LeafGradient!.Tensor;
+        var fresh = replica.LeafGradient!;
+        if (tree.Format == GradientFormat.Bf16) fresh.RoundToBFloat16(0, fresh.Length);
         FlatBuffer? sum = null;
         while (_done.TryPeek(out var left) && tree.AreSiblings(left.Node, node))
         {
-            Add(left.Sum.Tensor, sum?.Tensor ?? fresh);
+            Add(left.Sum, sum ?? fresh);
             if (sum is not null) replica.Return(sum);
             (node, sum) = (left.Node with { To = node.To }, left.Sum);
             _done.Pop();
@@ -53,18 +54,19 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
         if (sum is null)
         {
             sum = replica.Rent();
-            sum.Tensor.copy_(fresh);
+            sum.Tensor.copy_(fresh.Tensor);
         }
 
         _done.Push((node, sum));
     }
 
-    private void Add(Tensor sum, Tensor addend)
+    private void Add(FlatBuffer sum, FlatBuffer addend)
     {
         foreach (var (start, length) in Chunks.Of(replica.Layout.TrainableLength, replica.Device))
         {
             using var scope = NewDisposeScope();
-            sum.narrow(0, start, length).PlusInPlace(addend.narrow(0, start, length));
+            sum.Tensor.narrow(0, start, length).PlusInPlace(addend.Tensor.narrow(0, start, length));
+            if (tree.Format == GradientFormat.Bf16) sum.RoundToBFloat16(start, length);
         }
     }
 }

@@ -76,7 +76,7 @@ public sealed class TrainingStep : IDisposable
             Join(all, n => n.Image, _replica.Device), Join(all, n => n.Text, _replica.Device),
             all[0].ImageShort is null ? null : Join(all, n => n.ImageShort!, _replica.Device),
             all[0].ShortText is null ? null : Join(all, n => n.ShortText!, _replica.Device));
-        var accumulator = new SubtreeAccumulator(new ReductionTree(_settings.Leaves), _replica);
+        var accumulator = new SubtreeAccumulator(new ReductionTree(_settings.Leaves, _settings.Gradients), _replica);
         var trains = _replica.Layout.TrainableLength > 0;
         leafLosses = new StepLoss[_mine.Count];
         for (var i = 0; i < _mine.Count; i++)

@@ -1,5 +1,6 @@
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model;
 
 namespace ClipMoe.Nodes.Chaos;
@@ -10,7 +11,7 @@ internal sealed class ClusterView(IReadOnlyList<string> addresses, CancellationT
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1), Fresh = TimeSpan.FromSeconds(4);
 
-    private readonly ClusterClient _client = new(addresses);
+    private readonly ClusterClient _client = new(addresses, new TransportSettings());
     private volatile Answer? _last;
 
     private sealed record Answer(ClusterStatus Status, DateTime At);

@@ -14,11 +14,12 @@ internal static class ClusterOption
         Required = true,
     };
 
-    /// <exception cref="Model.UserErrorException">An entry is no host and port.</exception>
-    public static ClusterClient Connect(string nodes)
+    /// <param name="tls">What <see cref="TlsOption"/> was given.</param>
+    /// <exception cref="Model.UserErrorException">An entry is no host and port, or the certificate can't be used.</exception>
+    public static ClusterClient Connect(string nodes, string? tls)
     {
         var list = nodes.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         foreach (var node in list) SeedNodes.Parse(node);
-        return new ClusterClient(list);
+        return new ClusterClient(list, TlsOption.Transport(tls));
     }
 }

@@ -1,25 +1,29 @@
 using System.CommandLine;
+using System.Globalization;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Nodes.Commands;
 
-/// <summary><c>clipmoe pause | resume | cancel | drain</c>: what a running cluster is told.</summary>
+/// <summary><c>clipmoe pause | resume | cancel | drain | scale</c>: what a running cluster is told.</summary>
 internal static class ControlCommands
 {
+    private const string All = "all";
+
     public static IEnumerable<Command> Build() =>
     [
         Of("pause", "Has the running experiment write a checkpoint and wait; workers keep its state in memory.", Control.Pause),
         Of("resume", "Lets a paused experiment go on, or one that failed, from where it stands.", Control.Resume),
         Of("cancel", "Stops an experiment at a checkpoint, for good.", Control.Cancel),
         Drain(),
+        Scale(),
     ];
 
     private static Command Of(string name, string what, Control control)
     {
         var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.", Arity = ArgumentArity.ZeroOrOne };
-        var cluster = ClusterOption.Create();
-        var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster };
-        command.SetAction(result => Send(result.GetValue(cluster)!, new ControlExperiment(control, result.GetValue(id))));
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
+        var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster, tls };
+        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new ControlExperiment(control, result.GetValue(id))));
         return command;
     }
 
@@ -27,21 +31,45 @@ internal static class ControlCommands
     {
         var worker = new Argument<string>("WORKER") { Description = "Its name in clipmoe status." };
         var back = new Option<bool>("--back") { Description = "Gives it work again." };
-        var cluster = ClusterOption.Create();
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(
             "drain",
             "Has a worker finish its step and gives it no more work, before its machine is taken away.\n\nExamples:\n"
             + "  clipmoe drain 10.0.0.7:4055/cuda:1#1 --cluster 10.0.0.1:4055\n  clipmoe drain 10.0.0.7:4055/cuda:1#1 --back --cluster 10.0.0.1:4055")
         {
-            worker, back, cluster,
+            worker, back, cluster, tls,
         };
-        command.SetAction(result => Send(result.GetValue(cluster)!, new DrainWorker(result.GetValue(worker)!, result.GetValue(back))));
+        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new DrainWorker(result.GetValue(worker)!, result.GetValue(back))));
         return command;
     }
 
-    private static async Task<int> Send(string cluster, object request)
+    private static Command Scale()
     {
-        await using var client = ClusterOption.Connect(cluster);
+        var workers = new Argument<string>("WORKERS") { Description = "How many are given work at a time, or all.", HelpName = "N|all" };
+        workers.Validators.Add(result =>
+        {
+            var given = result.GetValueOrDefault<string>();
+            if (given != All && !(int.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0))
+                result.AddError($"{given} is neither a number of workers, at least 1, nor {All}.");
+        });
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
+        var command = new Command(
+            "scale",
+            "Sets how many workers are given work at a time, now and for experiments to come. The others stay in reserve and take the places of those who are lost. "
+            + "More are taken in at the next step, fewer finish theirs; the weights do not depend on it.\n\nExamples:\n"
+            + "  clipmoe scale 4 --cluster 10.0.0.1:4055\n  clipmoe scale all --cluster 10.0.0.1:4055")
+        {
+            workers, cluster, tls,
+        };
+        command.SetAction(result => Send(
+            result.GetValue(cluster)!, result.GetValue(tls),
+            new ScaleWorkers(result.GetValue(workers) is not All and { } number ? int.Parse(number, CultureInfo.InvariantCulture) : null)));
+        return command;
+    }
+
+    private static async Task<int> Send(string cluster, string? tls, object request)
+    {
+        await using var client = ClusterOption.Connect(cluster, tls);
         Console.WriteLine((await client.Ask<CommandDone>(request)).Message);
         return ExitCodes.Success;
     }

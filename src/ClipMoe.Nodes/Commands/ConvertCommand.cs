@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Clip;
 
 namespace ClipMoe.Nodes.Commands;
 
@@ -40,10 +41,19 @@ internal static class ConvertCommand
             using (var source = TensorFile.Open(from)) CheckpointConversion.Convert(source, to, options, TensorFile.Sha256(source));
             using var written = TensorFile.Open(to);
             Console.WriteLine($"{written.Tensors.Count} tensors, {written.Tensors.Sum(t => t.ByteLength) / 1e6:0.0} MB in {to}");
+            if (Path.GetExtension(to) != ".safetensors" && CheckpointConfig.IsClip(written) && CheckpointConfig.Infer(written, options.TopK) is { } config && Strange(config) is { } why)
+                Console.Error.WriteLine($"clipmoe: Python's torch.load opens {to}, but the reference's loader does not: {why}.");
             return ExitCodes.Success;
         });
         return command;
     }
+
+    /// <summary>Why the reference's build_model can't hold a model, which counts on stretched positions and heads of 64; null when it can.</summary>
+    private static string? Strange(ClipConfig config) =>
+        !config.StretchedPositions ? "it wants stretched text positions (--stretch)"
+        : ((TowerConfig[])[config.Vision, config.Text]).FirstOrDefault(t => t.Width != 64 * t.Heads) is { } tower
+            ? $"it gives a tower of width {tower.Width} {tower.Width / 64} heads, this one has {tower.Heads}"
+            : null;
 
     private static TensorType? TypeOf(string name) => name switch
     {

@@ -7,7 +7,6 @@ using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Management;
-using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model;
 using ClipMoe.Nodes.Cluster;
 
@@ -55,9 +54,10 @@ internal static class NodeCommand
             DefaultValueFactory = _ => "sqlite",
             HelpName = "sqlite|\"Host=…\"",
         };
+        var tls = TlsOption.Create();
         var command = new Command("node", "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
         {
-            listen, seeds, roles, devices, threads, output, journal,
+            listen, seeds, roles, devices, threads, output, journal, tls,
         };
         command.SetAction(async result =>
         {
@@ -70,7 +70,8 @@ internal static class NodeCommand
             Directory.CreateDirectory(folder);
             var workers = wanted.Contains(ClusterAddress.Worker) ? WorkerDevices.Parse(result.GetValue(devices)!) : [];
             var perWorker = result.GetValue(threads) ?? WorkerDevices.ThreadsFor(workers);
-            return await Run(host, port, found, wanted.Contains(ClusterAddress.Coordinator) ? Journal(result.GetValue(journal)!, folder) : null, folder, workers, perWorker);
+            var state = wanted.Contains(ClusterAddress.Coordinator) ? Journal(result.GetValue(journal)!, folder) : null;
+            return await Run(host, port, found, state, folder, workers, perWorker, TlsOption.Files(result.GetValue(tls)));
         });
         return command;
     }
@@ -83,7 +84,7 @@ internal static class NodeCommand
         : throw new UserErrorException($"--journal {journal} is neither sqlite nor a PostgreSQL connection string such as \"Host=db;Database=clipmoe;Username=clipmoe\".");
 
     private static async Task<int> Run(
-        string host, int port, IReadOnlyList<string> seeds, Config? journal, string folder, IReadOnlyList<string> devices, int threads)
+        string host, int port, IReadOnlyList<string> seeds, Config? journal, string folder, IReadOnlyList<string> devices, int threads, string? tls)
     {
         // First of all: a node that is told to leave while it begins leaves in good order too.
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -92,15 +93,15 @@ internal static class NodeCommand
         var name = $"{host}:{port}";
         IReadOnlyList<string> roles = journal is null ? [ClusterAddress.Node] : [ClusterAddress.Node, ClusterAddress.Coordinator];
         await using var node = new NodeHost(new NodeHost.Settings(
-            name, new ClusterAddress(host, port, seeds, roles), folder, journal, new TransportSettings { Log = Log }, ClusterReport.Write));
-        Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}.");
+            name, new ClusterAddress(host, port, seeds, roles), folder, journal, TlsOption.Transport(tls) with { Log = Log }, ClusterReport.Write));
+        Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}{(tls is null ? "" : ", TLS")}.");
         _ = node.Run(Log);
 
         var workers = devices.Select((device, n) => new WorkerProcess(
             $"{device}#{n}",
             [
                 "worker", "--name", $"{name}/{device}#{n}", "--host", host, "--seeds", string.Join(',', seeds), "--device", device,
-                "--threads", threads.ToString(CultureInfo.InvariantCulture), "--out", folder,
+                "--threads", threads.ToString(CultureInfo.InvariantCulture), "--out", folder, .. tls is null ? (string[])[] : ["--tls", tls],
             ],
             Log)).ToList();
         var supervision = workers.Select(w => w.Supervise()).ToList();

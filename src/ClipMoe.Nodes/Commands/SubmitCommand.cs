@@ -12,7 +12,7 @@ internal static class SubmitCommand
     public static Command Build()
     {
         var file = new Argument<FileInfo?>("EXPERIMENT") { Description = "Experiment in YAML; without it the embedded demo.", Arity = ArgumentArity.ZeroOrOne };
-        var cluster = ClusterOption.Create();
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var data = new Option<string?>("--data") { Description = "Captioned images, under the same path on all nodes; short for --set data.path=PATH.", HelpName = "PATH" };
         var sets = ExperimentCommand.SetOption();
         var wait = new Option<bool>("--wait") { Description = "Follows the experiment to its end, and exits as clipmoe run does." };
@@ -24,7 +24,7 @@ internal static class SubmitCommand
             + "  clipmoe submit --cluster 10.0.0.1:4055 --wait --fetch results/\n"
             + "  clipmoe submit my.yaml --data /shared/photos --set mcl.steps=500 --cluster 10.0.0.1:4055,10.0.0.2:4055")
         {
-            file, cluster, data, sets, wait, fetch, json,
+            file, cluster, tls, data, sets, wait, fetch, json,
         };
         command.Validators.Add(result =>
         {
@@ -35,7 +35,7 @@ internal static class SubmitCommand
             var overrides = (result.GetValue(sets) ?? []).ToList();
             if (result.GetValue(data) is { } path) overrides.Add($"data.path={Path.GetFullPath(path)}");
             var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, overrides);
-            await using var client = ClusterOption.Connect(result.GetValue(cluster)!);
+            await using var client = ClusterOption.Connect(result.GetValue(cluster)!, result.GetValue(tls));
             var submitted = await client.Ask<ExperimentSubmitted>(new SubmitExperiment(experiment, ExperimentHash.Of(experiment, InputFiles.Hashes(experiment))));
             if (result.GetValue(wait)) return await WatchCommand.Follow(client, submitted.Id, result.GetValue(json), result.GetValue(fetch));
             Console.WriteLine(result.GetValue(json)

@@ -2,8 +2,8 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Workers;
 using ClipMoe.Model;
 using ClipMoe.Nodes.Dashboard.Live;
@@ -16,7 +16,7 @@ internal static class WatchCommand
     public static Command Build()
     {
         var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs, or ran last.", Arity = ArgumentArity.ZeroOrOne };
-        var cluster = ClusterOption.Create();
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var fetch = new Option<string?>("--fetch") { Description = "At the end copies the report and the final checkpoint to this folder.", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var command = new Command(
@@ -24,11 +24,11 @@ internal static class WatchCommand
             "Follows an experiment of a cluster to its end, and exits as clipmoe run does. Ctrl-C ends the watching, not the experiment."
             + "\n\nExample:\n  clipmoe watch --cluster 10.0.0.1:4055")
         {
-            id, cluster, fetch, json,
+            id, cluster, tls, fetch, json,
         };
         command.SetAction(async result =>
         {
-            await using var client = ClusterOption.Connect(result.GetValue(cluster)!);
+            await using var client = ClusterOption.Connect(result.GetValue(cluster)!, result.GetValue(tls));
             return await Follow(client, result.GetValue(id), result.GetValue(json), result.GetValue(fetch));
         });
         return command;
@@ -50,7 +50,7 @@ internal static class WatchCommand
                     break;
                 case ExperimentEnded { Status: ExperimentStatus.Finished } ended:
                     var folder = fetch is null ? null : Path.GetFullPath(fetch);
-                    if (folder is not null) Fetch(ended, folder);
+                    if (folder is not null) Fetch(client, ended, folder);
                     view.Show(new RunEnded(
                         ended.WeightsSha256!, Place(ended.Report[^1]), Place(ended.Report.First(f => f.Path.EndsWith(".html", StringComparison.Ordinal)))));
                     return ExitCodes.Success;
@@ -64,9 +64,9 @@ internal static class WatchCommand
         return ExitCodes.Failure;
     }
 
-    private static void Fetch(ExperimentEnded ended, string folder)
+    private static void Fetch(ClusterClient client, ExperimentEnded ended, string folder)
     {
-        var files = new PeerFiles(new TransportSettings()) { Servers = ended.Servers };
+        var files = new PeerFiles(client.Transport) { Servers = ended.Servers };
         foreach (var file in ended.Report)
         {
             var path = Path.Combine(folder, file.Path);
@@ -81,12 +81,12 @@ internal static class StatusCommand
 {
     public static Command Build()
     {
-        var cluster = ClusterOption.Create();
+        var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
-        var command = new Command("status", "Shows the nodes, workers and experiments of a cluster.\n\nExample:\n  clipmoe status --cluster 10.0.0.1:4055") { cluster, json };
+        var command = new Command("status", "Shows the nodes, workers and experiments of a cluster.\n\nExample:\n  clipmoe status --cluster 10.0.0.1:4055") { cluster, tls, json };
         command.SetAction(async result =>
         {
-            await using var client = ClusterOption.Connect(result.GetValue(cluster)!);
+            await using var client = ClusterOption.Connect(result.GetValue(cluster)!, result.GetValue(tls));
             var status = await client.Ask<ClusterStatus>(new GetStatus());
             Console.Write(result.GetValue(json) ? Json(status).ToJsonString() + "\n" : Text(status));
             return ExitCodes.Success;
@@ -103,6 +103,7 @@ internal static class StatusCommand
         {
             ["name"] = w.Info.Name, ["device"] = w.Info.Device.Name, ["threads"] = w.Info.Device.Threads, ["state"] = w.State.ToString().ToLowerInvariant(),
         })]),
+        ["max_workers"] = status.MaxWorkers,
         ["experiments"] = new JsonArray([.. status.Experiments.Select(e => new JsonObject
         {
             ["id"] = e.Id, ["name"] = e.Name, ["hash"] = e.Hash, ["status"] = e.Status.ToString().ToLowerInvariant(), ["stage"] = e.Stage, ["done"] = e.Done,
@@ -114,9 +115,8 @@ internal static class StatusCommand
     {
         var lines = new List<string> { $"coordinator {status.Coordinator} (the {Ordinal(status.Term)} of this cluster)", "", "nodes" };
         lines.AddRange(status.Nodes.Select(n => $"  {n.Name}{(n.Coordinator ? "  coordinator" : "")}"));
-        if (status.Nodes.Count(n => n.Coordinator) == 2)
-            lines.Add("  warning: with two coordinators, losing the older one stops the other too; run one or three.");
-        lines.AddRange(["", "workers"]);
+        if (CoordinatorQuorum.Warning(status.Nodes.Count(n => n.Coordinator)) is { } warning) lines.Add($"  warning: {warning}");
+        lines.AddRange(["", status.MaxWorkers is { } max ? $"workers, at most {max} at work" : "workers"]);
         lines.AddRange(status.Workers.Select(w => $"  {w.Info.Name}  {w.State.ToString().ToLowerInvariant()}, {w.Info.Device.Threads} threads"));
         lines.AddRange(["", "experiments"]);
         lines.AddRange(status.Experiments.Select(e =>

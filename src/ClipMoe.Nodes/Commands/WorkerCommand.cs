@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Hosting;
-using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model;
 using ClipMoe.Model.Native;
 using ClipMoe.Nodes.Cluster;
@@ -20,12 +19,13 @@ internal static class WorkerCommand
         var device = new Option<string>("--device") { Required = true };
         var threads = new Option<int>("--threads") { Required = true };
         var output = new Option<string>("--out") { Required = true };
-        var command = new Command("worker", "One device of a node; started by clipmoe node.") { name, host, seeds, device, threads, output };
+        var tls = TlsOption.Create();
+        var command = new Command("worker", "One device of a node; started by clipmoe node.") { name, host, seeds, device, threads, output, tls };
         command.Hidden = true;
         command.SetAction(result => Run(new WorkerHost.Settings(
             result.GetValue(name)!,
             new ClusterAddress(result.GetValue(host)!, 0, result.GetValue(seeds)!.Split(','), [ClusterAddress.Worker]),
-            result.GetValue(output)!, new WorkerDevice(result.GetValue(device)!, result.GetValue(threads)), new TransportSettings { Log = Console.WriteLine })));
+            result.GetValue(output)!, new WorkerDevice(result.GetValue(device)!, result.GetValue(threads)), TlsOption.Transport(result.GetValue(tls)) with { Log = Console.WriteLine })));
         return command;
     }
 

@@ -50,6 +50,11 @@ internal static class ExperimentRules
                 ["mcl.stages", "mcl.clusters"],
                 $"{e.Mcl.Stages} stages of {e.Mcl.Clusters}² clusters give more accumulated labels than 64 bits hold; use fewer of either.");
 
+        if (e.Mcl.Steps is null != e.Router.Steps is null && (e.Evaluation.Compare.Count > 0 || e.Moe.Init == MoeInit.Upcycle))
+            yield return new(
+                ["mcl.steps", "router.steps"],
+                "one is given and the other is not; what is compared trains for equal total steps, so give both, or neither and epochs instead.");
+
         (string Section, int? Steps, int Warmup, double Rate)[] trainings =
         [
             ("base", e.Model.Checkpoint is null ? e.Base.Steps : null, e.Base.WarmupSteps, e.Base.LearningRate),

@@ -3,6 +3,7 @@ using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Tests.Hosting;
 
@@ -45,13 +46,16 @@ public sealed class LocalClusterTests : IDisposable
     private static ExperimentState Finished(RunOutcome outcome) =>
         outcome is RunFailed failed ? throw new InvalidOperationException(failed.Stage, failed.Cause) : Assert.IsType<RunFinished>(outcome).State;
 
-    [Fact]
-    public async Task Any_number_of_workers_gives_bitwise_the_same_model_of_every_stage()
+    [Theory]
+    [InlineData(GradientFormat.Fp32)]
+    [InlineData(GradientFormat.Bf16)]
+    public async Task Any_number_of_workers_gives_bitwise_the_same_model_of_every_stage(GradientFormat gradients)
     {
-        var one = Finished(await Run("one", 1));
+        var experiment = TestExperiments.Small with { Batch = TestExperiments.Small.Batch with { Gradients = gradients } };
+        var one = Finished(await Run("one", 1, experiment));
         foreach (var workers in (int[])[2, 3, 4])
         {
-            var many = Finished(await Run($"{workers}", workers));
+            var many = Finished(await Run($"{workers}", workers, experiment));
             Assert.Equal(
                 one.Completed.OrderBy(c => c.Key).Select(c => (c.Key, c.Value.Sha256)),
                 many.Completed.OrderBy(c => c.Key).Select(c => (c.Key, c.Value.Sha256)));

@@ -33,6 +33,8 @@ public sealed class EventSerializerTests : IDisposable
         new ManagerStarted(),
         new Submitted("small-1", ExperimentJson.Write(TestExperiments.Small).ToJsonString(), "abc"),
         new Ended("small-1", ExperimentStatus.Finished, null, "w", [new WrittenFile("report.json", "h")]),
+        new WorkersScaled(3),
+        new WorkersScaled(null),
         new Reopened("small-1"),
     ];
 

@@ -49,6 +49,14 @@ public sealed class ManagerStateTests
     [Fact]
     public void Every_takeover_counts() => Assert.Equal(2, Fold(new ManagerStarted(), Submit("a"), new ManagerStarted()).Terms);
 
+    [Fact]
+    public void The_last_number_of_workers_holds()
+    {
+        Assert.Null(ManagerState.Empty.MaxWorkers);
+        Assert.Equal(2, Fold(new WorkersScaled(5), new ManagerStarted(), new WorkersScaled(2), new ManagerStarted()).MaxWorkers);
+        Assert.Null(Fold(new WorkersScaled(5), new WorkersScaled(null)).MaxWorkers);
+    }
+
     [Theory]
     [InlineData("demo", "demo-1")]
     [InlineData("../x y", "---x-y-1")]

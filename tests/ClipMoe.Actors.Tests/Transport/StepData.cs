@@ -3,6 +3,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using ClipMoe.Model.Moe;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -13,7 +14,7 @@ internal static class StepData
 {
     private static readonly float[] Odd = [0f, -0f, float.NaN, float.PositiveInfinity, float.Epsilon, -float.MaxValue, 1 / 3f];
 
-    private static readonly ConcurrentDictionary<(Subtree Node, int Length), float[]> Sums = new();
+    private static readonly ConcurrentDictionary<(Subtree Node, int Length, GradientFormat Format), float[]> Sums = new();
 
     public static LeafFeatures Features(int leaf, bool moe) => new(
         leaf, leaf % 3, Floats(leaf, leaf % 3 * 5), Floats(leaf + 1, leaf % 3 * 5), moe ? null : Floats(leaf + 2, leaf % 3 * 5),
@@ -34,16 +35,23 @@ internal static class StepData
     /// <summary>What a worker with these leaves contributes.</summary>
     public static List<(Subtree Node, ReadOnlyMemory<float> Gradient)> Subtrees(ReductionTree tree, int from, int to, int length)
     {
-        return [.. tree.MaximalSubtrees(from, to).Select(node => (node, (ReadOnlyMemory<float>)SumOf(node, length)))];
+        return [.. tree.MaximalSubtrees(from, to).Select(node => (node, (ReadOnlyMemory<float>)SumOf(node, length, tree.Format)))];
     }
 
-    private static float[] SumOf(Subtree node, int length) => Sums.GetOrAdd((node, length), _ =>
+    private static float[] SumOf(Subtree node, int length, GradientFormat format) => Sums.GetOrAdd((node, length, format), _ =>
     {
-        if (node.Leaves == 1) return Gradient(node.From, length);
-        var (left, right) = ReductionTree.Split(node);
-        var sum = new float[length];
-        TensorPrimitives.Add(SumOf(left, length), SumOf(right, length), sum);
+        var sum = Exact();
+        if (format == GradientFormat.Bf16) BFloat16.Round(sum, sum);
         return sum;
+
+        float[] Exact()
+        {
+            if (node.Leaves == 1) return Gradient(node.From, length);
+            var (left, right) = ReductionTree.Split(node);
+            var sum = new float[length];
+            TensorPrimitives.Add(SumOf(left, length, format), SumOf(right, length, format), sum);
+            return sum;
+        }
     });
 
     public static List<int> Leaves(int rank, int leaves, int world)

@@ -9,25 +9,19 @@ namespace ClipMoe.Actors.Tests.Transport;
 
 public sealed class TlsTests
 {
-    private static X509Certificate2 Certificate(string name)
+    private static ClusterCertificate Certificate(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var made = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256)
             .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null);
+        return new ClusterCertificate(X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null, X509KeyStorageFlags.Exportable));
     }
 
     [Fact]
-    public void Members_with_pinned_certificates_exchange_as_without()
+    public void Members_with_the_clusters_certificate_exchange_as_without()
     {
-        using var one = Certificate("one");
-        using var two = Certificate("two");
-        using var mesh = new Mesh(2, unix: false, rank => new TransportSettings
-        {
-            Certificate = rank == 0 ? one : two,
-            PinnedThumbprints = [one.Thumbprint, two.Thumbprint],
-            Secret = "secret",
-        });
+        using var certificate = Certificate("cluster");
+        using var mesh = new Mesh(2, unix: false, _ => new TransportSettings { Certificate = certificate });
         var (tree, length) = (new ReductionTree(2), 9 * GradientChunks.Size + 1);
         var sums = mesh.Run((rank, exchange) =>
         {
@@ -42,18 +36,27 @@ public sealed class TlsTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_certificate_that_is_not_pinned_or_none_is_refused(bool withCertificate)
+    public void Another_certificate_or_none_is_refused(bool withCertificate)
     {
-        using var pinned = Certificate("pinned");
-        using var stranger = Certificate("stranger");
+        using var certificate = Certificate("cluster");
+        // The same in everything but the key.
+        using var stranger = Certificate("cluster");
         using var log = new BlockingCollection<string>();
         using var mesh = new Mesh(2, unix: false, rank => rank == 0
-            ? new TransportSettings { Certificate = pinned, HelloDeadline = TimeSpan.FromSeconds(1), Log = log.Add }
-            : new TransportSettings { Certificate = withCertificate ? stranger : null, PinnedThumbprints = [pinned.Thumbprint] });
+            ? new TransportSettings { Certificate = certificate, HelloDeadline = TimeSpan.FromSeconds(1), Log = log.Add }
+            : new TransportSettings { Certificate = withCertificate ? stranger : null });
         // The one with the wrong certificate may notice only when it reads, which its join does.
         var broken = Assert.Throws<ExchangeBrokenException>(() => mesh.Exchanges[1].Join(mesh.Generation(1)));
         Assert.Equal(0, broken.Peer);
         Assert.True(log.TryTake(out var line, Mesh.Patience));
         Assert.Contains("was dropped", line);
+    }
+
+    [Fact]
+    public void On_one_host_who_does_not_have_the_certificate_is_refused_too()
+    {
+        using var certificate = Certificate("cluster");
+        using var mesh = new Mesh(2, unix: true, rank => new TransportSettings { Certificate = rank == 0 ? certificate : null });
+        Assert.Throws<ExchangeBrokenException>(() => mesh.Exchanges[1].Join(mesh.Generation(1)));
     }
 }

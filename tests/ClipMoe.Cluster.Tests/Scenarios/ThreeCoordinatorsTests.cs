@@ -5,6 +5,16 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
 {
     [Fact]
+    public async Task Two_coordinators_are_warned_of_in_the_log_and_in_status()
+    {
+        await using var cluster = new TestCluster();
+        var first = cluster.Start(coordinator: true, workers: 0);
+        cluster.Start(coordinator: true, workers: 0);
+        await first.UntilLogged("with two coordinators, losing the older one stops the other too");
+        Assert.Contains("warning: with two coordinators", await cluster.Ask("status"));
+    }
+
+    [Fact]
     public async Task The_one_that_runs_the_experiment_is_lost_for_good_and_another_goes_on()
     {
         await using var postgres = await PostgresServer.Start();

@@ -103,7 +103,12 @@ public sealed class TorchFileParityTests
     {
         TensorType.F32 => "torch.float32",
         TensorType.F16 => "torch.float16",
+        TensorType.BF16 => "torch.bfloat16",
+        TensorType.F64 => "torch.float64",
+        TensorType.I32 => "torch.int32",
         TensorType.I64 => "torch.int64",
+        TensorType.U8 => "torch.uint8",
+        TensorType.Bool => "torch.bool",
         _ => type.ToString(),
     };
 }

@@ -24,7 +24,7 @@ internal static class LocalWorld
         }
 
         var gradient = new float[replica.Layout.TrainableLength];
-        new ReductionTree(leaves.Count).Combine(parts, gradient);
+        new ReductionTree(leaves.Count, settings.Gradients).Combine(parts, gradient);
         steps.ForEach(s => s.Dispose());
         return (gradient, [.. losses]);
     }

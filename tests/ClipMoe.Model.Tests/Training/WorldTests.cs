@@ -2,6 +2,7 @@ using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Tests.Clip;
 using ClipMoe.Model.Training;
 
@@ -21,9 +22,13 @@ public sealed class WorldTests
     [InlineData("moe", 6, 13, Precision.Bf16)]
     [InlineData("router", 8, 19, Precision.Fp32)]
     [InlineData("dense", 8, 5, Precision.Fp32)]
-    public void Gradients_losses_and_weights_have_the_same_bits_in_every_world(string kind, int leaves, int rows, Precision precision)
+    [InlineData("dense", 8, 19, Precision.Fp32, GradientFormat.Bf16)]
+    [InlineData("moe", 6, 13, Precision.Bf16, GradientFormat.Bf16)]
+    public void Gradients_losses_and_weights_have_the_same_bits_in_every_world(
+        string kind, int leaves, int rows, Precision precision, GradientFormat format = GradientFormat.Fp32)
     {
         var expected = Train(1);
+        Assert.Equal(format == GradientFormat.Bf16, expected.Gradients.All(g => g.All(v => BitConverter.SingleToUInt32Bits(v) << 16 == 0)));
         foreach (var workers in (int[])[2, 3, 4, 5, leaves])
         {
             var actual = Train(workers);
@@ -38,6 +43,7 @@ public sealed class WorldTests
             var settings = new StepSettings
             {
                 Leaves = leaves,
+                Gradients = format,
                 ExpertDropout = 0.1,
                 Seed = 3,
                 RouterLossTokens = rows % 2 == 0 ? RouterLossTokens.All : RouterLossTokens.Valid,

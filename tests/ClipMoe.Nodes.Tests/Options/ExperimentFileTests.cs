@@ -126,7 +126,7 @@ public sealed class ExperimentFileTests
     public void TextsInOptionsAreTakenAsTheyAre(string name) => Assert.Equal(name, Parse("", $"name={name}").Name);
 
     [Fact]
-    public void OptionsCanUnsetWhatMayBeUnset() => Assert.Null(Parse("", "mcl.steps=null").Mcl.Steps);
+    public void OptionsCanUnsetWhatMayBeUnset() => Assert.Null(Parse("", "mcl.steps=null", "router.steps=null").Mcl.Steps);
 
     [Fact]
     public void AllErrorsAreToldAtOnceEachWithItsLine()

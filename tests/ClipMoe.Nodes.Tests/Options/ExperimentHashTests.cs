@@ -17,12 +17,14 @@ public sealed class ExperimentHashTests
     [InlineData("name: other")]
     [InlineData("checkpoints: {every_steps: 7, keep: 1}")]
     [InlineData("mcl: {epochs: 3}")]
+    [InlineData("batch: {gradients: fp32}")]
     public void WhatDoesNotDecideTheWeightsDoesNotCount(string yaml) => Assert.Equal(Hash(""), Hash(yaml));
 
     [Theory]
     [InlineData("seed: 1")]
     [InlineData("mcl: {learning_rate: 5.001e-3}")]
     [InlineData("batch: {leaves: 3}")]
+    [InlineData("batch: {gradients: bf16}")]
     [InlineData("evaluation: {compare: []}")]
     [InlineData("data: {path: x}")]
     public void WhatDecidesTheWeightsCounts(string yaml) => Assert.NotEqual(Hash(""), Hash(yaml));

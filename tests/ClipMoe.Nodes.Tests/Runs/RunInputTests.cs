@@ -73,4 +73,51 @@ public sealed class RunInputTests : IDisposable
         Assert.Equal(pictures.Count, prepared.Train + prepared.Test);
         Assert.StartsWith("a scene ", workspace.Data.Images.Caption(0).Long);
     }
+
+    [Fact]
+    public void Data_that_was_repaired_after_the_run_refused_it_is_read_again()
+    {
+        var data = Path.Combine(Scenes(validation: 0, test: 4), "train");
+        var picture = Directory.GetFiles(data, "*.png").Order().First();
+        var whole = File.ReadAllBytes(picture);
+        File.WriteAllText(picture, "no picture");
+        using (var workspace = Open($"data.path={At("scenes")}"))
+            Assert.Contains("repair the data", Assert.Throws<UserErrorException>(() => Prepare(workspace)).Message);
+        File.WriteAllBytes(picture, whole);
+        using (var workspace = Open($"data.path={At("scenes")}")) Assert.Equal((20, 0), (Prepare(workspace).Train, Prepare(workspace).Bad));
+    }
+
+    [Theory]
+    [InlineData("bad-samples.jsonl")]
+    [InlineData("scan.json")]
+    public void What_was_found_out_about_the_data_is_found_out_again_where_it_was_damaged(string file)
+    {
+        string[] sets = [$"data.path={Scenes(validation: 0, test: 4)}", "data.max_bad_fraction=0.5"];
+        File.WriteAllText(Directory.GetFiles(Path.Combine(At("scenes"), "train"), "*.png").Order().First(), "no picture");
+        DataPrepared prepared;
+        int[] train;
+        using (var workspace = Open(sets)) (prepared, train) = (Prepare(workspace), workspace.Data.Train);
+        var path = Path.Combine(At("run"), file);
+        File.WriteAllText(path, File.ReadAllText(path).Replace("0", "3"));
+
+        using var resumed = Open(sets);
+        resumed.Open(prepared);
+        Assert.Equal(train, resumed.Data.Train);
+        Assert.Equal(1, prepared.Bad);
+    }
+
+    [Fact]
+    public void A_damaged_scan_of_data_that_changed_too_is_refused()
+    {
+        string[] sets = [$"data.path={Scenes(validation: 0, test: 4)}"];
+        DataPrepared prepared;
+        using (var workspace = Open(sets)) prepared = Prepare(workspace);
+        File.Delete(Path.Combine(At("run"), "scan.json"));
+        // As long as before, so that only its content tells.
+        var caption = Directory.GetFiles(Path.Combine(At("scenes"), "train"), "*.txt").Order().First();
+        File.WriteAllText(caption, File.ReadAllText(caption).Replace('e', 'i'));
+
+        using var resumed = Open(sets);
+        Assert.Contains("no longer gives", Assert.Throws<UserErrorException>(() => resumed.Open(prepared)).Message);
+    }
 }

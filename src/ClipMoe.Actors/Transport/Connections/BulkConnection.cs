@@ -44,7 +44,7 @@ internal sealed class BulkConnection : IDisposable
     public void EndDeadline() => _socket.EndDeadline();
 
     /// <summary>The side that connected speaks TLS from here on, if the process has a certificate and the peer is not on this host.</summary>
-    /// <exception cref="AuthenticationException">The peer's certificate is not pinned, or it doesn't speak TLS.</exception>
+    /// <exception cref="AuthenticationException">The peer shows another certificate, or doesn't speak TLS.</exception>
     public void EncryptAsClient(TransportSettings settings, string host)
     {
         if (_local || settings.Certificate is not { } certificate) return;
@@ -52,8 +52,8 @@ internal sealed class BulkConnection : IDisposable
         _tls.AuthenticateAsClient(new SslClientAuthenticationOptions
         {
             TargetHost = host,
-            ClientCertificates = [certificate],
-            RemoteCertificateValidationCallback = (_, shown, _, _) => IsPinned(settings, shown?.GetCertHashString()),
+            ClientCertificates = [certificate.Certificate],
+            RemoteCertificateValidationCallback = (_, shown, _, _) => certificate.Is(shown),
         });
     }
 
@@ -65,9 +65,9 @@ internal sealed class BulkConnection : IDisposable
         _tls = new SslStream(_socket);
         _tls.AuthenticateAsServer(new SslServerAuthenticationOptions
         {
-            ServerCertificate = certificate,
+            ServerCertificate = certificate.Certificate,
             ClientCertificateRequired = true,
-            RemoteCertificateValidationCallback = (_, shown, _, _) => IsPinned(settings, shown?.GetCertHashString()),
+            RemoteCertificateValidationCallback = (_, shown, _, _) => certificate.Is(shown),
         });
     }
 
@@ -123,9 +123,4 @@ internal sealed class BulkConnection : IDisposable
         _tls.Write(first);
         _tls.Write(second);
     }
-
-    private static bool IsPinned(TransportSettings settings, string? shown) =>
-        settings.PinnedThumbprints.Count == 0
-            ? string.Equals(shown, settings.Certificate!.Thumbprint, StringComparison.OrdinalIgnoreCase)
-            : settings.PinnedThumbprints.Contains(shown, StringComparer.OrdinalIgnoreCase);
 }

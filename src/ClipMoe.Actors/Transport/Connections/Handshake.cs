@@ -16,7 +16,7 @@ internal enum ConnectionPurpose : byte
 
 /// <summary>The first thing that the side that connected says. A fetch leaves all but the purpose empty.</summary>
 /// <param name="From">Rank of the sender; <paramref name="To"/>: of the receiver.</param>
-/// <param name="Terms">Hash of what both must agree on: the list of members and the format of gradients.</param>
+/// <param name="Terms">Hash of what both must agree on: the list of members.</param>
 internal sealed record Hello(ConnectionPurpose Purpose, string Stage = "", int Generation = 0, int From = 0, int To = 0, ulong Terms = 0);
 
 /// <summary>

@@ -1,5 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
-
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>How a process makes and takes bulk connections.</summary>
@@ -7,16 +5,13 @@ public sealed record TransportSettings
 {
     /// <summary>
     /// Shared by all processes of the cluster; each side of a new connection proves that it knows it without sending it. Null: anybody who
-    /// reaches the port is taken for a member.
+    /// reaches the port is taken for a member. With a certificate it is the certificate's.
     /// </summary>
-    public string? Secret { get; init; }
+    public string? Secret { get => field ?? Certificate?.Secret; init; }
 
-    /// <summary>With a private key: TCP connections then speak TLS, and both sides must show a pinned certificate.</summary>
-    /// <remarks>Unix sockets stay as they are: their bytes do not leave the kernel, and the kernel tells which user is at the other end.</remarks>
-    public X509Certificate2? Certificate { get; init; }
-
-    /// <summary>Thumbprints of the certificates that peers may show; empty: only <see cref="Certificate"/> itself, shared by the cluster.</summary>
-    public IReadOnlyList<string> PinnedThumbprints { get; init; } = [];
+    /// <summary>TCP connections then speak TLS, and both sides must show it.</summary>
+    /// <remarks>Unix sockets are not encrypted: their bytes do not leave the kernel, which tells what user is at the other end; the secret must be known there too.</remarks>
+    public ClusterCertificate? Certificate { get; init; }
 
     /// <summary>How long a new connection may take until both sides know what it is for.</summary>
     public TimeSpan HelloDeadline { get; init; } = TimeSpan.FromSeconds(30);

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Actors.Transport.Streams;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Transport.Streams;
@@ -45,7 +46,7 @@ internal sealed class Reduction : Operation
         _slice = new SliceSum(exchange, tree, _chunks, mine, sum, Publish);
         _checksums = new ulong[_chunks.Count];
         _peers = [.. Enumerable.Range(0, exchange.World).Select(_ => new Progress(_chunks.Count))];
-        _rounds = exchange.Generation.Gradients == GradientFormat.Bf16;
+        _rounds = tree.Format == GradientFormat.Bf16;
         _roundedSums = _rounds ? new ushort[Count(_own) * GradientChunks.Size] : [];
     }
 
@@ -155,7 +156,6 @@ internal sealed class Reduction : Operation
         {
             var rounded = _roundedSums.AsMemory((chunk - _own.First) * GradientChunks.Size, sum.Length);
             BFloat16.Round(sum.Span, rounded.Span);
-            BFloat16.Widen(rounded.Span, sum.Span);
             payload = new ByteView<ushort>(rounded).Memory;
         }
 

@@ -89,22 +89,12 @@ internal sealed class SliceSum(
         {
             var count = _nodes[rank]!.Count;
             for (var part = 0; part < count; part++)
-                parts.Add(rank == exchange.Rank ? Mine(slot, part, start, length) : slot[rank, part, count][..length]);
+                parts.Add(rank == exchange.Rank ? mine[part].Gradient.Slice(start, length) : slot[rank, part, count][..length]);
         }
 
         if (slot.Scratch.Length < plan.ScratchLength) slot.Scratch = new float[plan.ScratchLength];
         var total = sum.Slice(start, length);
         plan.Sum(CollectionsMarshal.AsSpan(parts), total.Span, slot.Scratch);
         finish(chunk, total);
-    }
-
-    /// <summary>A chunk of an own gradient, as the others would have got it.</summary>
-    private ReadOnlyMemory<float> Mine(ReceiveWindow.Slot slot, int part, int start, int length)
-    {
-        var exact = mine[part].Gradient.Slice(start, length);
-        if (exchange.Generation.Gradients == GradientFormat.Fp32) return exact;
-        var rounded = slot[exchange.Rank, part, mine.Count][..length];
-        BFloat16.Round(exact.Span, rounded.Span);
-        return rounded;
     }
 }

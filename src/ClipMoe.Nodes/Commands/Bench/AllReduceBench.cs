@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Nodes.Commands.Bench;
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Streams;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -36,11 +37,12 @@ internal static class AllReduceWorker
         var places = Read<AllReducePlace[]>(input);
         var members = places.Select(p => p.Endpoint).ToList();
         using var exchanges = new StreamExchanges(listener);
-        var exchange = exchanges.Join(new ExchangeGeneration("bench", 0, setup.Rank, members) { Gradients = setup.Gradients });
+        var exchange = exchanges.Join(new ExchangeGeneration("bench", 0, setup.Rank, members));
 
-        var tree = new ReductionTree(setup.Workers);
+        var tree = new ReductionTree(setup.Workers, setup.Gradients);
         var gradient = new float[setup.Floats];
         for (var i = 0; i < gradient.Length; i++) gradient[i] = 1f / (1 + (i + setup.Rank) % 1000);
+        if (setup.Gradients == GradientFormat.Bf16) BFloat16.Round(gradient, gradient);
         var sum = new float[setup.Floats];
         var (seconds, streams, cpu, hash) = (new List<double>(), new List<double>(), TimeSpan.Zero, UInt128.Zero);
         MeasureStreams();

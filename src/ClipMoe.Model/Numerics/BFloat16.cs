@@ -1,10 +1,10 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace ClipMoe.Actors.Transport.Streams;
+namespace ClipMoe.Model.Numerics;
 
 /// <summary>fp32 to and from bfloat16, the upper half of its bits.</summary>
-internal static class BFloat16
+public static class BFloat16
 {
     /// <summary>Rounds to nearest, ties to even. What is no number stays none.</summary>
     public static void Round(ReadOnlySpan<float> values, Span<ushort> rounded)
@@ -20,7 +20,7 @@ internal static class BFloat16
         for (; i < bits.Length; i++) rounded[i] = (ushort)Round(new Vector<uint>(bits[i]))[0];
     }
 
-    /// <summary>Rounds, and keeps the result in fp32.</summary>
+    /// <summary>Rounds, and keeps the result in fp32; in place, too.</summary>
     public static void Round(ReadOnlySpan<float> values, Span<float> rounded)
     {
         var bits = MemoryMarshal.Cast<float, uint>(values);

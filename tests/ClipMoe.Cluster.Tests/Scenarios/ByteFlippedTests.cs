@@ -1,0 +1,60 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>A bit flips where nobody looks: in a frame between workers, in a checkpoint, in a shard of features.</summary>
+[Collection(ScenarioCollection.Name)]
+public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
+{
+    [Fact]
+    public async Task What_is_damaged_is_named_and_made_again()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 0);
+        // The standing still gives time to kill everything before the features are clustered.
+        cluster.Start(coordinator: false, workers: 1, "garble@base:12:gradient", "stop@cluster-1:0:cluster");
+        cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+
+        await run.Until("checkpoint_saved", "base");
+        await run.Until("checkpoint_saved", "base");
+        var step = (await run.Until("checkpoint_saved", "base")).GetProperty("step").GetInt32();
+        await StopAll(cluster);
+        Flip(cluster, "base", $"{step:d8}-model-*.safetensors");
+        await StartAll(cluster);
+
+        await run.Until("stage_started", "cluster-1");
+        await StopAll(cluster);
+        Flip(cluster, "extract-1", "features-000000.safetensors");
+        await StartAll(cluster);
+
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+        Assert.Contains(run.Warnings, w => w.Contains("a stream between workers broke") && w.Contains("damaged"));
+        Assert.Contains(run.Warnings, w => w.Contains($"the checkpoint of stage base after step {step} can't be used"));
+        Assert.Contains(run.Warnings, w => w.Contains("feature shard 0 of stage extract-1 is missing or damaged"));
+    }
+
+    private static Task StopAll(TestCluster cluster) => Task.WhenAll(cluster.Nodes.Select(n => n.Kill()));
+
+    private static Task StartAll(TestCluster cluster)
+    {
+        foreach (var node in cluster.Nodes) node.Start();
+        return cluster.UntilWorkers(2);
+    }
+
+    /// <summary>In every copy that there is.</summary>
+    private static void Flip(TestCluster cluster, string stage, string files)
+    {
+        var copies = cluster.Nodes.Select(n => Path.Combine(n.Output, "tiny-1", "stages", stage)).Where(Directory.Exists)
+            .SelectMany(folder => Directory.GetFiles(folder, files)).ToList();
+        Assert.NotEmpty(copies);
+        foreach (var copy in copies)
+        {
+            using var file = new FileStream(copy, FileMode.Open);
+            file.Position = file.Length / 2;
+            var flipped = (byte)(file.ReadByte() ^ 1);
+            file.Position--;
+            file.WriteByte(flipped);
+        }
+    }
+}

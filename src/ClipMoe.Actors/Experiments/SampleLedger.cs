@@ -1,8 +1,8 @@
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Which samples a finished experiment was trained on, by its journal. The samples of a step are a function of its number, so committed steps that join
-/// without gap or overlap have used each sample exactly once per epoch.
+/// Which samples a finished experiment was trained on, by its journal. The samples of a step are a function of its number, so committed steps
+/// that join without gap or overlap have used each sample exactly once per epoch.
 /// </summary>
 public static class SampleLedger
 {
@@ -15,9 +15,10 @@ public static class SampleLedger
             var next = 0;
             foreach (var entry in state.Ledger.Where(l => l.Stage == stage))
             {
-                if (entry.FromStep > next) violations.Add($"{stage}: steps {next} to {entry.FromStep - 1} are missing in the ledger");
-                if (entry.FromStep < next) violations.Add($"{stage}: steps {entry.FromStep} to {Math.Min(next, entry.ToStep) - 1} are twice in the ledger");
-                next = Math.Max(next, entry.ToStep);
+                var (from, to) = (entry.FromStep, entry.ToStep);
+                if (from > next) violations.Add($"{stage}: steps {next} to {from - 1} are missing in the ledger");
+                if (from < next) violations.Add($"{stage}: steps {from} to {Math.Min(next, to) - 1} are twice in the ledger");
+                next = Math.Max(next, to);
             }
             if (state.StepsOf(stage) is not { } total) violations.Add($"{stage}: its steps were never counted");
             else if (next != total) violations.Add($"{stage}: the ledger ends with {next} of {total} steps");

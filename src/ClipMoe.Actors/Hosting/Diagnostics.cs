@@ -30,7 +30,8 @@ internal sealed class StandardErrorLogger : ReceiveActor, IRequiresMessageQueue<
     internal static string Line(LogEvent e)
     {
         var cause = e.Cause is { } thrown ? $": {FirstLine(thrown.GetBaseException().Message)}" : "";
-        return $"{e.Timestamp.ToLocalTime():HH:mm:ss.fff} {e.LogLevel().ToString()[..^5].ToLowerInvariant()}: {FirstLine($"{e.Message}")}{cause} ({e.LogSource})";
+        var level = e.LogLevel().ToString().Replace("Level", "").ToLowerInvariant();
+        return $"{e.Timestamp.ToLocalTime():HH:mm:ss.fff} {level}: {FirstLine($"{e.Message}")}{cause} ({e.LogSource})";
     }
 
     private static string FirstLine(string text) => text.ReplaceLineEndings("\n").Split('\n')[0];

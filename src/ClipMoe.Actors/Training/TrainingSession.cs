@@ -276,7 +276,10 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _ledger.Commit(progress.Id.Step, progress.Loss.Total);
         var committed = progress.Id.Step + 1;
         Publish(new StageProgress(
-            Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count) { Generation = _generation });
+            Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count)
+        {
+            Generation = _generation,
+        });
     }
 
     /// <summary>Has somebody write the committed state: to finish, or because who was to do it is gone.</summary>

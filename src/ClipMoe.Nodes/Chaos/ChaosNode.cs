@@ -41,7 +41,8 @@ internal sealed class ChaosNode(string address, string output, IReadOnlyList<str
     public IReadOnlyList<ChaosWorker> Workers()
     {
         const string option = "worker --name ";
-        return [.. ProcessTable.With($"{option}{address}/").Select(p => new ChaosWorker(p.Id, NameIn(p.CommandLine), this)).OrderBy(w => w.Name, StringComparer.Ordinal)];
+        return [.. ProcessTable.With($"{option}{address}/").Select(p => new ChaosWorker(p.Id, NameIn(p.CommandLine), this))
+            .OrderBy(w => w.Name, StringComparer.Ordinal)];
 
         static string NameIn(string line) => line[(line.IndexOf(option, StringComparison.Ordinal) + option.Length)..].Split(' ')[0];
     }

@@ -5,10 +5,11 @@ using ClipMoe.Actors.Recovery;
 namespace ClipMoe.Nodes.Chaos;
 
 /// <summary>
-/// Does to a cluster what is planned, and makes good what does not mend itself: continues what it stopped, starts again what it ended. One fault at a time
-/// begins; what it lasts overlaps with others. It always leaves alive what the experiment needs to go on.
+/// Does to a cluster what is planned, and makes good what does not mend itself: continues what it stopped, starts again what it ended. One fault
+/// at a time begins; what it lasts overlaps with others. It always leaves alive what the experiment needs to go on.
 /// </summary>
-internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, ClusterView view, SoakRecord record, Stopwatch clock) : IAsyncDisposable
+internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, ClusterView view, SoakRecord record, Stopwatch clock)
+    : IAsyncDisposable
 {
     /// <summary>A worker needs so long from its start until it trains with the others, as a rule.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(5);
@@ -16,7 +17,9 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
     /// <summary>Losing the coordinator costs more time than all the rest: the others are to be seen too.</summary>
     private static readonly TimeSpan BetweenCoordinators = TimeSpan.FromSeconds(45);
 
-    private static readonly TimeSpan OrderWithin = TimeSpan.FromSeconds(3), HealWithin = TimeSpan.FromSeconds(1), Glance = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan OrderWithin = TimeSpan.FromSeconds(3), HealWithin = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(20);
 
     private readonly CancellationTokenSource _ending = new();
     private readonly List<Task> _mending = [];
@@ -52,7 +55,8 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
     /// <summary>A request that nobody answered may be done late: what is paused or drained without being meant to is told to go on.</summary>
     public async Task Mend(ClusterStatus status)
     {
-        if (!_paused && status.Experiments.Any(e => e.Status == ExperimentStatus.Paused)) await view.Try<CommandDone>(new ControlExperiment(Control.Resume, null));
+        if (!_paused && status.Experiments.Any(e => e.Status == ExperimentStatus.Paused))
+            await view.Try<CommandDone>(new ControlExperiment(Control.Resume, null));
         foreach (var worker in status.Workers.Where(w => w.State == WorkerState.Drained).Select(w => w.Info.Name))
             if (!IsMeantToBeDrained(worker)) await view.Try<CommandDone>(new DrainWorker(worker, Back: true));
     }
@@ -149,7 +153,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
         Later(fault.Length, async () =>
         {
             lock (_gate) _away.Add(node);
-            if (!await node.Leave()) record.Violation($"node {node.Address}, told to leave by SIGTERM, did not leave in good order: see {node.Output}.log");
+            await Leave(node);
             lock (_gate) _away.Remove(node);
             cluster.Forget();
         });
@@ -175,12 +179,18 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
         if (kill) await node.Kill();
         Later(TimeSpan.Zero, async () =>
         {
-            if (!kill && !await node.Leave()) record.Violation($"node {node.Address}, told to leave by SIGTERM, did not leave in good order: see {node.Output}.log");
+            if (!kill) await Leave(node);
             await Task.Delay(fault.Length, _ending.Token);
             node.Start();
             lock (_gate) _away.Remove(node);
         });
         return node.Address;
+    }
+
+    private async Task Leave(ChaosNode node)
+    {
+        if (await node.Leave()) return;
+        record.Violation($"node {node.Address}, told to leave by SIGTERM, did not leave in good order: see {node.Output}.log");
     }
 
     private ChaosNode? Coordinator() => oneCoordinator ? cluster.Nodes[0] : cluster.Nodes.FirstOrDefault(n => n.Address == view.Status?.Coordinator);

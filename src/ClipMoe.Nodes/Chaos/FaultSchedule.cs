@@ -52,8 +52,8 @@ internal sealed record PlannedFault(ChaosFault Kind, TimeSpan Wait, TimeSpan Len
 }
 
 /// <summary>
-/// The faults of a soak, a pure function of its seed. They come in decks, each of which holds every kind, in an order of its own: a few minutes then have all
-/// of them, and those that cost most progress are as rare as they should be.
+/// The faults of a soak, a pure function of its seed. They come in decks, each of which holds every kind, in an order of its own: a few minutes
+/// then have all of them, and those that cost most progress are as rare as they should be.
 /// </summary>
 internal static class FaultSchedule
 {

@@ -10,8 +10,8 @@ namespace ClipMoe.Nodes.Chaos;
 internal sealed record SoakSettings(Experiment Experiment, string Hash, ulong Seed, double Minutes, ClusterPlan Cluster, string? Expected);
 
 /// <summary>
-/// Runs an experiment again and again on a cluster to which faults are done, until the time is over and the last one has ended. Each must end in the weights of
-/// the undisturbed run, with each sample once per epoch in the journal.
+/// Runs an experiment again and again on a cluster to which faults are done, until the time is over and the last one has ended. Each must end in
+/// the weights of the undisturbed run, with each sample once per epoch in the journal.
 /// </summary>
 internal sealed class Soak(SoakSettings settings, Action<string> say)
 {
@@ -49,7 +49,8 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             _clock.Stop();
         }
         return _record.Summary(
-            settings.Seed, settings.Minutes, _clock.Elapsed, stop.IsCancellationRequested, settings.Expected ?? undisturbed?.WeightsSha256, undisturbed?.StepsPerSecond);
+            settings.Seed, settings.Minutes, _clock.Elapsed, stop.IsCancellationRequested, settings.Expected ?? undisturbed?.WeightsSha256,
+            undisturbed?.StepsPerSecond);
     }
 
     private async Task Disturb(string expected, CancellationToken stop)
@@ -87,8 +88,10 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     /// <summary>Nothing should be.</summary>
     private void KillWhatIsLeft()
     {
-        foreach (var (process, line) in ProcessTable.With($" --out {settings.Cluster.Output}/").Where(p => p.CommandLine.Contains("worker --name ") || p.CommandLine.Contains("node --listen ")))
+        foreach (var (process, line) in ProcessTable.With($" --out {settings.Cluster.Output}/"))
         {
+            // Whoever started the soak has its folder in the command line too.
+            if (!line.Contains("worker --name ", StringComparison.Ordinal) && !line.Contains("node --listen ", StringComparison.Ordinal)) continue;
             Signals.Send(process, Signal.Kill);
             _record.Violation($"process {process} was left behind: {line}");
         }
@@ -139,7 +142,9 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
         var wanted = cluster.Nodes.Count * Nodes.Cluster.WorkerDevices.Parse(settings.Cluster.Devices).Count;
         for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience; await Task.Delay(Glance, stop))
             if (view.Status?.Workers.Count(w => w.State == WorkerState.Active) == wanted) return;
-        var found = view.Status is { } status ? string.Join(", ", status.Workers.Select(w => $"{w.Info.Name} {w.State.ToString().ToLowerInvariant()}")) : "nobody answers";
+        var found = view.Status is { } status
+            ? string.Join(", ", status.Workers.Select(w => $"{w.Info.Name} {w.State.ToString().ToLowerInvariant()}"))
+            : "nobody answers";
         _record.Violation($"not all of {wanted} workers {what} within {Patience.TotalMinutes:0} minutes ({found})");
     }
 
@@ -177,11 +182,13 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     {
         for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience; await Task.Delay(Glance, stop))
         {
-            if (view.Status?.Experiments.FirstOrDefault(e => e.Status is not (ExperimentStatus.Finished or ExperimentStatus.Failed or ExperimentStatus.Cancelled)
-                    && !_over.Contains(e.Id)) is { } there) return there.Id;
+            if (view.Status?.Experiments.FirstOrDefault(IsOpen) is { } there) return there.Id;
             if (await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash)) is { } submitted) return submitted.Id;
         }
         return null;
+
+        bool IsOpen(ListedExperiment e) =>
+            e.Status is ExperimentStatus.Waiting or ExperimentStatus.Running or ExperimentStatus.Paused && !_over.Contains(e.Id);
     }
 
     private void Judge(ExperimentEnded ended, string expected, TimeSpan took)

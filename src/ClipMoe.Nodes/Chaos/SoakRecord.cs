@@ -96,8 +96,8 @@ internal sealed class SoakRecord
             var steps = _committed.Values.Sum();
             var rate = elapsed > TimeSpan.Zero ? steps / elapsed.TotalSeconds : 0;
             return new SoakSummary(
-                seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments], steps, rate, undisturbed,
-                undisturbed is { } full ? 1 - rate / full : null, RecoveryTimes.Of(_recoveries), [.. _violations]);
+                seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments], steps, rate,
+                undisturbed, undisturbed is { } full ? 1 - rate / full : null, RecoveryTimes.Of(_recoveries), [.. _violations]);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace ClipMoe.Nodes.Chaos;
 
@@ -23,13 +24,20 @@ internal sealed record RecoveryTimes(int Measured, double Median, double P90, do
 /// <param name="Faults">Done, by kind.</param>
 /// <param name="Impossible">Drawn when the cluster had nothing that they could be done to, or too little would have been left alive.</param>
 /// <param name="UndisturbedStepsPerSecond">Of the same experiment in one process; null when it was not run.</param>
-/// <param name="TimeLost">Share of the time that the undisturbed run would not have needed for the committed steps; negative where many workers were faster.</param>
+/// <param name="TimeLost">
+/// Share of the time that the undisturbed run would not have needed for the committed steps; negative where many workers were faster.
+/// </param>
 internal sealed record SoakSummary(
     ulong Seed, double Minutes, double Seconds, bool Interrupted, string? ExpectedSha256, IReadOnlyDictionary<ChaosFault, int> Faults, int Impossible,
     IReadOnlyList<SoakedExperiment> Experiments, int CommittedSteps, double StepsPerSecond, double? UndisturbedStepsPerSecond, double? TimeLost,
     RecoveryTimes? AfterKilledWorker, IReadOnlyList<string> Violations)
 {
-    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DictionaryKeyPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
 
     public int FaultCount => Faults.Values.Sum();
 

@@ -26,29 +26,62 @@ internal static class ChaosCommand
 
     public static Command Build()
     {
-        var file = new Argument<FileInfo?>("EXPERIMENT") { Description = $"Experiment in YAML; without it the preset {Preset}.", Arity = ArgumentArity.ZeroOrOne };
+        var file = new Argument<FileInfo?>("EXPERIMENT")
+        {
+            Description = $"Experiment in YAML; without it the preset {Preset}.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var sets = ExperimentCommand.SetOption();
-        var minutes = new Option<double>("--minutes") { Description = "How long faults are done; the experiment that runs then is let run to its end.", DefaultValueFactory = _ => 3, HelpName = "M" };
+        var minutes = new Option<double>("--minutes")
+        {
+            Description = "How long faults are done; the experiment that runs then is let run to its end.",
+            DefaultValueFactory = _ => 3,
+            HelpName = "M",
+        };
         minutes.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double>() is not (> 0 and <= 100_000)) result.AddError("--minutes must be above 0.");
         });
-        var seed = new Option<ulong?>("--seed") { Description = "Which faults, in which order, at which times. Default: one at random, which is shown.", HelpName = "S" };
-        var nodes = ResourceOptions.AtLeastOne(new Option<int?>("--nodes") { Description = "Nodes, beside one that comes and goes. Default: 3.", HelpName = "N" });
-        var devices = new Option<string>("--devices") { Description = "Workers of each node, as in clipmoe node; cpu*2 for two.", DefaultValueFactory = _ => "cpu", HelpName = "NAME,…" };
+        var seed = new Option<ulong?>("--seed")
+        {
+            Description = "Which faults, in which order, at which times. Default: one at random, which is shown.",
+            HelpName = "S",
+        };
+        var nodes = ResourceOptions.AtLeastOne(new Option<int?>("--nodes")
+        {
+            Description = "Nodes, beside one that comes and goes. Default: 3.",
+            HelpName = "N",
+        });
+        var devices = new Option<string>("--devices")
+        {
+            Description = "Workers of each node, as in clipmoe node; cpu*2 for two.",
+            DefaultValueFactory = _ => "cpu",
+            HelpName = "NAME,…",
+        };
         var journal = new Option<string>("--journal")
         {
             Description = "sqlite: the first node is the coordinator; a PostgreSQL connection string: every node is one.",
             DefaultValueFactory = _ => ClusterPlan.Sqlite,
             HelpName = "sqlite|\"Host=…\"",
         };
-        var expect = new Option<string?>("--expect") { Description = "The final weights, as weights_sha256 of a report. Default: an undisturbed run finds them out first.", HelpName = "SHA256" };
-        var output = new Option<string?>("--out") { Description = "New or empty folder for the nodes' folders and logs. Default: runs/chaos-SEED.", HelpName = "DIR" };
-        var json = new Option<bool>("--json") { Description = "Prints the summary as one JSON object; what happens meanwhile goes to standard error." };
+        var expect = new Option<string?>("--expect")
+        {
+            Description = "The final weights, as weights_sha256 of a report. Default: an undisturbed run finds them out first.",
+            HelpName = "SHA256",
+        };
+        var output = new Option<string?>("--out")
+        {
+            Description = "New or empty folder for the nodes' folders and logs. Default: runs/chaos-SEED.",
+            HelpName = "DIR",
+        };
+        var json = new Option<bool>("--json")
+        {
+            Description = "Prints the summary as one JSON object; what happens meanwhile goes to standard error.",
+        };
         var command = new Command(
             "chaos",
-            "Runs an experiment again and again on a cluster of this machine whose processes are killed, stopped, paused, added and cut off at random, and checks that "
-            + "each run ends in the bits of an undisturbed one, with each sample used once per epoch." + Examples)
+            "Runs an experiment again and again on a cluster of this machine whose processes are killed, stopped, paused, added and cut off at "
+            + "random, and checks that each run ends in the bits of an undisturbed one, with each sample used once per epoch." + Examples)
         {
             file, sets, minutes, seed, nodes, devices, journal, expect, output, json,
         };
@@ -58,23 +91,27 @@ internal static class ChaosCommand
             var drawn = result.GetValue(seed) ?? (ulong)Random.Shared.Next();
             WorkerDevices.Parse(result.GetValue(devices)!);
             var folder = Folder(result.GetValue(output) ?? Path.Combine("runs", $"chaos-{drawn.ToString(CultureInfo.InvariantCulture)}"));
-            var settings = new SoakSettings(
-                experiment, ExperimentHash.Of(experiment, InputFiles.Hashes(experiment)), drawn, result.GetValue(minutes),
-                new ClusterPlan(result.GetValue(nodes) ?? 3, result.GetValue(devices)!, result.GetValue(journal)!, folder), result.GetValue(expect)?.ToLowerInvariant());
-            return await Run(settings, result.GetValue(json));
+            var cluster = new ClusterPlan(result.GetValue(nodes) ?? 3, result.GetValue(devices)!, result.GetValue(journal)!, folder);
+            var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
+            var expected = result.GetValue(expect)?.ToLowerInvariant();
+            return await Run(new SoakSettings(experiment, hash, drawn, result.GetValue(minutes), cluster, expected), result.GetValue(json));
         });
         return command;
     }
 
-    private static Experiment Load(string? file, string[] sets) =>
-        ExperimentFile.Load(file, file is null && !sets.Any(s => s.StartsWith("preset=", StringComparison.Ordinal)) ? [$"preset={Preset}", .. sets] : sets);
+    private static Experiment Load(string? file, string[] sets)
+    {
+        var chosen = file is not null || sets.Any(s => s.StartsWith("preset=", StringComparison.Ordinal));
+        return ExperimentFile.Load(file, chosen ? sets : [$"preset={Preset}", .. sets]);
+    }
 
     /// <exception cref="UserErrorException">There is something in it.</exception>
     private static string Folder(string path)
     {
         var folder = Path.GetFullPath(path);
         Directory.CreateDirectory(folder);
-        return Directory.EnumerateFileSystemEntries(folder).Any() ? throw new UserErrorException($"{folder} is not empty: choose another --out.") : folder;
+        if (Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty: choose another --out.");
+        return folder;
     }
 
     private static async Task<int> Run(SoakSettings settings, bool json)

@@ -40,6 +40,17 @@ public sealed class LineViewTests
     }
 
     [Fact]
+    public void APauseIsSaidWithWhatEndsIt()
+    {
+        using var view = new PlainView(_output, _clock);
+
+        view.Show(SampleRun.Started());
+        view.Show(new RunPaused("base"));
+
+        Assert.Equal("base: paused at a checkpoint; clipmoe resume lets it go on", Lines()[^1][13..]);
+    }
+
+    [Fact]
     public void JsonHasOneObjectALine()
     {
         using var view = new JsonView(_output, _clock);

@@ -21,6 +21,8 @@ internal sealed class SimulatedWorker : ReceiveActor
     private readonly WorkerInfo _info;
     private readonly ActorSelection _roster;
     private IActorRef _session = ActorRefs.Nobody;
+    private readonly MemberDirectory _directory = new();
+    private IReadOnlyList<GenerationMember> _members = [];
     private OpenGeneration? _generation;
     private int _number;
     private int _committed;
@@ -56,6 +58,7 @@ internal sealed class SimulatedWorker : ReceiveActor
 
     private void Enter(OpenGeneration open)
     {
+        _members = _directory.MembersOf(open);
         if (open.Generation <= _over) return;
         (_generation, _committed, _pending) = (open, open.Step, null);
     }
@@ -91,7 +94,7 @@ internal sealed class SimulatedWorker : ReceiveActor
 
     private void LosePeer(int peer)
     {
-        if (_generation is not { } generation || generation.Generation <= _over || generation.Members.All(m => m.Worker != peer)) return;
+        if (_generation is not { } generation || generation.Generation <= _over || _members.All(m => m.Worker != peer)) return;
         _session.Tell(new ExchangeBroke(generation.Stage, generation.Generation, _number, peer, "it closed the connection"));
     }
 

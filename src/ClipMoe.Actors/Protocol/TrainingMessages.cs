@@ -34,12 +34,20 @@ public sealed record Standing(int Step, string StateHash, string? LastGradient, 
 /// <summary>One member of a generation, as the others need to know it.</summary>
 public sealed record GenerationMember(int Worker, BulkEndpoint Endpoint);
 
-/// <summary>Aggregator → worker: the members of a generation in rank order, and where it begins.</summary>
+/// <summary>A run of worker numbers: <c>First</c> inclusive, <c>End</c> exclusive.</summary>
+public readonly record struct WorkerRange(int First, int End);
+
+/// <summary>
+/// Aggregator → worker: the members of a generation, and where it begins. Each is introduced to the receiver once a session, so that a change of
+/// one among a thousand is a small message.
+/// </summary>
+/// <param name="Members">Ascending, which is their rank order.</param>
+/// <param name="Introduced">Those of them that the receiver may not know yet, as <see cref="MemberDirectory"/> packs them.</param>
 /// <param name="Step">Committed steps.</param>
 /// <param name="Entry">How the receiver gets there.</param>
-/// <param name="Donors">Members that stand there, to copy from.</param>
+/// <param name="Donors">Some members that stand there, to copy from.</param>
 public sealed record OpenGeneration(
-    string Stage, int Generation, int Rank, IReadOnlyList<GenerationMember> Members, LeafRange Leaves, int Step, Entry Entry,
+    string Stage, int Generation, int Rank, IReadOnlyList<WorkerRange> Members, byte[] Introduced, LeafRange Leaves, int Step, Entry Entry,
     IReadOnlyList<GenerationMember> Donors);
 
 /// <summary>Aggregator → worker: compute the step up to its reduced gradient.</summary>

@@ -85,6 +85,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     private IActorRef _retiring = ActorRefs.Nobody;
     private int _number;
     private int _term;
+    private MemberDirectory _directory = new();
     private IReadOnlyList<GenerationMember> _members = [];
     private CancellationTokenSource? _preparing;
 
@@ -186,6 +187,8 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 
     private void Join(JoinStage join)
     {
+        // Another session may be of another coordinator, which numbers the workers anew.
+        if (!_session.Equals(Sender)) _directory = new MemberDirectory();
         _session = Sender;
         var number = _number;
         OnDevice(join.Spec.Name, Sender, () =>
@@ -202,10 +205,12 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
 
     private void Enter(OpenGeneration open)
     {
+        // A coordinator that was put out of the cluster, and does not know it yet, means other workers by these numbers.
+        if (!Sender.Path.Parent.Equals(_session.Path)) return;
+        _members = _directory.MembersOf(open);
         var generation = new ExchangeGeneration(
-            $"{Workspace.Id}/{open.Stage}", open.Generation, open.Rank, [.. open.Members.Select(m => m.Endpoint)]);
+            $"{Workspace.Id}/{open.Stage}", open.Generation, open.Rank, [.. _members.Select(m => m.Endpoint)]);
         _device.Gate.Announce(generation.Stage, generation.Number);
-        _members = open.Members;
         OnDevice(open.Stage, () => InGeneration(open.Stage, open.Generation, cancellation =>
         {
             Training.Enter(open, cancellation);

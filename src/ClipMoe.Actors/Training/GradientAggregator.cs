@@ -11,9 +11,14 @@ namespace ClipMoe.Actors.Training;
 /// </summary>
 public sealed class GradientAggregator : ReceiveActor, IWithTimers
 {
+    /// <summary>More would not make a copy faster, and each is a connection and a thread.</summary>
+    private const int MostDonors = 8;
+
     /// <param name="Workers">The members of <paramref name="Generation"/>, by number.</param>
+    /// <param name="Acquainted">Workers each of which knows where all the others are.</param>
     public sealed record Plan(
-        string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, int TotalSteps, int CheckpointEvery);
+        string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, IReadOnlySet<int> Acquainted, int TotalSteps,
+        int CheckpointEvery);
 
     private readonly Plan _plan;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -41,16 +46,22 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         var members = _plan.Generation.Members.Select(m => new GenerationMember(m.Worker, _plan.Workers[m.Worker].Info.Endpoint)).ToList();
-        var donors = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == Entry.InPlace).ToList();
+        var ranges = MemberDirectory.Ranges(members.Select(m => m.Worker));
+        var (all, strangers) = (MemberDirectory.Pack(members), MemberDirectory.Pack([.. members.Where(m => !_plan.Acquainted.Contains(m.Worker))]));
+        var standing = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == Entry.InPlace).ToList();
         for (var rank = 0; rank < members.Count; rank++)
         {
             var (worker, planned) = (_plan.Workers[members[rank].Worker].Actor, _plan.Generation.Members[rank]);
             worker.Tell(new OpenGeneration(
-                _plan.Stage, _plan.Number, rank, members, planned.Leaves, _plan.Generation.Step, planned.Entry,
-                planned.Entry == Entry.Copy ? donors : []));
+                _plan.Stage, _plan.Number, rank, ranges, _plan.Acquainted.Contains(planned.Worker) ? strangers : all, planned.Leaves,
+                _plan.Generation.Step, planned.Entry, planned.Entry == Entry.Copy ? Donors(rank) : []));
             worker.Tell(new PlanStep(_step.Id));
         }
         Timers.StartPeriodicTimer("pace", new CheckPace(), TimeSpan.FromSeconds(1));
+
+        // Others for each rank, so that many who copy do not all ask the same.
+        IReadOnlyList<GenerationMember> Donors(int rank) =>
+            [.. Enumerable.Range(0, Math.Min(MostDonors, standing.Count)).Select(i => standing[(rank * MostDonors + i) % standing.Count])];
     }
 
     private sealed record CheckPace;

@@ -46,6 +46,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private int? _totalSteps;
     private int _generation;
     private IReadOnlyList<int> _members = [];
+    private IReadOnlySet<int> _acquainted = new HashSet<int>();
+    private int _opened;
     private IActorRef _aggregator = ActorRefs.Nobody;
     private int? _writer;
     private bool _stopping;
@@ -168,8 +170,9 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _generation++;
         _phase = Phase.Training;
         _members = [.. plan.Members.Select(m => m.Worker)];
+        _opened = plan.Step;
         var details = new GradientAggregator.Plan(
-            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), total, _settings.CheckpointEvery);
+            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), _acquainted, total, _settings.CheckpointEvery);
         _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
         // The generation before this one broke before it could let them go.
         if (_members.Any(_releasing.Contains)) Hold();
@@ -274,6 +277,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Progress(StepProgress progress)
     {
         _ledger.Commit(progress.Id.Step, progress.Loss.Total);
+        // They took a step together, so each was told of all the others.
+        if (progress.Id.Step == _opened) _acquainted = _members.ToHashSet();
         var committed = progress.Id.Step + 1;
         Publish(new StageProgress(
             Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count)

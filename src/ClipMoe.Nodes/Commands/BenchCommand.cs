@@ -13,6 +13,8 @@ internal static class BenchCommand
         ImagesBench.Build(),
         KMeansBench.Build(),
         LabelsBench.Build(),
+        ProtocolBench.Build(),
+        ProtocolBench.BuildWorkers(),
         TokenizerBench.Build(),
         TrainBench.Build(),
     };

@@ -27,6 +27,7 @@ internal sealed class Samples(bool full)
         TypeCode.String => full ? "gpu-7:4055/\"cuda\"\\1#é\u2028" : "",
         TypeCode.Boolean => full,
         TypeCode.Int32 when !type.IsEnum => full ? int.MaxValue : 0,
+        TypeCode.Byte => full ? byte.MaxValue : (byte)0,
         TypeCode.Int64 => full ? long.MinValue : 0L,
         TypeCode.UInt64 => full ? ulong.MaxValue : 0UL,
         TypeCode.Single => full ? float.NaN : 0.1f,

@@ -70,7 +70,7 @@ internal static class AllReduceBench
 
     private static Figures Measure(AllReduceSetup setup)
     {
-        var processes = Enumerable.Range(0, setup.Workers).Select(_ => Start()).ToList();
+        var processes = Enumerable.Range(0, setup.Workers).Select(_ => BenchProcess.Start(Worker)).ToList();
         try
         {
             for (var rank = 0; rank < setup.Workers; rank++) Tell(processes[rank], setup with { Rank = rank });
@@ -99,16 +99,6 @@ internal static class AllReduceBench
                 process.Dispose();
             }
         }
-    }
-
-    private static Process Start()
-    {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        // Under "dotnet clipmoe.dll" the process is dotnet, and needs the program's name again.
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
-        start.ArgumentList.Add("bench");
-        start.ArgumentList.Add(Worker);
-        return Process.Start(start)!;
     }
 
     private static void Tell<T>(Process process, T message) => process.StandardInput.WriteLine(JsonSerializer.Serialize(message));

@@ -10,18 +10,23 @@ namespace ClipMoe.Actors.Hosting;
 internal sealed class LastCoordinator : ReceiveActor
 {
     private readonly Cluster _cluster = Cluster.Get(Context.System);
+    // The cluster's own list of members may be behind the event.
+    private readonly HashSet<UniqueAddress> _coordinators = [];
 
     public LastCoordinator()
     {
-        Receive<ClusterEvent.MemberRemoved>(m => m.Member.HasRole(ClusterAddress.Coordinator), _ =>
+        Receive<ClusterEvent.MemberRemoved>(m =>
         {
-            if (!_cluster.State.Members.Any(m => m.HasRole(ClusterAddress.Coordinator))) _cluster.Down(_cluster.SelfAddress);
+            if (_coordinators.Remove(m.Member.UniqueAddress) && _coordinators.Count == 0) _cluster.Down(_cluster.SelfAddress);
         });
-        Receive<ClusterEvent.MemberRemoved>(_ => { });
+        Receive<ClusterEvent.IMemberEvent>(m =>
+        {
+            if (m.Member.HasRole(ClusterAddress.Coordinator)) _coordinators.Add(m.Member.UniqueAddress);
+        });
     }
 
     protected override void PreStart() =>
-        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberRemoved));
+        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent));
 
     protected override void PostStop() => _cluster.Unsubscribe(Self);
 }

@@ -4,8 +4,8 @@ using Akka.Cluster;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// Leaves a cluster whose last coordinator has left it in good order. Such a cluster never ends by itself, and the coordinator founds another one when it
-/// is started again: whoever stayed behind is to be found in that one.
+/// Leaves a cluster whose last coordinator has left it in good order. Such a cluster never ends by itself, and the coordinator founds another one when
+/// it is started again: whoever stayed behind is to be found in that one.
 /// </summary>
 internal sealed class LastCoordinator : ReceiveActor
 {

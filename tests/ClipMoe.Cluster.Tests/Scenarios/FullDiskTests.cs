@@ -4,7 +4,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 [Collection(ScenarioCollection.Name)]
 public sealed class FullDiskTests(UndisturbedRun undisturbed)
 {
-    private const int Megabytes = 400;
+    private const int Megabytes = 200;
 
     [DiskFact]
     public async Task It_says_so_and_goes_on_once_there_is_space()

@@ -23,7 +23,8 @@ public sealed class RollingRestartTests(UndisturbedRun undisturbed)
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
         // Nothing had to be made again.
-        var again = run.Warnings.Where(w => w.Contains("missing or damaged") || w.Contains("can't be used") || w.Contains("from the checkpoint")).ToList();
+        string[] signs = ["missing or damaged", "can't be used", "from the checkpoint"];
+        var again = run.Warnings.Where(w => signs.Any(w.Contains)).ToList();
         Assert.True(again.Count == 0, $"{string.Join('\n', again)}\n{cluster.Log()}");
     }
 }

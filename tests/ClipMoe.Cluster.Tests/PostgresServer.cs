@@ -30,7 +30,8 @@ internal sealed class PostgresServer : IAsyncDisposable
     }
 
     /// <summary>Starts it again after <see cref="Stop"/>; returns when it takes connections.</summary>
-    public Task Continue() => Postgres("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"), "-o", $"-h {_host} -p {_port} -k {_folder}", "start");
+    public Task Continue() =>
+        Postgres("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"), "-o", $"-h {_host} -p {_port} -k {_folder}", "start");
 
     /// <summary>Breaks all connections and takes no more.</summary>
     public Task Stop() => Postgres("pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");

@@ -60,8 +60,8 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         var host = _nodes.Count;
         var node = new TestNode(
-            (program, arguments) => _network?.On(host, program, arguments) ?? new ProcessStartInfo(program, arguments), address, seeds, coordinator, workers,
-            OutputOf(host), _journal, faults, Tls);
+            (program, arguments) => _network?.On(host, program, arguments) ?? new ProcessStartInfo(program, arguments),
+            address, seeds, coordinator, workers, OutputOf(host), _journal, faults, Tls);
         _nodes.Add(node);
         node.Start();
         return node;
@@ -164,8 +164,8 @@ internal sealed class TestCluster : IAsyncDisposable
 /// <summary>One node with its workers.</summary>
 /// <param name="onHost">Runs a program on the node's host.</param>
 internal sealed class TestNode(
-    Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output, string? journal,
-    IReadOnlyList<string> faults, string? tls = null)
+    Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output,
+    string? journal, IReadOnlyList<string> faults, string? tls = null)
 {
     private readonly List<(DateTime Time, string Text)> _log = [];
     private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);

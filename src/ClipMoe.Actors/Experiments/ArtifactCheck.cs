@@ -83,7 +83,8 @@ public static class ArtifactCheck
         if (state.Shards.FirstOrDefault(s => new WrittenFile(s.File, s.Sha256) == lost) is { } shard)
             return [new ShardDamaged(shard.Stage, shard.Shard), .. Completed(shard.Stage)];
         // Shards of labels lie beside their index, which the journal names.
-        return [.. state.Completed.Where(c => Path.GetDirectoryName(c.Value.File) == Path.GetDirectoryName(lost.Path)).SelectMany(c => Completed(c.Key))];
+        var folder = Path.GetDirectoryName(lost.Path);
+        return [.. state.Completed.Where(c => Path.GetDirectoryName(c.Value.File) == folder).SelectMany(c => Completed(c.Key))];
 
         IEnumerable<ExperimentEvent> Completed(string stage) => state.Completed.ContainsKey(stage) ? [new StageDamaged(stage)] : [];
     }

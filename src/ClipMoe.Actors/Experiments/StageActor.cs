@@ -48,7 +48,10 @@ public abstract class StageActor : ReceiveActor
 
     protected void Fail(Exception cause) => Context.Parent.Tell(new StageFailed(Stage, cause));
 
-    /// <summary>Wrong input is wrong on every worker, and a file that one finds nowhere no other finds. With another failure the stage goes on without the worker, as long as there are others.</summary>
+    /// <summary>
+    /// Wrong input is wrong on every worker, and a file that one finds nowhere no other finds. With another failure the stage goes on without the worker,
+    /// as long as there are others.
+    /// </summary>
     private void Failed(WorkFailed failed)
     {
         if (failed.Failure.Kind is FailureKind.WrongInput or FailureKind.LostFile || _workers.Count <= 1)

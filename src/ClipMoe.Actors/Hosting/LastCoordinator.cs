@@ -4,26 +4,29 @@ using Akka.Cluster;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// Leaves a cluster whose last coordinator has left it in good order. Such a cluster never ends by itself, and the coordinator founds another one when it
-/// is started again: whoever stayed behind is to be found in that one.
+/// Leaves a cluster whose last coordinator has left it in good order. Such a cluster never ends by itself, and the coordinator founds another one when
+/// it is started again: whoever stayed behind is to be found in that one.
 /// </summary>
 internal sealed class LastCoordinator : ReceiveActor
 {
     private readonly Cluster _cluster = Cluster.Get(Context.System);
+    // The cluster's own list of members may be behind the event.
+    private readonly HashSet<UniqueAddress> _coordinators = [];
 
     public LastCoordinator()
     {
-        Receive<ClusterEvent.MemberRemoved>(removed => removed.Member.HasRole(ClusterAddress.Coordinator), removed =>
+        Receive<ClusterEvent.MemberRemoved>(m =>
         {
-            // The state is another actor's to change, and may still have whom this event is about.
-            var others = _cluster.State.Members.Where(m => !m.UniqueAddress.Equals(removed.Member.UniqueAddress));
-            if (!others.Any(m => m.HasRole(ClusterAddress.Coordinator))) _cluster.Down(_cluster.SelfAddress);
+            if (_coordinators.Remove(m.Member.UniqueAddress) && _coordinators.Count == 0) _cluster.Down(_cluster.SelfAddress);
         });
-        Receive<ClusterEvent.MemberRemoved>(_ => { });
+        Receive<ClusterEvent.IMemberEvent>(m =>
+        {
+            if (m.Member.HasRole(ClusterAddress.Coordinator)) _coordinators.Add(m.Member.UniqueAddress);
+        });
     }
 
     protected override void PreStart() =>
-        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberRemoved));
+        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent));
 
     protected override void PostStop() => _cluster.Unsubscribe(Self);
 }

@@ -106,8 +106,8 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, Faul
     {
         try
         {
-            using var mark = new FileStream(
-                Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{fault.Step?.ToString(CultureInfo.InvariantCulture) ?? "any"}-{fault.Phase}"), FileMode.CreateNew);
+            var step = fault.Step?.ToString(CultureInfo.InvariantCulture) ?? "any";
+            using var mark = new FileStream(Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{step}-{fault.Phase}"), FileMode.CreateNew);
             return true;
         }
         catch (IOException)

@@ -15,8 +15,8 @@ public sealed class PeerFiles(TransportSettings settings)
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    /// <summary>A node that is started again is away for as long: what nobody has is waited for, after this process began or a node went.</summary>
-    private static readonly TimeSpan Absence = TimeSpan.FromSeconds(30), LookAgainAfter = TimeSpan.FromSeconds(1);
+    /// <summary>A node that is started again is away for as long: what nobody has is waited for, after this process began or nodes changed.</summary>
+    private static readonly TimeSpan Absence = TimeSpan.FromSeconds(60), LookAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();
     private IReadOnlyList<BulkEndpoint> _servers = [];
@@ -33,7 +33,7 @@ public sealed class PeerFiles(TransportSettings settings)
         {
             lock (_gate)
             {
-                if (_servers.Except(value).Any()) _absentUntil = After(Absence);
+                if (!_servers.SequenceEqual(value)) _absentUntil = After(Absence);
                 _servers = value;
                 Monitor.PulseAll(_gate);
             }

@@ -19,7 +19,8 @@ public sealed class ArtifactCheckTests
 
     private static string Hash(char digit) => new(digit, 64);
 
-    private static IReadOnlyList<ExperimentEvent> Damages(string path, string sha256) => ArtifactCheck.Damages(State, new WrittenFile(path, sha256), "why");
+    private static IReadOnlyList<ExperimentEvent> Damages(string path, string sha256) =>
+        ArtifactCheck.Damages(State, new WrittenFile(path, sha256), "why");
 
     [Fact]
     public void A_lost_checkpoint_leaves_the_ledger() =>

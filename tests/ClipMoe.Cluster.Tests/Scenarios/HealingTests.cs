@@ -37,5 +37,6 @@ public sealed class HealingTests(UndisturbedRun undisturbed)
         }
     }
 
-    private static void AssertHappened(TestNode node, string fault) => Assert.True(File.Exists(Path.Combine(node.Output, fault)), $"{fault} did not happen");
+    private static void AssertHappened(TestNode node, string fault) =>
+        Assert.True(File.Exists(Path.Combine(node.Output, fault)), $"{fault} did not happen");
 }

@@ -1,0 +1,38 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>Disks of nodes are full for a while.</summary>
+[Collection(ScenarioCollection.Name)]
+public sealed class FullDiskTests(UndisturbedRun undisturbed)
+{
+    private const int Megabytes = 200;
+
+    [DiskFact]
+    public async Task It_says_so_and_goes_on_once_there_is_space()
+    {
+        await using var cluster = new TestCluster();
+        using var journalDisk = SmallDisk.Mount(cluster.OutputOf(0), Megabytes);
+        using var workerDisk = SmallDisk.Mount(cluster.OutputOf(1), Megabytes);
+        var coordinator = cluster.Start(coordinator: true, workers: 0);
+        cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(1);
+
+        // The only worker can't write a checkpoint: the run ends there, with everything up to the one before.
+        using var failed = cluster.Submit();
+        await failed.Until("checkpoint_saved", "base");
+        workerDisk.Fill();
+        Assert.Equal(1, await failed.ExitCode());
+        Assert.Contains(failed.Warnings, w => w.Contains($"the disk of {cluster.OutputOf(1)}") && w.Contains("is full"));
+        workerDisk.Free();
+        await cluster.Ask("resume");
+        using var run = cluster.Watch();
+
+        // The journal can't be written: the run waits.
+        await run.Until("checkpoint_saved", "base");
+        journalDisk.Fill();
+        Assert.Contains("the journal can't be written", (await run.Until("run_warning")).GetProperty("message").GetString());
+        journalDisk.Free();
+
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
+}

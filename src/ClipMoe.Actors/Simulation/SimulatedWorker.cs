@@ -34,7 +34,8 @@ internal sealed class SimulatedWorker : ReceiveActor
         (_info, _roster) = (info, roster);
         Receive<WorkerWelcome>(m => _number = m.Number);
         Receive<OpenExperiment>(m => Sender.Tell(new ExperimentOpened(m.Id, _number, m.Data is not null)));
-        Receive<PrepareDataSet>(m => Sender.Tell(new DataSetPrepared(m.Stage, new DataPrepared(Made("data"), 1_000_000, 1_000, 0, Made("words"), []))));
+        Receive<PrepareDataSet>(m => Sender.Tell(
+            new DataSetPrepared(m.Stage, new DataPrepared(Made("data"), 1_000_000, 1_000, 0, Made("words"), []))));
         Receive<JoinStage>(Join);
         Receive<OpenGeneration>(Enter);
         Receive<PlanStep>(m => Compute(m.Id));

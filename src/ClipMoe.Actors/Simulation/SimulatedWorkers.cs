@@ -20,7 +20,8 @@ public sealed class SimulatedWorkers : IAsyncDisposable
     {
         ThreadPoolFloor.Raise();
         var roster = _system.ActorSelection($"akka.tcp://{ClusterAddress.System}@{coordinator}/user/{ProtocolSimulation.Roster}");
-        _workers = [.. Enumerable.Range(first, count).Select(n => _system.ActorOf(Props.Create(() => new SimulatedWorker(Info(n), roster)), $"worker-{n}"))];
+        _workers = [.. Enumerable.Range(first, count).Select(n =>
+            _system.ActorOf(Props.Create(() => new SimulatedWorker(Info(n), roster)), $"worker-{n}"))];
     }
 
     /// <summary>That of a cluster's processes, without the cluster: one loopback connection to the coordinator.</summary>

@@ -11,7 +11,8 @@ public sealed class MemberDirectoryTests
     private static GenerationMember Member(int worker) => new(worker, new BulkEndpoint($"host-{worker}", 4055));
 
     private static OpenGeneration Open(int[] members, params int[] introduced) =>
-        new("mcl-1", 1, 0, MemberDirectory.Ranges(members), MemberDirectory.Pack([.. introduced.Select(Member)]), new LeafRange(0, 1), 0, Entry.InPlace, []);
+        new("mcl-1", 1, 0, MemberDirectory.Ranges(members), MemberDirectory.Pack([.. introduced.Select(Member)]),
+            new LeafRange(0, 1), 0, Entry.InPlace, []);
 
     [Fact]
     public void Members_that_were_introduced_once_need_only_be_named()

@@ -72,7 +72,8 @@ internal static class ProtocolBench
     /// <param name="HeldMegabytes">Managed memory for the workers and their training.</param>
     /// <param name="ResidentMegabytes">Growth of the process since before the first worker came, garbage not yet collected included.</param>
     private sealed record Figures(
-        int Workers, int Steps, double SentPerWorkerStep, double ReceivedPerWorkerStep, double SentBytesPerWorkerStep, double ReceivedBytesPerWorkerStep,
+        int Workers, int Steps,
+        double SentPerWorkerStep, double ReceivedPerWorkerStep, double SentBytesPerWorkerStep, double ReceivedBytesPerWorkerStep,
         double CpuMsPerStep, double CpuMicrosecondsPerWorkerStep, double StepMsP50, double StepMsP99,
         double OpeningMegabytes, double HeldMegabytes, double ResidentMegabytes, Regrouping Regrouping);
 
@@ -110,7 +111,8 @@ internal static class ProtocolBench
                     ((last.Sent - before.Sent).Bytes + (last.Received - before.Received).Bytes) / (double)left));
             }
             await simulation.Stop();
-            return Summarise(workers, commits, opened.Sent.Bytes / 1e6, held / 1e6, grown / 1e6, regroupings.OrderBy(r => r.Ms).ElementAt(Losses / 2));
+            return Summarise(
+                workers, commits, opened.Sent.Bytes / 1e6, held / 1e6, grown / 1e6, regroupings.OrderBy(r => r.Ms).ElementAt(Losses / 2));
         }
         finally
         {
@@ -133,7 +135,8 @@ internal static class ProtocolBench
     }
 
     private static string Describe(Figures f) => string.Join(Environment.NewLine,
-        $"{f.Workers} workers, {f.Steps} steps: {f.StepMsP50:F1} ms a step (p99 {f.StepMsP99:F1}), {f.CpuMsPerStep:F1} ms of the coordinator's processor",
+        $"{f.Workers} workers, {f.Steps} steps: {f.StepMsP50:F1} ms a step (p99 {f.StepMsP99:F1}), " +
+            $"{f.CpuMsPerStep:F1} ms of the coordinator's processor",
         $"one worker     {f.SentPerWorkerStep:F2} messages a step to it and {f.ReceivedPerWorkerStep:F2} from it, " +
             $"{f.SentBytesPerWorkerStep:F0} and {f.ReceivedBytesPerWorkerStep:F0} bytes, {f.CpuMicrosecondsPerWorkerStep:F0} µs of the coordinator",
         $"coordinator    {f.OpeningMegabytes:F1} MB sent before the first step; holds {f.HeldMegabytes:F1} MB, resident +{f.ResidentMegabytes:F0} MB",

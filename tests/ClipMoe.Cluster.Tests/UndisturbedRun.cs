@@ -9,25 +9,25 @@ public sealed class UndisturbedRun : IAsyncLifetime
     /// <summary>The whole pipeline, with one of the comparisons, since the others are more of the same.</summary>
     public static string[] Experiment { get; } = ["--set", "preset=tiny", "--set", "evaluation.compare=[direct]"];
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
-
     public string WeightsSha256 { get; private set; } = "";
 
-    public async Task InitializeAsync()
+    public async Task InitializeAsync() => WeightsSha256 = await Of();
+
+    /// <param name="more">Settings of a scenario of its own.</param>
+    /// <returns>Hash of the final weights.</returns>
+    public static async Task<string> Of(params string[] more)
     {
-        string[] arguments = ["run", .. Experiment, "--out", _folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
+        var folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
+        string[] arguments = ["run", .. Experiment, .. more, "--out", folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
         using var process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true })!;
         await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        using var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(_folder, "report.json")));
-        WeightsSha256 = report.RootElement.GetProperty("weights_sha256").GetString()!;
+        using var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "report.json")));
+        Directory.Delete(folder, recursive: true);
+        return report.RootElement.GetProperty("weights_sha256").GetString()!;
     }
 
-    public Task DisposeAsync()
-    {
-        Directory.Delete(_folder, recursive: true);
-        return Task.CompletedTask;
-    }
+    public Task DisposeAsync() => Task.CompletedTask;
 }
 
 /// <summary>Scenarios share the undisturbed run, and take turns: each wants the whole machine.</summary>

@@ -6,8 +6,9 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Nodes.Chaos;
 
 /// <param name="Hash">Of what decides the experiment's weights.</param>
+/// <param name="Faults">At least so many are done, also when the time is over before.</param>
 /// <param name="Expected">Its final weights; null: found out by an undisturbed run first.</param>
-internal sealed record SoakSettings(Experiment Experiment, string Hash, ulong Seed, double Minutes, ClusterPlan Cluster, string? Expected);
+internal sealed record SoakSettings(Experiment Experiment, string Hash, ulong Seed, double Minutes, int Faults, ClusterPlan Cluster, string? Expected);
 
 /// <summary>
 /// Runs an experiment again and again on a cluster to which faults are done, until the time is over and the last one has ended. Each must end in
@@ -24,7 +25,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     private readonly Stopwatch _clock = new();
     private readonly HashSet<string> _over = [];
 
-    private TimeSpan Duration => TimeSpan.FromMinutes(settings.Minutes);
+    private bool IsOver => _clock.Elapsed >= TimeSpan.FromMinutes(settings.Minutes) && _record.FaultCount >= settings.Faults;
 
     /// <param name="stop">Ends it at once, with what is known so far.</param>
     public async Task<SoakSummary> Run(CancellationToken stop)
@@ -69,7 +70,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
                 await AllWorkers(cluster, view, "began to work", stop);
                 _clock.Start();
                 injecting = InjectAll(injector, ended.Token);
-                while (_record.Violations.Count == 0 && _clock.Elapsed < Duration) await RunOne(view, expected, stop);
+                while (_record.Violations.Count == 0 && !IsOver) await RunOne(view, expected, stop);
                 _clock.Stop();
                 if (_record.Violations.Count == 0) await AllWorkers(cluster, view, "were back at the end", stop);
             }
@@ -105,7 +106,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             foreach (var fault in FaultSchedule.Of(settings.Seed))
             {
                 await Task.Delay(fault.Wait, stop);
-                if (_clock.Elapsed >= Duration) break;
+                if (IsOver) break;
                 if (await InjectWhenPossible(injector, fault, stop) is { } hit)
                 {
                     _record.Fault(fault.Kind);

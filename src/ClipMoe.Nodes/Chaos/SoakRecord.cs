@@ -43,6 +43,14 @@ internal sealed class SoakRecord
         lock (_gate) return _progress > since;
     }
 
+    public int FaultCount
+    {
+        get
+        {
+            lock (_gate) return _faults.Values.Sum();
+        }
+    }
+
     public void Fault(ChaosFault kind)
     {
         lock (_gate) _faults[kind] = _faults.GetValueOrDefault(kind) + 1;

@@ -42,6 +42,11 @@ internal static class ChaosCommand
         {
             if (result.GetValueOrDefault<double>() is not (> 0 and <= 100_000)) result.AddError("--minutes must be above 0.");
         });
+        var faults = new Option<int>("--faults")
+        {
+            Description = "At least so many faults are done, also when the time is over before.",
+            HelpName = "N",
+        };
         var seed = new Option<ulong?>("--seed")
         {
             Description = "Which faults, in which order, at which times. Default: one at random, which is shown.",
@@ -83,7 +88,7 @@ internal static class ChaosCommand
             "Runs an experiment again and again on a cluster of this machine whose processes are killed, stopped, paused, added and cut off at "
             + "random, and checks that each run ends in the bits of an undisturbed one, with each sample used once per epoch." + Examples)
         {
-            file, sets, minutes, seed, nodes, devices, journal, expect, output, json,
+            file, sets, minutes, faults, seed, nodes, devices, journal, expect, output, json,
         };
         command.SetAction(async result =>
         {
@@ -94,7 +99,7 @@ internal static class ChaosCommand
             var cluster = new ClusterPlan(result.GetValue(nodes) ?? 3, result.GetValue(devices)!, result.GetValue(journal)!, folder);
             var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
             var expected = result.GetValue(expect)?.ToLowerInvariant();
-            return await Run(new SoakSettings(experiment, hash, drawn, result.GetValue(minutes), cluster, expected), result.GetValue(json));
+            return await Run(new SoakSettings(experiment, hash, drawn, result.GetValue(minutes), result.GetValue(faults), cluster, expected), result.GetValue(json));
         });
         return command;
     }

@@ -11,7 +11,11 @@ public sealed class ChaosTests(UndisturbedRun undisturbed)
     public async Task Fifty_faults_in_three_minutes_change_no_bit()
     {
         var folder = Directory.CreateTempSubdirectory("clipmoe-chaos-").FullName;
-        string[] arguments = ["chaos", "--minutes", "3", "--seed", "20", "--expect", undisturbed.WeightsSha256, "--out", folder, "--json"];
+        string[] arguments =
+        [
+            "chaos", .. UndisturbedRun.Experiment, "--minutes", "3", "--faults", "50", "--seed", "20", "--expect", undisturbed.WeightsSha256, "--out", folder,
+            "--json",
+        ];
         using var process = Process.Start(
             new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var happened = process.StandardError.ReadToEndAsync();

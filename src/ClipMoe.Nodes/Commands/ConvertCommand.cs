@@ -50,10 +50,9 @@ internal static class ConvertCommand
 
     /// <summary>Why the reference's build_model can't hold a model, which counts on stretched positions and heads of 64; null when it can.</summary>
     private static string? Strange(ClipConfig config) =>
-        !config.StretchedPositions ? "it wants stretched text positions (--stretch)"
-        : ((TowerConfig[])[config.Vision, config.Text]).FirstOrDefault(t => t.Width != 64 * t.Heads) is { } tower
+        ((TowerConfig[])[config.Vision, config.Text]).FirstOrDefault(t => t.Width != 64 * t.Heads) is { } tower
             ? $"it gives a tower of width {tower.Width} {tower.Width / 64} heads, this one has {tower.Heads}"
-            : null;
+            : config.StretchedPositions ? null : "it wants stretched text positions (--stretch)";
 
     private static TensorType? TypeOf(string name) => name switch
     {

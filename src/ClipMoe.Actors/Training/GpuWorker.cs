@@ -242,6 +242,8 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         }
         catch (ExchangeBrokenException e)
         {
+            // The session goes by whoever is first to tell it, who may know no more than that the other one closed: what each found stays in its log.
+            _log.Warning("Stage {0}: the stream with worker {1} broke ({2})", stage, _members[e.Peer].Worker, e.What);
             _session.Tell(new ExchangeBroke(stage, generation, _number, _members[e.Peer].Worker, e.What));
             throw new OperationCanceledException(e.Message, e);
         }

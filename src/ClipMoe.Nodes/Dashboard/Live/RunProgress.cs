@@ -12,13 +12,13 @@ internal sealed class StageProgressState(PlannedStage plan)
     public TimeSpan Started { get; set; }
     /// <summary>How long it took; null while it has not ended, or when it ended in an earlier session.</summary>
     public TimeSpan? Took { get; set; }
-    /// <summary>What an earlier session had done of it.</summary>
+    /// <summary>What was done of it before this process took the run up.</summary>
     public int DoneBefore { get; set; }
     public int Done { get; set; }
     public int? Total { get; set; }
     public double? Loss { get; set; }
     public double? ImagesPerSecond { get; set; }
-    /// <summary>Losses of this session, evenly thinned out.</summary>
+    /// <summary>Losses since this process took the run up, evenly thinned out.</summary>
     public List<double> Losses { get; } = [];
 }
 
@@ -83,7 +83,7 @@ internal sealed class RunProgress
     private void Begin(StageStartedEvent started, TimeSpan now)
     {
         if (Find(started.Stage) is not { } stage) return;
-        // Stages run in their order: what is before this one and was not heard of, an earlier session did.
+        // Stages run in their order: what is before this one and was not heard of was done before this process took the run up.
         foreach (var before in _stages.TakeWhile(s => s != stage)) before.Status = StageStatus.Done;
         (stage.Status, stage.Started, stage.Total, stage.DoneBefore, stage.Done) =
             (StageStatus.Running, now, started.TotalSteps, started.Step, started.Step);

@@ -70,11 +70,11 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Submits the tiny pipeline.</summary>
     /// <returns>Its events, until it ends.</returns>
     public Following Submit(params string[] more) => new(
-        ["submit", .. UndisturbedRun.Experiment, .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
+        ["submit", .. UndisturbedRun.Experiment, .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Log);
 
     /// <summary>Follows the experiment that runs to its end.</summary>
     public Following Watch() => new(
-        ["watch", .. Here, "--json", "--fetch", Path.Combine(_root, "fetched")], Patience);
+        ["watch", .. Here, "--json", "--fetch", Path.Combine(_root, "fetched")], Log);
 
     public string Fetched => Path.Combine(_root, "fetched");
 
@@ -97,17 +97,17 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async Task<JsonElement> Status() => JsonDocument.Parse(await Ask("status", "--json")).RootElement;
 
-    /// <summary>Waits until so many workers are active, asking again and again.</summary>
+    /// <summary>Waits until so many workers are active.</summary>
     public async Task UntilWorkers(int count)
     {
-        using var patience = new CancellationTokenSource(Patience);
-        while (!patience.IsCancellationRequested)
+        try
         {
-            var (exitCode, output, _) = await Program(["status", "--json", .. Here]);
-            if (exitCode == 0 && JsonDocument.Parse(output).RootElement.GetProperty("workers").EnumerateArray()
-                    .Count(w => w.GetProperty("state").GetString() == "active") == count) return;
+            await Ask("status", "--wait-workers", $"{count}").WaitAsync(Patience);
         }
-        throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
+        }
     }
 
     /// <summary>Waits until something is so, asking again and again.</summary>
@@ -204,15 +204,16 @@ internal sealed class TestNode(
     }
 
     /// <summary>Waits until the node says something.</summary>
+    /// <param name="after">What it said up to then does not count; in UTC.</param>
     /// <returns>When it did, in UTC.</returns>
-    public async Task<DateTime> UntilLogged(string text)
+    public async Task<DateTime> UntilLogged(string text, DateTime after = default)
     {
         while (true)
         {
             Task more;
             lock (_log)
             {
-                if (_log.Find(l => l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found) return found.Time;
+                if (_log.Find(l => l.Time > after && l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found) return found.Time;
                 more = _logged.Task;
             }
             await more.WaitAsync(TestCluster.Patience);
@@ -287,16 +288,20 @@ internal sealed class TestNode(
 }
 
 /// <summary>A process that prints JSON events.</summary>
+/// <remarks>What does not happen within <see cref="TestCluster.Patience"/> is reported with what the nodes said.</remarks>
 internal sealed class Following : IDisposable
 {
     private readonly Process _process;
     private readonly Channel<JsonElement> _events = Channel.CreateUnbounded<JsonElement>();
-    private readonly CancellationTokenSource _patience;
+    private readonly CancellationTokenSource _patience = new(TestCluster.Patience);
+    private readonly Func<string> _log;
     private readonly Task<string> _errors;
+    private string _last = "";
 
-    public Following(IEnumerable<string> arguments, TimeSpan patience)
+    /// <param name="log">What the nodes said.</param>
+    public Following(IEnumerable<string> arguments, Func<string> log)
     {
-        _patience = new CancellationTokenSource(patience);
+        _log = log;
         _process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         _errors = _process.StandardError.ReadToEndAsync();
         _ = Read();
@@ -308,12 +313,20 @@ internal sealed class Following : IDisposable
     /// <summary>Waits for an event of a kind, of a stage, with at least so many steps (shards, iterations) done.</summary>
     public async Task<JsonElement> Until(string kind, string? stage = null, int done = 0)
     {
-        await foreach (var e in _events.Reader.ReadAllAsync(_patience.Token))
+        try
         {
-            if (e.GetProperty("event").GetString() != kind) continue;
-            if (stage is not null && e.GetProperty("stage").GetString() != stage) continue;
-            if (done > 0 && e.GetProperty("done").GetInt32() < done) continue;
-            return e;
+            await foreach (var e in _events.Reader.ReadAllAsync(_patience.Token))
+            {
+                _last = e.ToString();
+                if (e.GetProperty("event").GetString() != kind) continue;
+                if (stage is not null && e.GetProperty("stage").GetString() != stage) continue;
+                if (done > 0 && e.GetProperty("done").GetInt32() < done) continue;
+                return e;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException($"{kind} of {stage} did not come; the last event is {_last}\n{_log()}");
         }
         throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {await _errors}");
     }

@@ -53,7 +53,7 @@ public sealed class NodeHost : IAsyncDisposable
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
             system.ActorOf(Props.Create(() => new TlsComplaints(certificate, settings.Transport.Log)), "tls");
-            system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
+            system.ActorOf(Props.Create(() => new Coordinators(settings.Transport.Log)), "coordinators");
             if (settings.Address.IsFirstOfSeveral) system.ActorOf(Props.Create(() => new FirstSeed(settings.Address.OtherSeeds)), "first-seed");
         });
     }

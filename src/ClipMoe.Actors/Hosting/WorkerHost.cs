@@ -46,7 +46,7 @@ public sealed class WorkerHost : IAsyncDisposable
         _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Of(settings.Address, certificate is not null), certificate), system =>
         {
             system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor);
-            system.ActorOf(Props.Create(() => new LastCoordinator()), "last-coordinator");
+            system.ActorOf(Props.Create(() => new Coordinators(null)), "coordinators");
         });
     }
 

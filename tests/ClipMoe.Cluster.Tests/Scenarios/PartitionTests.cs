@@ -26,11 +26,13 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         await run.UntilTrainedBy(2);
         output.WriteLine($"link of a worker down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
         await cluster.Ask("pause");
-        await cluster.Nodes[other].UntilLogged("put out of the cluster");
+        var cut = await cluster.Nodes[other].UntilLogged("put out of the cluster");
         network.BringUp(other);
         await cluster.UntilWorkers(3);
         await cluster.Ask("resume");
         await run.UntilTrainedBy(3);
+        // Were the next cut to come before the third node knows that this one is back, it would count itself a minority, too.
+        await cluster.Nodes[3 - manager - other].UntilLogged($"coordinator {cluster.Nodes[other].Address} is in the cluster", cut);
 
         // The one that runs the experiment: the other two go on with what is in the journal.
         network.TakeDown(manager);

@@ -8,7 +8,7 @@ public sealed class ScaleTests
     public async Task Reserves_take_the_places_of_the_lost_and_the_number_outlives_the_coordinator()
     {
         // Long enough for a worker that was killed to come back to the first stage.
-        string[] longer = ["--set", "base.steps=600"];
+        string[] longer = ["--set", "base.steps=600", "--set", "evaluation.compare=[direct]"];
         var expected = await UndisturbedRun.Of(longer);
         await using var cluster = new TestCluster();
         var coordinator = cluster.Start(coordinator: true, workers: 0);
@@ -17,7 +17,7 @@ public sealed class ScaleTests
         Assert.Contains("at most 2 workers are given work; 1 of 3 stay in reserve.", await cluster.Ask("scale", "2"));
         var states = await States(cluster);
         using var run = cluster.Submit(longer);
-        await UntilTrainedBy(run, 2);
+        await run.UntilTrainedBy(2);
 
         // The reserve takes the place of a worker that is killed; that one is the reserve when it is back.
         var (working, reserve) = (states.First(s => s.Value == "active").Key, states.Single(s => s.Value == "reserve").Key);
@@ -25,9 +25,9 @@ public sealed class ScaleTests
         await cluster.Until(async () => await States(cluster) is var now && now.GetValueOrDefault(reserve) == "active" && now.GetValueOrDefault(working) == "reserve");
 
         await cluster.Ask("scale", "all");
-        await UntilTrainedBy(run, 3);
+        await run.UntilTrainedBy(3);
         await cluster.Ask("scale", "1");
-        await UntilTrainedBy(run, 1);
+        await run.UntilTrainedBy(1);
         await coordinator.Restart();
         await run.Until("stage_started", "direct");
         Assert.Equal(1, (await cluster.Status()).GetProperty("max_workers").GetInt32());
@@ -38,12 +38,4 @@ public sealed class ScaleTests
 
     private static async Task<Dictionary<string, string>> States(TestCluster cluster) =>
         (await cluster.Status()).GetProperty("workers").EnumerateArray().ToDictionary(w => w.GetProperty("name").GetString()!, w => w.GetProperty("state").GetString()!);
-
-    private static async Task UntilTrainedBy(Following run, int workers)
-    {
-        while ((await run.Until("stage_progress")).GetProperty("workers").GetInt32() != workers)
-        {
-            // The next event tells.
-        }
-    }
 }

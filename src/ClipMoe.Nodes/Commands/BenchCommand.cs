@@ -15,6 +15,7 @@ internal static class BenchCommand
         LabelsBench.Build(),
         ProtocolBench.Build(),
         ProtocolBench.BuildWorkers(),
+        RecoveryBench.Build(),
         TokenizerBench.Build(),
         TrainBench.Build(),
     };

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text.Json;
 using ClipMoe.Model;
 using ClipMoe.Model.Images;
 using NetVips;
@@ -22,7 +21,7 @@ internal static class ImagesBench
         var size = new Option<int>("--size") { Description = "Side of the square result in pixels.", DefaultValueFactory = _ => 224 };
         var threads = new Option<int>("--threads") { Description = "Threads at work at once.", DefaultValueFactory = _ => 1 };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var json = BenchOptions.Json();
         size.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 1 or > ImagePreprocessor.MaxSize)
@@ -49,11 +48,10 @@ internal static class ImagesBench
         {
             var images = parsed.GetValue(files) is { Length: > 0 } paths ? paths.Select(Read).ToArray() : [MakePhoto()];
             var figures = Measure(images, parsed.GetValue(size), parsed.GetValue(threads), parsed.GetValue(seconds));
-            Console.WriteLine(parsed.GetValue(json)
-                ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
-                : $"{figures.Files} images to {figures.Size} px, {figures.Threads} threads: " +
-                    $"{figures.ImagesPerSecondPerThread:F0} images/s per thread; " +
-                    $"{figures.DecodeMilliseconds:F2} ms to decode one, {figures.ResizeMilliseconds:F2} ms to resize and crop it");
+            BenchOptions.Print(figures, parsed.GetValue(json), f =>
+                $"{f.Files} images to {f.Size} px, {f.Threads} threads: " +
+                $"{f.ImagesPerSecondPerThread:F0} images/s per thread; " +
+                $"{f.DecodeMilliseconds:F2} ms to decode one, {f.ResizeMilliseconds:F2} ms to resize and crop it");
             return ExitCodes.Success;
         });
         return command;

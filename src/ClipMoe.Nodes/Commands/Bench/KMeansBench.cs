@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text.Json;
 using ClipMoe.Model.Clustering;
 using ClipMoe.Model.Sampling;
 
@@ -13,12 +12,12 @@ internal static class KMeansBench
 
     public static Command Build()
     {
-        var points = Positive("--points", 200_000, "Number of feature vectors.");
-        var dimension = Positive("--dim", 512, "Dimensions of a feature vector.");
-        var clusters = Positive("--k", 9, "Number of clusters.");
-        var iterations = Positive("--iterations", 20, "Iterations over all points.");
-        var threads = Positive("--threads", Environment.ProcessorCount, "Compute threads.");
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var points = BenchOptions.AtLeast("--points", 1, 200_000, "Number of feature vectors.");
+        var dimension = BenchOptions.AtLeast("--dim", 1, 512, "Dimensions of a feature vector.");
+        var clusters = BenchOptions.AtLeast("--k", 1, 9, "Number of clusters.");
+        var iterations = BenchOptions.AtLeast("--iterations", 1, 20, "Iterations over all points.");
+        var threads = BenchOptions.AtLeast("--threads", 1, Environment.ProcessorCount, "Compute threads.");
+        var json = BenchOptions.Json();
         var command = new Command(
             "kmeans",
             """
@@ -36,11 +35,10 @@ internal static class KMeansBench
                 Tolerance = 0,
             };
             var figures = Measure(parsed.GetValue(points), parsed.GetValue(dimension), settings, parsed.GetValue(threads));
-            Console.WriteLine(parsed.GetValue(json)
-                ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
-                : $"{figures.Points} points of {figures.Dim} dimensions, k = {figures.K}, {figures.Threads} threads: " +
-                    $"{figures.Iterations} iterations in {figures.Seconds:F2} s ({figures.Gflops:F0} GFLOP/s) " +
-                    $"after a start of {figures.StartSeconds:F2} s, inertia {figures.Inertia:G7}");
+            BenchOptions.Print(figures, parsed.GetValue(json), f =>
+                $"{f.Points} points of {f.Dim} dimensions, k = {f.K}, {f.Threads} threads: " +
+                $"{f.Iterations} iterations in {f.Seconds:F2} s ({f.Gflops:F0} GFLOP/s) " +
+                $"after a start of {f.StartSeconds:F2} s, inertia {f.Inertia:G7}");
             return ExitCodes.Success;
         });
         return command;
@@ -81,15 +79,5 @@ internal static class KMeansBench
             for (var d = 0; d < dimension; d++) values[i * dimension + d] = (float)(noise.Unit(d) - 0.5 + 0.3 * (centre.Unit(d) - 0.5));
         });
         return new KMeansShard(values, dimension, firstRow);
-    }
-
-    private static Option<int> Positive(string name, int value, string description)
-    {
-        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError($"{name} must be at least 1.");
-        });
-        return option;
     }
 }

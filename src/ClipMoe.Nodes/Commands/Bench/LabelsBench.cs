@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text.Json;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model.Sampling;
 
@@ -11,12 +10,12 @@ internal static class LabelsBench
 {
     public static Command Build()
     {
-        var samples = Positive("--samples", 1_000_000, "Number of samples.");
-        var clusters = Positive("--clusters", 3, "k per modality.");
-        var stages = Positive("--stages", 3, "Stages of accumulated labels.");
-        var batch = Positive("--batch", 800, "Global batch size.");
-        var seconds = Positive("--seconds", 5, "How long to draw batches.");
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var samples = BenchOptions.AtLeast("--samples", 1, 1_000_000, "Number of samples.");
+        var clusters = BenchOptions.AtLeast("--clusters", 1, 3, "k per modality.");
+        var stages = BenchOptions.AtLeast("--stages", 1, 3, "Stages of accumulated labels.");
+        var batch = BenchOptions.AtLeast("--batch", 1, 800, "Global batch size.");
+        var seconds = BenchOptions.AtLeast("--seconds", 1, 5, "How long to draw batches.");
+        var json = BenchOptions.Json();
         var command = new Command(
             "labels",
             """
@@ -33,9 +32,7 @@ internal static class LabelsBench
                 var figures = Measure(
                     folder, parsed.GetValue(samples), parsed.GetValue(clusters), parsed.GetValue(stages), parsed.GetValue(batch),
                     parsed.GetValue(seconds));
-                Console.WriteLine(parsed.GetValue(json)
-                    ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
-                    : Describe(figures));
+                BenchOptions.Print(figures, parsed.GetValue(json), Describe);
             }
             finally
             {
@@ -143,14 +140,4 @@ internal static class LabelsBench
         $"one worker   opens in {f.Open.Seconds:F2} s and holds {f.Open.HeldMegabytes:F1} MB; {f.FirstBatches:N0} batches of {f.BatchSize} " +
             $"in {f.First.Seconds:F2} s open all shards, then {f.BatchesPerSecond:F0} batches/s ({f.BatchesPerCpuSecond:F0} per CPU second); " +
             $"resident +{f.First.PeakResidentMegabytes + f.Batches.PeakResidentMegabytes:F0} MB with mapped pages");
-
-    private static Option<int> Positive(string name, int value, string description)
-    {
-        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError($"{name} must be at least 1.");
-        });
-        return option;
-    }
 }

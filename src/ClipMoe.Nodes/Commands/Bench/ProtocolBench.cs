@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text.Json;
 using ClipMoe.Actors.Simulation;
 
 namespace ClipMoe.Nodes.Commands.Bench;
@@ -21,9 +20,9 @@ internal static class ProtocolBench
 
     public static Command Build()
     {
-        var workers = AtLeast("--workers", Losses + 1, 64, "Simulated workers.");
-        var steps = AtLeast("--steps", 2, 200, "Committed steps that are measured.");
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var workers = BenchOptions.AtLeast("--workers", Losses + 1, 64, "Simulated workers.");
+        var steps = BenchOptions.AtLeast("--steps", 2, 200, "Committed steps that are measured.");
+        var json = BenchOptions.Json();
         var command = new Command(
             "protocol",
             $"""
@@ -38,9 +37,7 @@ internal static class ProtocolBench
             try
             {
                 var figures = await Measure(folder, parsed.GetValue(workers), parsed.GetValue(steps));
-                Console.WriteLine(parsed.GetValue(json)
-                    ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
-                    : Describe(figures));
+                BenchOptions.Print(figures, parsed.GetValue(json), Describe);
             }
             finally
             {
@@ -142,14 +139,4 @@ internal static class ProtocolBench
         $"coordinator    {f.OpeningMegabytes:F1} MB sent before the first step; holds {f.HeldMegabytes:F1} MB, resident +{f.ResidentMegabytes:F0} MB",
         $"a worker lost  {f.Regrouping.Ms:F0} ms to the next commit, {f.Regrouping.CpuMs:F0} ms of the coordinator's processor, " +
             $"{f.Regrouping.MessagesPerWorker:F1} messages and {f.Regrouping.BytesPerWorker:F0} bytes for each worker");
-
-    private static Option<int> AtLeast(string name, int least, int value, string description)
-    {
-        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < least) result.AddError($"{name} must be at least {least}.");
-        });
-        return option;
-    }
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
-using System.Text.Json;
 using ClipMoe.Model.Sampling;
 using ClipMoe.Model.Text;
 
@@ -18,7 +17,7 @@ internal static class TokenizerBench
         var captions = new Option<string?>("--captions") { Description = "Text file with one caption a line. Default: made-up captions." };
         var threads = new Option<int>("--threads") { Description = "Threads that share one tokenizer.", DefaultValueFactory = _ => 1 };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var json = BenchOptions.Json();
         threads.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1.");
@@ -43,11 +42,10 @@ internal static class TokenizerBench
                 ? Vocabulary.Load(file)
                 : VocabularyTrainer.Train(lines.Take(LearntFrom), LearntSize);
             var figures = Measure(new Tokenizer(known), lines, parsed.GetValue(threads), parsed.GetValue(seconds));
-            Console.WriteLine(parsed.GetValue(json)
-                ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
-                : $"{figures.Captions} captions, {figures.Threads} threads: {figures.MegabytesPerSecondPerThread:F1} MB/s and " +
-                    $"{figures.TokensPerSecondPerThread / 1e6:F2} M tokens/s per thread; " +
-                    $"{figures.FirstPassMegabytesPerSecond:F1} MB/s in the first pass");
+            BenchOptions.Print(figures, parsed.GetValue(json), f =>
+                $"{f.Captions} captions, {f.Threads} threads: {f.MegabytesPerSecondPerThread:F1} MB/s and " +
+                $"{f.TokensPerSecondPerThread / 1e6:F2} M tokens/s per thread; " +
+                $"{f.FirstPassMegabytesPerSecond:F1} MB/s in the first pass");
             return ExitCodes.Success;
         });
         return command;

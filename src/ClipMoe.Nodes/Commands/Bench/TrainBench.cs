@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Native;
@@ -34,16 +33,16 @@ internal static class TrainBench
             DefaultValueFactory = _ => "dense",
         };
         kind.AcceptOnlyFromAmong("dense", "moe", "all");
-        var batch = Positive("--batch", 16, "Pairs per step.");
-        var leaves = Positive("--leaves", 1, "Micro-shards that the batch is cut into.");
-        var context = Positive("--context", 248, "Text positions; above 77 the architecture has the Long-CLIP stretch.");
-        var captionTokens = Positive("--caption-tokens", 248, "Tokens of a caption, start and end included; what is behind them is not computed.");
+        var batch = BenchOptions.AtLeast("--batch", 1, 16, "Pairs per step.");
+        var leaves = BenchOptions.AtLeast("--leaves", 1, 1, "Micro-shards that the batch is cut into.");
+        var context = BenchOptions.AtLeast("--context", 1, 248, "Text positions; above 77 the architecture has the Long-CLIP stretch.");
+        var captionTokens = BenchOptions.AtLeast("--caption-tokens", 1, 248, "Tokens of a caption, start and end included; what is behind them is not computed.");
         var precision = new Option<string>("--precision") { Description = "fp32, or bf16 where the device is fast at it.", DefaultValueFactory = _ => Bf16 };
         precision.AcceptOnlyFromAmong(Fp32, Bf16);
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
-        var threads = Positive("--threads", Environment.ProcessorCount, "Compute threads.");
-        var seconds = Positive("--seconds", 20, "Measures for at least so long, and at least three steps, or one that takes over 10 s.");
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var threads = BenchOptions.AtLeast("--threads", 1, Environment.ProcessorCount, "Compute threads.");
+        var seconds = BenchOptions.AtLeast("--seconds", 1, 20, "Measures for at least so long, and at least three steps, or one that takes over 10 s.");
+        var json = BenchOptions.Json();
         var command = new Command(
             "train",
             "Forward, loss, backward and AdamW, and in the same run the rate of a large matrix product on this machine.\n\n" +
@@ -57,11 +56,10 @@ internal static class TrainBench
                 parsed.GetRequiredValue(model), parsed.GetRequiredValue(kind), parsed.GetValue(batch), parsed.GetValue(leaves),
                 parsed.GetValue(context), Math.Min(parsed.GetValue(captionTokens), parsed.GetValue(context)),
                 parsed.GetRequiredValue(precision), parsed.GetRequiredValue(device), parsed.GetValue(threads), parsed.GetValue(seconds)));
-            Console.WriteLine(parsed.GetValue(json)
-                ? JsonSerializer.Serialize(figures, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower })
-                : $"{figures.Model} {figures.Kind}, batch {figures.Batch}, {figures.Precision}, {figures.Threads} threads: " +
-                    $"{figures.ImagesPerSecond:F2} images/s, {figures.Gflops:F0} GFLOP/s of {figures.ProductGflops:F0} in a matrix product " +
-                    $"({figures.FractionOfProductRate:P0})");
+            BenchOptions.Print(figures, parsed.GetValue(json), f =>
+                $"{f.Model} {f.Kind}, batch {f.Batch}, {f.Precision}, {f.Threads} threads: " +
+                $"{f.ImagesPerSecond:F2} images/s, {f.Gflops:F0} GFLOP/s of {f.ProductGflops:F0} in a matrix product " +
+                $"({f.FractionOfProductRate:P0})");
             return ExitCodes.Success;
         });
         return command;
@@ -170,14 +168,4 @@ internal static class TrainBench
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ToList() is var sorted ? sorted[sorted.Count / 2] : 0;
-
-    private static Option<int> Positive(string name, int value, string description)
-    {
-        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError($"{name} must be at least 1.");
-        });
-        return option;
-    }
 }

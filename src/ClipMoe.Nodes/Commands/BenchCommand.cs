@@ -10,6 +10,8 @@ internal static class BenchCommand
     {
         AllReduceBench.Build(),
         AllReduceBench.BuildWorker(),
+        HealBench.Build(),
+        HealBench.BuildDonor(),
         ImagesBench.Build(),
         KMeansBench.Build(),
         LabelsBench.Build(),

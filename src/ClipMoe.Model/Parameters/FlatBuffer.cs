@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using ClipMoe.Model.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 using BFloat16 = ClipMoe.Model.Numerics.BFloat16;
@@ -14,12 +15,22 @@ namespace ClipMoe.Model.Parameters;
 /// </summary>
 public sealed class FlatBuffer : IDisposable
 {
-    private readonly HostMemory? _host;
+    private readonly MemoryManager<float>? _host;
 
     /// <param name="length">Elements.</param>
-    public FlatBuffer(long length, ScalarType type, Device device)
+    /// <param name="shared">Other processes of this host may read it, if it is an fp32 buffer on a processor.</param>
+    public FlatBuffer(long length, ScalarType type, Device device, bool shared = false)
     {
         Length = length;
+        if (shared && length > 0 && device.type == DeviceType.CPU && type == ScalarType.Float32)
+        {
+            var memory = SharedMemory.Create(checked((int)length));
+            _host = memory;
+            // A second mapping of the same pages, which libtorch owns as it owns its memory elsewhere.
+            Tensor = from_file($"/proc/self/fd/{memory.File.DangerousGetHandle()}", shared: true, length, type).DetachFromDisposeScope();
+            return;
+        }
+
         Tensor = zeros(length, type, device).DetachFromDisposeScope();
         if (device.type == DeviceType.CPU && type == ScalarType.Float32) _host = new HostMemory(Tensor, checked((int)length));
     }
@@ -77,7 +88,11 @@ public sealed class FlatBuffer : IDisposable
         range.copy_(range.to(ScalarType.BFloat16));
     }
 
-    public void Dispose() => Tensor.Dispose();
+    public void Dispose()
+    {
+        Tensor.Dispose();
+        (_host as SharedMemory)?.Dispose();
+    }
 
     private sealed unsafe class HostMemory : MemoryManager<float>
     {

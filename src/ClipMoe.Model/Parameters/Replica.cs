@@ -59,7 +59,7 @@ public sealed class Replica : IParameterSource, IDisposable
     /// Host memory for the gradient summed over all leaves, [<see cref="ParameterLayout.TrainableLength"/>], which
     /// <see cref="Apply(double, AdamWSettings)"/> uses.
     /// </summary>
-    public Memory<float> ReducedGradient => (_reduced ??= new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, CPU)).Host;
+    public Memory<float> ReducedGradient => (_reduced ??= new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, CPU, shared: true)).Host;
 
     /// <summary>What one leaf's backward accumulates into, in compute precision; null when nothing trains.</summary>
     internal FlatBuffer? LeafGradient { get; }
@@ -206,7 +206,8 @@ public sealed class Replica : IParameterSource, IDisposable
     }
 
     /// <summary>An fp32 buffer of the trainable length on this device, with unspecified content; give it back with <see cref="Return"/>.</summary>
-    internal FlatBuffer Rent() => _spare.TryPop(out var buffer) ? buffer : new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, Device);
+    internal FlatBuffer Rent() =>
+        _spare.TryPop(out var buffer) ? buffer : new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, Device, shared: true);
 
     internal void Return(FlatBuffer buffer) => _spare.Push(buffer);
 

@@ -17,7 +17,8 @@ internal sealed class Mesh : IDisposable
     private readonly List<BulkListener> _listeners = [];
 
     /// <param name="settings">By rank; null: the defaults.</param>
-    public Mesh(int world, bool unix, Func<int, TransportSettings>? settings = null)
+    /// <param name="far">Ranks that are connected to over TCP even so.</param>
+    public Mesh(int world, bool unix, Func<int, TransportSettings>? settings = null, params int[] far)
     {
         for (var rank = 0; rank < world; rank++)
         {
@@ -26,7 +27,7 @@ internal sealed class Mesh : IDisposable
             Exchanges.Add(new StreamExchanges(listener));
         }
 
-        Endpoints = [.. _listeners.Select(l => unix ? l.Endpoint : l.Endpoint with { UnixSocket = null })];
+        Endpoints = [.. _listeners.Select((l, rank) => unix && !far.Contains(rank) ? l.Endpoint : l.Endpoint with { UnixSocket = null })];
     }
 
     public IReadOnlyList<BulkEndpoint> Endpoints { get; }

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Authentication;
+using Microsoft.Win32.SafeHandles;
 
 namespace ClipMoe.Actors.Transport.Connections;
 
@@ -31,6 +33,9 @@ internal sealed class BulkConnection : IDisposable
         Peer = _local ? "a process of this host" : $"{socket.RemoteEndPoint}";
         _socket = new SocketStream(socket);
     }
+
+    /// <summary>Whether files, and so memory, can be lent through it: as both sides have seen, the peer is a process of this host and user.</summary>
+    public bool Lends => _local;
 
     /// <summary>For messages.</summary>
     public string Peer { get; }
@@ -87,6 +92,17 @@ internal sealed class BulkConnection : IDisposable
         Send(_sent, payload);
     }
 
+    /// <summary>Sends a header without a payload and lends a file with it.</summary>
+    public void Send(in FrameHeader header, SafeHandle file)
+    {
+        header.Write(_sent);
+        _socket.Write(_sent, file);
+    }
+
+    /// <summary>The file that came with the last header; it belongs to the caller.</summary>
+    /// <exception cref="InvalidDataException">None did.</exception>
+    public SafeFileHandle TakeFile() => _socket.TakeFile() ?? throw new InvalidDataException("lent memory without its file");
+
     /// <summary>Sends a frame after taking its checksum.</summary>
     public void SendChecked(in FrameHeader header, ReadOnlySpan<byte> payload) =>
         Send(header with { Length = payload.Length, Checksum = FrameChecksum.Of(payload) }, payload);
@@ -95,7 +111,8 @@ internal sealed class BulkConnection : IDisposable
     /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
     public FrameHeader ReceiveHeader()
     {
-        Receive(_received);
+        if (_local) _socket.ReadWholeWithFile(_received);
+        else Receive(_received);
         return FrameHeader.Read(_received);
     }
 
@@ -106,8 +123,7 @@ internal sealed class BulkConnection : IDisposable
     {
         payload = payload[..header.Length];
         Receive(payload);
-        if (FrameChecksum.Of(payload) != header.Checksum)
-            throw new InvalidDataException($"sent a frame of {header.Kind} that was damaged on the way: its checksum is wrong");
+        if (FrameChecksum.Of(payload) != header.Checksum) throw new InvalidDataException(FrameChecksum.Mismatch(header.Kind));
     }
 
     public void Dispose() => _socket.Dispose();

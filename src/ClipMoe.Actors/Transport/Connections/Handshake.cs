@@ -27,7 +27,7 @@ internal sealed record Hello(ConnectionPurpose Purpose, string Stage = "", int G
 internal static class Handshake
 {
     /// <summary>Ends in the version of everything that crosses a bulk connection.</summary>
-    private static ReadOnlySpan<byte> Magic => "CLIPMOE\u0001"u8;
+    private static ReadOnlySpan<byte> Magic => "CLIPMOE\u0002"u8;
 
     private const int Nonce = 16, Proof = HMACSHA256.HashSizeInBytes, MaxText = 1000;
 

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace ClipMoe.Actors.Transport.Connections;
 
@@ -15,6 +16,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
 {
     private long _deadline = long.MaxValue;
     private long _lastProgress = Environment.TickCount64;
+    private SafeFileHandle? _file;
 
     /// <summary>When bytes last moved, as <see cref="Environment.TickCount64"/>.</summary>
     public long LastProgress => Volatile.Read(ref _lastProgress);
@@ -42,7 +44,45 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
         }
     }
 
+    /// <summary>Fills the buffer, and keeps a file that comes with it.</summary>
+    /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
+    public void ReadWholeWithFile(Span<byte> buffer)
+    {
+        while (buffer.Length > 0)
+        {
+            var read = ReceiveWithFile(buffer);
+            if (read == 0) throw new EndOfStreamException();
+            buffer = buffer[read..];
+        }
+    }
+
+    /// <summary>The last file that came; it belongs to the caller. Null: none has come since.</summary>
+    public SafeFileHandle? TakeFile() => Interlocked.Exchange(ref _file, null);
+
     public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer, []);
+
+    /// <summary>Writes to a Unix socket, and lends the receiver an open file with the first byte.</summary>
+    public void Write(ReadOnlySpan<byte> buffer, SafeHandle file)
+    {
+        var added = false;
+        file.DangerousAddRef(ref added);
+        try
+        {
+            fixed (byte* bytes = buffer)
+            {
+                var part = new Part(bytes, buffer.Length);
+                var control = new Control { Length = Control.Size, Level = SocketLevel, Type = Rights, File = (int)file.DangerousGetHandle() };
+                var message = new Message { Parts = &part, Count = 1, Control = &control, ControlLength = sizeof(Control) };
+                nint sent;
+                while ((sent = sendmsg(socket.SafeHandle, &message, NoSignal)) < 0) ThrowUnlessInterrupted();
+                Write(buffer[(int)sent..]);
+            }
+        }
+        finally
+        {
+            if (added) file.DangerousRelease();
+        }
+    }
 
     /// <summary>Writes two buffers, in one call if the system takes them.</summary>
     public void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
@@ -89,6 +129,31 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
         }
     }
 
+    private int ReceiveWithFile(Span<byte> buffer)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            while (true)
+            {
+                if (_deadline != long.MaxValue) socket.ReceiveTimeout = Remaining();
+                var part = new Part(bytes, buffer.Length);
+                var control = default(Control);
+                var message = new Message { Parts = &part, Count = 1, Control = &control, ControlLength = Control.Size };
+                var read = recvmsg(socket.SafeHandle, &message, WaitAll | CloseOnExec);
+                if (read < 0)
+                {
+                    ThrowUnlessInterrupted();
+                    continue;
+                }
+
+                if (message.ControlLength >= Control.Size && (control.Level, control.Type) == (SocketLevel, Rights))
+                    Interlocked.Exchange(ref _file, new SafeFileHandle(control.File, ownsHandle: true))?.Dispose();
+                Volatile.Write(ref _lastProgress, Environment.TickCount64);
+                return (int)read;
+            }
+        }
+    }
+
     private int Remaining() => _deadline - Environment.TickCount64 is > 0 and var left
         ? (int)Math.Min(left, int.MaxValue)
         : throw new SocketException((int)SocketError.TimedOut);
@@ -121,6 +186,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
         }
 
         socket.Dispose();
+        TakeFile()?.Dispose();
     }
 
     public override bool CanRead => true;
@@ -134,7 +200,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    private const int WaitAll = 0x100, NoSignal = 0x4000;
+    private const int WaitAll = 0x100, NoSignal = 0x4000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
 
     /// <summary><c>struct iovec</c>.</summary>
     private readonly struct Part(byte* start, nint length)
@@ -154,6 +220,21 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
         public nint ControlLength;
         public int Flags;
     }
+
+    /// <summary><c>struct cmsghdr</c> of 64-bit Linux with one descriptor; more than one do not fit, and the kernel closes them.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Control
+    {
+        public const int Size = 20;
+        public nint Length;
+        public int Level;
+        public int Type;
+        public int File;
+        private readonly int _padding;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recvmsg(SafeSocketHandle socket, Message* message, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint sendmsg(SafeSocketHandle socket, Message* message, int flags);

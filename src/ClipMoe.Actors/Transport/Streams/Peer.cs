@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Actors.Transport.Streams;
@@ -11,9 +12,15 @@ internal sealed class Peer
     /// <summary>A peer that doesn't take a few bytes in this time has no use for them.</summary>
     private static readonly TimeSpan GoodbyeDeadline = TimeSpan.FromSeconds(1);
 
+    /// <summary>Buffers of one peer that are mapped at a time; a replica has a handful.</summary>
+    private const int MaxLent = 64;
+
     private readonly StreamExchange _exchange;
     private readonly BulkConnection _connection;
     private readonly FrameFault? _fault;
+    /// <summary>Memory that each side has lent the other one; what was borrowed is touched until no thread of the exchange is left.</summary>
+    private readonly HashSet<SharedMemory> _lent = [];
+    private readonly Dictionary<long, SharedMemory> _borrowed = [];
     private readonly Thread _sender, _receiver;
     private readonly object _queue = new();
     private readonly Queue<OutgoingFrame> _urgent = [], _ordinary = [];
@@ -47,6 +54,32 @@ internal sealed class Peer
             (urgent ? _urgent : _ordinary).Enqueue(frame);
             if (_urgent.Count + _ordinary.Count == 1) Monitor.Pulse(_queue);
         }
+    }
+
+    /// <summary>On the caller's thread: lends the peer memory for the rest of the generation, unless it has it already.</summary>
+    /// <returns>Whether it has it then; over a network, and once there is a lot of it, it hasn't.</returns>
+    public bool Lend(SharedMemory? memory)
+    {
+        if (memory is null || !_connection.Lends) return false;
+        if (_lent.Contains(memory)) return true;
+        if (_lent.Count == MaxLent) return false;
+        _lent.Add(memory);
+        var header = new FrameHeader(FrameKind.Memory, 0, 0, 0, memory.Memory.Length, memory.Id, 0);
+        // It goes before everything that refers to it, urgent or not.
+        Send(new OutgoingFrame(null, header, default, HasChecksum: true, Memory: memory), urgent: true);
+        return true;
+    }
+
+    /// <summary>On the receiving thread: memory that the peer has lent.</summary>
+    /// <exception cref="InvalidDataException">It has not, or it is shorter.</exception>
+    public ReadOnlyMemory<float> Borrowed(long id, int length) => _borrowed.TryGetValue(id, out var memory) && memory.Memory.Length >= length
+        ? memory.Memory
+        : throw new InvalidDataException($"referred to {length} floats of memory {id}, which it has not lent");
+
+    /// <summary>When no thread touches borrowed memory any more.</summary>
+    public void GiveBack()
+    {
+        foreach (var memory in _borrowed.Values) memory.Dispose();
     }
 
     /// <inheritdoc cref="BulkConnection.ReceivePayload"/>
@@ -91,6 +124,10 @@ internal sealed class Peer
         {
             _exchange.Broke(Rank, Reason(e), e);
         }
+        finally
+        {
+            _exchange.Leave();
+        }
     }
 
     private void SendLoop()
@@ -98,7 +135,7 @@ internal sealed class Peer
         while (TryNext() is { } frame)
         {
             Transmit(frame);
-            frame.Operation.FrameSent(Rank);
+            frame.Operation?.FrameSent(Rank);
         }
 
         if (!_leaving) return;
@@ -133,13 +170,10 @@ internal sealed class Peer
         }
 
         if (!frame.HasChecksum) header = header with { Checksum = FrameChecksum.Of(payload) };
-        if (_fault is not null)
-        {
-            TransmitFaulty(header, payload);
-            return;
-        }
-
-        _connection.Send(header, payload);
+        if (frame.Memory is not null && header.Kind != FrameKind.Memory) payload = [];
+        if (header.Kind == FrameKind.Memory) _connection.Send(header, frame.Memory!.File);
+        else if (_fault is not null) TransmitFaulty(header, payload);
+        else _connection.Send(header, payload);
     }
 
     private void TransmitFaulty(in FrameHeader header, ReadOnlySpan<byte> payload)
@@ -152,6 +186,10 @@ internal sealed class Peer
                 var damaged = payload.ToArray();
                 damaged[damaged.Length / 2] ^= 1;
                 _connection.Send(header, damaged);
+                break;
+            case FaultAction.FlipBit:
+                // There is none, or it is in memory that others read, too.
+                _connection.Send(header with { Checksum = header.Checksum ^ 1 }, payload);
                 break;
             case FaultAction.CloseStream:
                 _connection.Dispose();
@@ -177,8 +215,16 @@ internal sealed class Peer
                 return;
             }
 
-            _exchange.Await(header.Operation).Receive(this, header);
+            if (header.Kind == FrameKind.Memory) Borrow(header);
+            else _exchange.Await(header.Operation).Receive(this, header);
         }
+    }
+
+    private void Borrow(in FrameHeader header)
+    {
+        if (header.Length != 0 || header.Offset > int.MaxValue || _borrowed.Count == MaxLent || _borrowed.ContainsKey(header.Total))
+            throw new InvalidDataException($"lent memory {header.Total} of {header.Offset} floats, which was not to come");
+        _borrowed.Add(header.Total, SharedMemory.Open(_connection.TakeFile(), (int)header.Offset));
     }
 
     private static string Reason(Exception e) => e switch

@@ -18,8 +18,6 @@ internal sealed class ReceiveWindow(int world)
     {
         private readonly float[][] _buffers = [.. Enumerable.Repeat<float[]>([], world)];
 
-        public float[] Scratch { get; set; } = [];
-
         /// <summary>Room for a chunk of a member's subtree.</summary>
         /// <param name="parts">Subtrees of that member.</param>
         public Memory<float> this[int rank, int part, int parts]

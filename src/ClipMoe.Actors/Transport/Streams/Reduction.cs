@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Reduction;
 
@@ -7,7 +8,8 @@ namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
 /// The sum of everybody's gradients. Each member sends every other one the chunks of that member's slice; the owner of a chunk sends the sum to
-/// everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the own one side by side.
+/// everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the own one side by side. Where both are in
+/// memory that can be lent to the peer, it carries only the checksums, the peer reads the memory, and says when it has.
 /// </summary>
 internal sealed class Reduction : Operation
 {
@@ -22,6 +24,9 @@ internal sealed class Reduction : Operation
     private readonly ulong[] _checksums;
     private readonly Progress[] _peers;
     private readonly bool _rounds;
+    private readonly bool[] _lends;
+    private readonly bool[] _lendsSum;
+    private int _unpublished;
     /// <summary>The own slice's sums as they travel, while they do.</summary>
     private readonly ushort[] _roundedSums;
 
@@ -31,6 +36,12 @@ internal sealed class Reduction : Operation
         public int? Parts;
         public int Gradients;
         public int Sums;
+        public bool HasAllSums;
+        /// <summary>What is missing until all that the peer has lent is read: to know whether it has, its sums, and those of the own slice.</summary>
+        public int Unread = 3;
+        public bool Lends;
+        /// <summary>Whether the peer has read all that was lent to it.</summary>
+        public bool HasRead;
         public readonly bool[] HasSum = new bool[chunks];
         public ushort[] Rounded = [];
     }
@@ -48,6 +59,9 @@ internal sealed class Reduction : Operation
         _peers = [.. Enumerable.Range(0, exchange.World).Select(_ => new Progress(_chunks.Count))];
         _rounds = tree.Format == GradientFormat.Bf16;
         _roundedSums = _rounds ? new ushort[Count(_own) * GradientChunks.Size] : [];
+        _lends = new bool[exchange.World];
+        _lendsSum = new bool[exchange.World];
+        _unpublished = Count(_own);
     }
 
     public override string Phase => "gradients were reduced";
@@ -61,22 +75,30 @@ internal sealed class Reduction : Operation
     {
         var nodes = StepCodec.Encode([.. _mine.Select(m => m.Node)]);
         var gradients = _mine.Select(m => new ByteView<float>(m.Gradient).Memory).ToList();
+        // What is rounded on its way is not what is in memory.
+        var sum = _rounds ? null : SharedMemory.Of(_sum);
+        var memories = _mine.Select(m => _rounds ? null : SharedMemory.Of(m.Gradient)).ToList();
         foreach (var peer in Exchange.Peers)
         {
-            peer.Send(new OutgoingFrame(this, new FrameHeader(FrameKind.Subtrees, nodes.Length, Number, 0, 0, nodes.Length, 0), nodes));
+            _lendsSum[peer.Rank] = peer.Lend(sum);
+            var lent = memories.Select(m => peer.Lend(m) ? m : null).ToList();
+            _lends[peer.Rank] = _lendsSum[peer.Rank] || lent.Exists(m => m is not null);
+            var lends = _lends[peer.Rank] ? 1 : 0;
+            peer.Send(new OutgoingFrame(this, new FrameHeader(FrameKind.Subtrees, nodes.Length, Number, lends, 0, nodes.Length, 0), nodes));
             var (first, end) = _chunks.OwnedBy(peer.Rank);
             for (var chunk = first; chunk < end; chunk++)
             {
                 var (start, length) = _chunks[chunk];
                 for (var part = 0; part < gradients.Count; part++)
                 {
-                    var header = new FrameHeader(FrameKind.Gradients, Bytes(chunk), Number, part, chunk, _chunks.Count, 0);
+                    var header = Header(FrameKind.Gradients, part, chunk, lent[part]);
                     var payload = gradients[part].Slice(start * sizeof(float), length * sizeof(float));
-                    peer.Send(new OutgoingFrame(this, header, payload, Rounds: _rounds));
+                    peer.Send(new OutgoingFrame(this, header, payload, Rounds: _rounds, Memory: lent[part]));
                 }
             }
         }
 
+        if (Count(_own) == 0) OwnSliceIsSummed();
         _slice.SumWhatIsThere();
     }
 
@@ -94,11 +116,22 @@ internal sealed class Reduction : Operation
             case FrameKind.Sums:
                 ReceiveSum(peer, progress, header);
                 break;
+            case FrameKind.Read when _lends[peer.Rank] && !progress.HasRead:
+                peer.ReceivePayload(header, []);
+                progress.HasRead = true;
+                break;
             default:
                 throw Misplaced(header);
         }
 
-        if (progress.Gradients == progress.Parts * Count(_own) && progress.Sums == Count(_chunks.OwnedBy(peer.Rank))) AllReceived(peer.Rank);
+        if (!progress.HasAllSums && progress.Sums == Count(_chunks.OwnedBy(peer.Rank)))
+        {
+            progress.HasAllSums = true;
+            CountRead(peer, progress);
+        }
+
+        if (progress.HasAllSums && progress.Gradients == progress.Parts * Count(_own) && (progress.HasRead || !_lends[peer.Rank]))
+            AllReceived(peer.Rank);
     }
 
     private void ReceiveNodes(Peer peer, Progress progress, in FrameHeader header)
@@ -108,6 +141,8 @@ internal sealed class Reduction : Operation
         peer.ReceivePayload(header, bytes);
         var nodes = StepCodec.DecodeSubtrees(bytes);
         progress.Parts = nodes.Count;
+        progress.Lends = header.Part != 0;
+        CountRead(peer, progress);
         _slice.Announce(peer.Rank, nodes);
     }
 
@@ -115,8 +150,9 @@ internal sealed class Reduction : Operation
     {
         var (index, part) = Math.DivRem(progress.Gradients, parts);
         var chunk = _own.First + index;
-        if (header.Offset != chunk || header.Part != part || header.Length != Bytes(chunk)) throw Misplaced(header);
-        ReceiveFloats(peer, progress, header, _slice.RoomFor(peer.Rank, chunk, part));
+        if (header.Offset != chunk || header.Part != part || !IsWhole(header, chunk)) throw Misplaced(header);
+        if (header.Length > 0) ReceiveFloats(peer, progress, header, _slice.RoomFor(peer.Rank, chunk, part));
+        else _slice.Borrow(peer.Rank, chunk, part, Borrowed(peer, header), header.Checksum);
         progress.Gradients++;
         if (part == parts - 1) _slice.Arrived(peer.Rank, chunk);
     }
@@ -126,9 +162,11 @@ internal sealed class Reduction : Operation
         var (first, end) = _chunks.OwnedBy(peer.Rank);
         if (header.Offset < first || header.Offset >= end || progress.HasSum[header.Offset]) throw Misplaced(header);
         var chunk = (int)header.Offset;
-        if (header.Length != Bytes(chunk)) throw Misplaced(header);
+        if (!IsWhole(header, chunk)) throw Misplaced(header);
         var (start, length) = _chunks[chunk];
-        ReceiveFloats(peer, progress, header, _sum.Span.Slice(start, length));
+        var destination = _sum.Span.Slice(start, length);
+        if (header.Length > 0) ReceiveFloats(peer, progress, header, destination);
+        else Lent.Copy(Borrowed(peer, header), destination, header);
         _checksums[chunk] = header.Checksum;
         progress.HasSum[chunk] = true;
         progress.Sums++;
@@ -148,6 +186,28 @@ internal sealed class Reduction : Operation
         BFloat16.Widen(rounded, destination);
     }
 
+    /// <summary>The chunk that a header without payload refers to, in the sender's memory.</summary>
+    private ReadOnlyMemory<float> Borrowed(Peer peer, in FrameHeader header)
+    {
+        var (start, length) = _chunks[(int)header.Offset];
+        return peer.Borrowed(header.Total, _chunks.Length).Slice(start, length);
+    }
+
+    /// <summary>Whether a frame has a chunk's bytes, or refers to them where the sender lends memory.</summary>
+    private bool IsWhole(in FrameHeader header, int chunk) => header.Length == Bytes(chunk) || (header.Length == 0 && !_rounds);
+
+    private void OwnSliceIsSummed()
+    {
+        foreach (var peer in Exchange.Peers) CountRead(peer, _peers[peer.Rank]);
+    }
+
+    /// <summary>On any thread: one of the three things is there after which all that the peer has lent is read.</summary>
+    private void CountRead(Peer peer, Progress progress)
+    {
+        if (Interlocked.Decrement(ref progress.Unread) > 0 || !progress.Lends) return;
+        peer.Send(new OutgoingFrame(null, new FrameHeader(FrameKind.Read, 0, Number, 0, 0, 0, 0), default), urgent: true);
+    }
+
     /// <summary>Sends a chunk of the own slice to everybody, before what else waits to be sent: it is in the cache, and others wait for it.</summary>
     private void Publish(int chunk, Memory<float> sum)
     {
@@ -160,9 +220,20 @@ internal sealed class Reduction : Operation
         }
 
         _checksums[chunk] = FrameChecksum.Of(payload.Span);
-        var header = new FrameHeader(FrameKind.Sums, payload.Length, Number, 0, chunk, _chunks.Count, _checksums[chunk]);
-        foreach (var peer in Exchange.Peers) peer.Send(new OutgoingFrame(this, header, payload, HasChecksum: true), urgent: true);
+        var memory = SharedMemory.Of(_sum);
+        foreach (var peer in Exchange.Peers)
+        {
+            var lent = _lendsSum[peer.Rank] ? memory : null;
+            var header = Header(FrameKind.Sums, 0, chunk, lent) with { Checksum = _checksums[chunk] };
+            peer.Send(new OutgoingFrame(this, header, payload, HasChecksum: true, Memory: lent), urgent: true);
+        }
+
+        if (Interlocked.Decrement(ref _unpublished) == 0) OwnSliceIsSummed();
     }
+
+    private FrameHeader Header(FrameKind kind, int part, int chunk, SharedMemory? lent) => lent is null
+        ? new FrameHeader(kind, Bytes(chunk), Number, part, chunk, _chunks.Count, 0)
+        : new FrameHeader(kind, 0, Number, part, chunk, lent.Id, 0);
 
     private static int FramesTo(GradientChunks chunks, int own, int other, int parts) =>
         1 + Count(chunks.OwnedBy(other)) * parts + Count(chunks.OwnedBy(own));

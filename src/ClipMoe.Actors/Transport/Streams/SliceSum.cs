@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Transport.Streams;
@@ -21,6 +22,8 @@ internal sealed class SliceSum(
     /// <summary>By rank: the chunk before which all are there.</summary>
     private readonly int[] _arrived = [.. Enumerable.Range(0, exchange.World).Select(r => r == exchange.Rank ? int.MaxValue : 0)];
     private readonly bool[] _summed = new bool[chunks.Count];
+    /// <summary>By rank: gradients for the slice that stay in the peer's memory, chunk by chunk and part by part.</summary>
+    private readonly Lent?[]?[] _lent = new Lent?[exchange.World][];
     private SubtreeSum? _plan;
     private int _claimed = chunks.OwnedBy(exchange.Rank).First;
 
@@ -30,6 +33,7 @@ internal sealed class SliceSum(
         lock (_gate)
         {
             _nodes[rank] = nodes;
+            _lent[rank] = new Lent?[nodes.Count * (_slice.End - _slice.First)];
             if (nodes.Count == 0) _arrived[rank] = int.MaxValue;
         }
 
@@ -44,6 +48,10 @@ internal sealed class SliceSum(
                 exchange.Wait(_gate);
         return exchange.Window[chunk][rank, part, _nodes[rank]!.Count].Span[..chunks[chunk].Length];
     }
+
+    /// <summary>A member's gradient stays where it is until it is summed.</summary>
+    public void Borrow(int rank, int chunk, int part, ReadOnlyMemory<float> values, ulong checksum) =>
+        _lent[rank]![Index(rank, chunk, part)] = new Lent(rank, values, checksum);
 
     /// <summary>All gradients of a member for a chunk, and for those before it, are in their places.</summary>
     public void Arrived(int rank, int chunk)
@@ -85,16 +93,39 @@ internal sealed class SliceSum(
         var slot = exchange.Window[chunk];
         var (start, length) = chunks[chunk];
         var parts = new List<ReadOnlyMemory<float>>();
+        var lent = new List<(int Part, Lent Gradient)>();
         for (var rank = 0; rank < _nodes.Length; rank++)
         {
             var count = _nodes[rank]!.Count;
             for (var part = 0; part < count; part++)
-                parts.Add(rank == exchange.Rank ? mine[part].Gradient.Slice(start, length) : slot[rank, part, count][..length]);
+            {
+                if (rank == exchange.Rank)
+                {
+                    parts.Add(mine[part].Gradient.Slice(start, length));
+                }
+                else if (_lent[rank]![Index(rank, chunk, part)] is { } gradient)
+                {
+                    lent.Add((parts.Count, gradient));
+                    parts.Add(gradient.Values);
+                }
+                else
+                {
+                    parts.Add(slot[rank, part, count][..length]);
+                }
+            }
         }
 
-        if (slot.Scratch.Length < plan.ScratchLength) slot.Scratch = new float[plan.ScratchLength];
         var total = sum.Slice(start, length);
-        plan.Sum(CollectionsMarshal.AsSpan(parts), total.Span, slot.Scratch);
+        if (Lent.Sum(plan, CollectionsMarshal.AsSpan(parts), lent, total.Span) is { } damaged) Broke(damaged);
         finish(chunk, total);
     }
+
+    /// <summary>The thread that sums isn't that of the member whose gradient it is.</summary>
+    private void Broke(Lent damaged)
+    {
+        exchange.Broke(damaged.Rank, FrameChecksum.Mismatch(FrameKind.Gradients));
+        throw new InvalidDataException("the exchange has broken");
+    }
+
+    private int Index(int rank, int chunk, int part) => (chunk - _slice.First) * _nodes[rank]!.Count + part;
 }

@@ -24,6 +24,8 @@ internal sealed class StreamExchange : IStepExchange
     private Operation? _operation;
     private uint _begun;
     private int? _left;
+    /// <summary>Threads that may touch memory which peers have lent: two for each peer, and the caller of an operation.</summary>
+    private int _readers;
     private volatile Exception? _failure;
 
     public StreamExchange(ExchangeGeneration generation, TransportSettings settings, Action<ExchangeBrokenException> broken)
@@ -80,6 +82,7 @@ internal sealed class StreamExchange : IStepExchange
             if (_failure is not null || (uint)rank >= (uint)World || rank == Rank || _peers[rank] is not null) return false;
             var peer = new Peer(this, rank, open(), _settings.Fault);
             _peers[rank] = peer;
+            _readers += 2;
             peer.Start();
             Monitor.PulseAll(_gate);
             return true;
@@ -126,6 +129,15 @@ internal sealed class StreamExchange : IStepExchange
     public void Completed()
     {
         lock (_completion) Monitor.Pulse(_completion);
+    }
+
+    /// <summary>A thread has ended that might have touched memory which peers have lent. The last one gives it back.</summary>
+    public void Leave()
+    {
+        lock (_gate)
+            if (--_readers > 0 || _failure is null)
+                return;
+        foreach (var peer in Peers) peer.GiveBack();
     }
 
     /// <summary>On any thread: something went wrong with a peer.</summary>
@@ -207,6 +219,7 @@ internal sealed class StreamExchange : IStepExchange
             operation = create(_begun + 1);
             _operation = operation;
             _begun++;
+            _readers++;
             left = _left;
             Monitor.PulseAll(_gate);
         }
@@ -220,6 +233,10 @@ internal sealed class StreamExchange : IStepExchange
         catch (Exception e)
         {
             Fail(e);
+        }
+        finally
+        {
+            Leave();
         }
 
         lock (_gate) _operation = null;

@@ -4,6 +4,7 @@ using System.Text.Json;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Streams;
+using ClipMoe.Model.Native;
 using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
@@ -40,10 +41,12 @@ internal static class AllReduceWorker
         var exchange = exchanges.Join(new ExchangeGeneration("bench", 0, setup.Rank, members));
 
         var tree = new ReductionTree(setup.Workers, setup.Gradients);
-        var gradient = new float[setup.Floats];
-        for (var i = 0; i < gradient.Length; i++) gradient[i] = 1f / (1 + (i + setup.Rank) % 1000);
-        if (setup.Gradients == GradientFormat.Bf16) BFloat16.Round(gradient, gradient);
-        var sum = new float[setup.Floats];
+        // As a replica's gradients are.
+        using var gradientMemory = SharedMemory.Create(checked((int)setup.Floats));
+        using var sumMemory = SharedMemory.Create(checked((int)setup.Floats));
+        var (gradient, sum) = (gradientMemory.Memory, sumMemory.Memory);
+        for (var i = 0; i < gradient.Length; i++) gradient.Span[i] = 1f / (1 + (i + setup.Rank) % 1000);
+        if (setup.Gradients == GradientFormat.Bf16) BFloat16.Round(gradient.Span, gradient.Span);
         var (seconds, streams, cpu, hash) = (new List<double>(), new List<double>(), TimeSpan.Zero, UInt128.Zero);
         MeasureStreams();
         for (var i = -WarmUps; i < setup.Repetitions; i++)
@@ -66,8 +69,8 @@ internal static class AllReduceWorker
             Meet();
             for (var i = 0; i < Streams; i++)
             {
-                if (setup.Rank == 0) streams.Add(plain.Receive(sum));
-                if (setup.Rank == 1) PlainStream.Send(places[0].PlainStream, setup.Unix, gradient);
+                if (setup.Rank == 0) streams.Add(plain.Receive(sum.Span));
+                if (setup.Rank == 1) PlainStream.Send(places[0].PlainStream, setup.Unix, gradient.Span);
             }
 
             Meet();

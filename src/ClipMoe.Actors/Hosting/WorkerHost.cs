@@ -6,6 +6,7 @@ using ClipMoe.Actors.Recovery;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
+using ClipMoe.Actors.Transport.Nccl;
 using ClipMoe.Actors.Transport.Streams;
 using ClipMoe.Actors.Workers;
 
@@ -21,7 +22,7 @@ public sealed class WorkerHost : IAsyncDisposable
     private readonly GpuWorker.Device _device;
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
-    private readonly StreamExchanges _exchanges;
+    private readonly NcclExchanges _exchanges;
     private readonly NodeWorkspaces _workspaces;
 
     public WorkerHost(Settings settings)
@@ -30,7 +31,8 @@ public sealed class WorkerHost : IAsyncDisposable
         var faults = FaultPoints.Read(
             Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output, FaultOrders.OfThisProcess(settings.Output));
         _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = faults.Frames });
-        _exchanges = new StreamExchanges(_listener);
+        _exchanges = new NcclExchanges(
+            new StreamExchanges(_listener), settings.Device.Name, settings.Transport.Certificate is not null, settings.Transport.Log);
         _server = new BulkServer(_listener);
         var states = new ReplicaStates(settings.Transport) { Faults = faults };
         _server.Serve(ReplicaStates.Source, states);

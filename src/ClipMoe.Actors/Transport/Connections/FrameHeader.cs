@@ -38,6 +38,9 @@ public enum FrameKind : byte
 
     /// <summary>In place of content: one sentence about why there is none.</summary>
     Failure,
+
+    /// <summary>Part of what members tell each other about other ways to exchange data.</summary>
+    Notes,
 }
 
 /// <summary>

@@ -95,6 +95,13 @@ internal sealed class StreamExchange : IStepExchange
     public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
         Gather(FrameKind.Normalisers, StepCodec.Encode(mine), StepCodec.DecodeNormalisers);
 
+    /// <summary>Everybody's note, in rank order.</summary>
+    public IReadOnlyList<byte[]> Gather(ReadOnlyMemory<byte> note)
+    {
+        var gathered = Run(number => new GatherOperation(this, number, FrameKind.Notes, note));
+        return [.. Enumerable.Range(0, World).Select(r => gathered[r].ToArray())];
+    }
+
     public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
     {
         foreach (var (node, gradient) in mine)
@@ -116,6 +123,15 @@ internal sealed class StreamExchange : IStepExchange
                 Wait(_gate);
             }
         }
+    }
+
+    /// <summary>For a member that waits for all others elsewhere than at the streams: throws once the exchange failed or somebody left.</summary>
+    public void ThrowIfOver()
+    {
+        int? left;
+        lock (_gate) left = _left;
+        if (left is { } peer) Broke(peer, HasLeft);
+        if (_failure is { } failure) ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>Waits for a pulse of a gate that the caller holds, unless or until the exchange has failed.</summary>

@@ -1,0 +1,57 @@
+using ClipMoe.Actors.Transport.Streams;
+using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Training;
+
+namespace ClipMoe.Actors.Transport.Nccl;
+
+/// <summary>
+/// A member's exchange of a generation whose gradients go from GPU to GPU. What is small stays with the streams, which also tell when a member dies.
+/// </summary>
+internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : IStepExchange, IDisposable
+{
+    private readonly CarriedReduction _reduction = new(carrier, streams.Rank, streams.World);
+
+    public ExchangeGeneration Generation => streams.Generation;
+
+    /// <summary>Told whether a reduction went well; if not, why.</summary>
+    public Action<string?> Outcome { private get; init; } = _ => { };
+
+    public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => streams.Gather(mine);
+
+    public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) => streams.Gather(mine);
+
+    public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+    {
+        foreach (var (node, gradient) in mine)
+            if (gradient.Length != sum.Length)
+                throw new ArgumentException($"the gradient of {node} has {gradient.Length} elements, the sum {sum.Length}");
+        // Who is slow to compute is waited for here, so that a round is waited for only as long as its bytes take.
+        var nodes = streams.Gather(StepCodec.Encode([.. mine.Select(m => m.Node)]));
+        try
+        {
+            var hash = _reduction.Reduce(tree, [.. nodes.Select(n => StepCodec.DecodeSubtrees(n))], [.. mine.Select(m => m.Gradient)], sum);
+            // Nobody leaves, and takes its communicator away, while bytes are on their way to another.
+            streams.Gather(ReadOnlyMemory<byte>.Empty);
+            Outcome(null);
+            return hash;
+        }
+        catch (CarriageException e)
+        {
+            throw Broken(streams, e, Outcome);
+        }
+    }
+
+    /// <summary>Frees what the carrier has on the device; from any thread, once the streams are over.</summary>
+    public void Dispose() => carrier.Dispose();
+
+    /// <summary>Ends the exchange for all members because of a carrier; if it was over before, it ended for another reason.</summary>
+    /// <param name="note">Told of a failure that is the carrier's.</param>
+    public static Exception Broken(StreamExchange streams, CarriageException cause, Action<string> note)
+    {
+        streams.ThrowIfOver();
+        note(cause.Message);
+        streams.Broke(cause.Peer ?? streams.Rank, cause.Message, cause);
+        streams.ThrowIfOver();
+        return cause;
+    }
+}

@@ -5,12 +5,18 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Tests.Protocol;
 
-public sealed class MessageSerializerTests : IDisposable
+public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one) : IClassFixture<MessageSerializerTests.OneSystem>
 {
-    private readonly ActorSystem _system = ActorSystem.Create(
-        ClusterAddress.System, ClusterConfiguration.Of(new ClusterAddress("127.0.0.1", 0, [], [ClusterAddress.Worker])));
+    private readonly ActorSystem _system = one.System;
 
-    public void Dispose() => _system.Terminate().Wait();
+    /// <summary>Shared, since an actor system that was never in a cluster takes seconds to end.</summary>
+    public sealed class OneSystem : IDisposable
+    {
+        public ActorSystem System { get; } = ActorSystem.Create(
+            ClusterAddress.System, ClusterConfiguration.Of(new ClusterAddress("127.0.0.1", 0, [], [ClusterAddress.Worker])));
+
+        public void Dispose() => System.Terminate().Wait();
+    }
 
     public static TheoryData<Type, bool> Messages
     {

@@ -13,7 +13,7 @@ namespace ClipMoe.Cluster.Tests;
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     private readonly string _root = Directory.CreateTempSubdirectory("clipmoe-cluster-").FullName;
     private readonly List<TestNode> _nodes = [];

@@ -77,7 +77,8 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         say($"a kill a minute: {disturbed:0.0} steps a second");
         await Next(c => c.Workers == cluster.Nodes.Count, stop);
 
-        var coordinator = cluster.Nodes.Single(n => n.Address == view.Status?.Coordinator);
+        await Until(() => view.Status is not null, "a coordinator answered", stop);
+        var coordinator = cluster.Nodes.Single(n => n.Address == view.Status!.Coordinator);
         var lost = Stopwatch.GetTimestamp();
         await coordinator.Kill();
         // Where it alone may run experiments, nothing goes on before it is back.
@@ -90,9 +91,10 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
     /// <returns>When.</returns>
     private async Task<long> KillWorker(ChaosCluster cluster, int number, CancellationToken stop, List<double> recovered)
     {
+        // All are there, so that each kill is the first.
+        var last = await Next(c => c.Workers == cluster.Nodes.Count, stop);
         // Not that of the node that coordinates as long as nothing went wrong with it.
         var worker = cluster.Nodes[1 + number % (cluster.Nodes.Count - 1)].Workers().Single();
-        var last = await Next(_ => true, stop);
         var at = Stopwatch.GetTimestamp();
         Signals.Send(worker.Process, Signal.Kill);
         recovered.Add(Seconds(at, await Next(c => c.Generation > last.Generation, stop)));

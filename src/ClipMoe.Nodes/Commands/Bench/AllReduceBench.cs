@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
-using System.Text.Json;
 using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Nodes.Commands.Bench;
@@ -9,18 +7,16 @@ namespace ClipMoe.Nodes.Commands.Bench;
 internal static class AllReduceBench
 {
     private const string Worker = "allreduce-worker";
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public static Command Build()
     {
-        var workers = Positive("--workers", 4, "Processes; each brings a gradient and gets the sum.", atLeast: 2);
-        var megabytes = Positive("--megabytes", 256, "Size of the gradient, in 10⁶ bytes of fp32.");
-        var transport = new Option<string>("--transport") { DefaultValueFactory = _ => "tcp", Description = "tcp or unix." };
-        transport.AcceptOnlyFromAmong("tcp", "unix");
+        var workers = BenchOptions.AtLeast("--workers", 2, 4, "Processes; each brings a gradient and gets the sum.");
+        var megabytes = BenchOptions.AtLeast("--megabytes", 1, 256, "Size of the gradient, in 10⁶ bytes of fp32.");
+        var transport = BenchOptions.Transport();
         var format = new Option<string>("--gradients") { DefaultValueFactory = _ => "fp32", Description = "How gradients travel: fp32 or bf16." };
         format.AcceptOnlyFromAmong("fp32", "bf16");
-        var repetitions = Positive("--repetitions", 11, "Sums that are measured, after two that are not.");
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
+        var repetitions = BenchOptions.AtLeast("--repetitions", 1, 11, "Sums that are measured, after two that are not.");
+        var json = BenchOptions.Json();
         var command = new Command(
             "allreduce",
             """
@@ -34,12 +30,11 @@ internal static class AllReduceBench
                 parsed.GetValue(workers), parsed.GetValue(megabytes) * 1_000_000L / sizeof(float), parsed.GetRequiredValue(transport) == "unix",
                 parsed.GetRequiredValue(format) == "bf16" ? GradientFormat.Bf16 : GradientFormat.Fp32, parsed.GetValue(repetitions));
             var figures = Measure(setup);
-            Console.WriteLine(parsed.GetValue(json)
-                ? JsonSerializer.Serialize(figures, Json)
-                : $"{figures.Megabytes} MB over {figures.Workers} workers, {figures.Transport}, {figures.Gradients}: {figures.MedianMs:F0} ms " +
-                    $"({figures.MinMs:F0} to {figures.MaxMs:F0}; {figures.CpuMs:F0} ms of processors), {figures.GbPerSecond:F2} GB/s; " +
-                    $"{figures.WireGbPerSecond:F2} GB/s through all sockets, {figures.Ratio:F2} times the " +
-                    $"{figures.PlainStreamGbPerSecond:F2} GB/s of one plain stream");
+            BenchOptions.Print(figures, parsed.GetValue(json), f =>
+                $"{f.Megabytes} MB over {f.Workers} workers, {f.Transport}, {f.Gradients}: {f.MedianMs:F0} ms " +
+                    $"({f.MinMs:F0} to {f.MaxMs:F0}; {f.CpuMs:F0} ms of processors), {f.GbPerSecond:F2} GB/s; " +
+                    $"{f.WireGbPerSecond:F2} GB/s through all sockets, {f.Ratio:F2} times the " +
+                    $"{f.PlainStreamGbPerSecond:F2} GB/s of one plain stream");
             return ExitCodes.Success;
         });
         return command;
@@ -73,10 +68,10 @@ internal static class AllReduceBench
         var processes = Enumerable.Range(0, setup.Workers).Select(_ => BenchProcess.Start(Worker)).ToList();
         try
         {
-            for (var rank = 0; rank < setup.Workers; rank++) Tell(processes[rank], setup with { Rank = rank });
-            var places = processes.Select(Hear<AllReducePlace>).ToList();
-            processes.ForEach(p => Tell(p, places));
-            var results = processes.Select(Hear<AllReduceResult>).ToList();
+            for (var rank = 0; rank < setup.Workers; rank++) BenchProcess.Tell(processes[rank], setup with { Rank = rank });
+            var places = processes.Select(BenchProcess.Hear<AllReducePlace>).ToList();
+            processes.ForEach(p => BenchProcess.Tell(p, places));
+            var results = processes.Select(BenchProcess.Hear<AllReduceResult>).ToList();
             if (results.Select(r => r.Hash).Distinct().Count() > 1) throw new InvalidDataException("the workers' sums differ");
 
             // A sum is made when the last worker has it.
@@ -93,27 +88,7 @@ internal static class AllReduceBench
         }
         finally
         {
-            foreach (var process in processes)
-            {
-                if (!process.WaitForExit(TimeSpan.FromSeconds(5))) process.Kill();
-                process.Dispose();
-            }
+            BenchProcess.End(processes);
         }
-    }
-
-    private static void Tell<T>(Process process, T message) => process.StandardInput.WriteLine(JsonSerializer.Serialize(message));
-
-    private static T Hear<T>(Process process) => process.StandardOutput.ReadLine() is { } line
-        ? JsonSerializer.Deserialize<T>(line)!
-        : throw new IOException("a worker of the measurement ended early; its reason is above");
-
-    private static Option<int> Positive(string name, int value, string description, int atLeast = 1)
-    {
-        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < atLeast) result.AddError($"{name} must be at least {atLeast}.");
-        });
-        return option;
     }
 }

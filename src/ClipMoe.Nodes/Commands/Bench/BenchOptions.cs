@@ -10,6 +10,14 @@ internal static class BenchOptions
 
     public static Option<bool> Json() => new("--json") { Description = "Prints one JSON object." };
 
+    /// <summary>Of the sockets between processes of this machine.</summary>
+    public static Option<string> Transport()
+    {
+        var option = new Option<string>("--transport") { DefaultValueFactory = _ => "tcp", Description = "tcp or unix." };
+        option.AcceptOnlyFromAmong("tcp", "unix");
+        return option;
+    }
+
     public static Option<int> AtLeast(string name, int least, int value, string description)
     {
         var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace ClipMoe.Nodes.Commands.Bench;
 
@@ -13,5 +14,25 @@ internal static class BenchProcess
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
         foreach (var argument in (IEnumerable<string>)["bench", command, .. arguments]) start.ArgumentList.Add(argument);
         return Process.Start(start)!;
+    }
+
+    /// <summary>A line of JSON to its standard input.</summary>
+    public static void Tell<T>(Process process, T message) => process.StandardInput.WriteLine(JsonSerializer.Serialize(message));
+
+    /// <summary>A line of JSON from its standard output.</summary>
+    /// <exception cref="IOException">It ended before.</exception>
+    public static T Hear<T>(Process process) => process.StandardOutput.ReadLine() is { } line
+        ? JsonSerializer.Deserialize<T>(line)!
+        : throw new IOException("a process of the measurement ended early; its reason is above");
+
+    /// <summary>Closes the input of each, and kills who doesn't end by that.</summary>
+    public static void End(IReadOnlyList<Process> processes)
+    {
+        foreach (var process in processes) process.StandardInput.Close();
+        foreach (var process in processes)
+        {
+            if (!process.WaitForExit(TimeSpan.FromSeconds(5))) process.Kill();
+            process.Dispose();
+        }
     }
 }

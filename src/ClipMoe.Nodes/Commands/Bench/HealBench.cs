@@ -28,8 +28,7 @@ internal static class HealBench
             DefaultValueFactory = _ => "vit-b-32",
         };
         model.AcceptOnlyFromAmong([.. ClipConfig.Names]);
-        var transport = new Option<string>("--transport") { DefaultValueFactory = _ => "tcp", Description = "tcp or unix." };
-        transport.AcceptOnlyFromAmong("tcp", "unix");
+        var transport = BenchOptions.Transport();
         var repetitions = BenchOptions.AtLeast("--repetitions", 1, 5, "Copies that are measured, after one that is not.");
         var json = BenchOptions.Json();
         var command = new Command(
@@ -83,7 +82,7 @@ internal static class HealBench
         var processes = Enumerable.Range(0, donors).Select(_ => BenchProcess.Start(Donor, model)).ToList();
         try
         {
-            var members = processes.Select(Hear).Select((e, n) => new GenerationMember(n + 1, transport == "unix" ? e : e with { UnixSocket = null })).ToList();
+            var members = processes.Select(BenchProcess.Hear<BulkEndpoint>).Select((e, n) => new GenerationMember(n + 1, transport == "unix" ? e : e with { UnixSocket = null })).ToList();
             var seconds = new List<double>();
             for (var i = 0; i <= repetitions; i++)
             {
@@ -99,12 +98,7 @@ internal static class HealBench
         }
         finally
         {
-            foreach (var process in processes)
-            {
-                process.StandardInput.Close();
-                if (!process.WaitForExit(TimeSpan.FromSeconds(5))) process.Kill();
-                process.Dispose();
-            }
+            BenchProcess.End(processes);
         }
     }
 
@@ -115,8 +109,4 @@ internal static class HealBench
         replica.Initialize(1);
         return replica;
     }
-
-    private static BulkEndpoint Hear(Process donor) => donor.StandardOutput.ReadLine() is { } line
-        ? JsonSerializer.Deserialize<BulkEndpoint>(line)!
-        : throw new IOException("a process of the measurement ended early; its reason is above");
 }

@@ -33,6 +33,33 @@ public sealed class LendingTests
         Assert.Single(results.Select(r => r.Hash).Append(HashOfOne.Value).Distinct());
     }
 
+    /// <summary>With fewer chunks than members some owe nothing but what is there before a member has begun, and has lent anything.</summary>
+    [Fact]
+    public void Members_that_own_no_chunk_say_that_they_have_read_what_was_lent_to_them_all_the_same()
+    {
+        const int world = 4, length = GradientChunks.Size + 5, steps = 300;
+        var expected = StepData.Digest(StepData.Subtrees(Tree, 0, Leaves, length).Single().Gradient.Span);
+        using var mesh = new Mesh(world, unix: true);
+        Assert.All(mesh.Run(Sums).SelectMany(s => s), sum => Assert.Equal(expected, sum));
+
+        List<string> Sums(int rank, IStepExchange exchange)
+        {
+            using var memories = new Memories();
+            var (from, to) = LeafPartition.Leaves(rank, Leaves, world);
+            var (node, gradient) = StepData.Subtrees(Tree, from, to, length).Single();
+            var (lent, sum) = (memories.New(length), memories.New(length));
+            gradient.CopyTo(lent);
+            var sums = new List<string>();
+            for (var step = 0; step < steps; step++)
+            {
+                exchange.Reduce(Tree, [(node, (ReadOnlyMemory<float>)lent)], sum);
+                sums.Add(StepData.Digest(sum.Span));
+            }
+
+            return sums;
+        }
+    }
+
     private static readonly Lazy<UInt128> HashOfOne = new(() =>
         new LocalExchanges().Join(new ExchangeGeneration(Mesh.Stage, 0, 0, [BulkEndpoint.SameProcess]))
             .Reduce(Tree, StepData.Subtrees(Tree, 0, Leaves, Length), new float[Length]));

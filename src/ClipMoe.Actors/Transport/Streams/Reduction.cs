@@ -24,7 +24,8 @@ internal sealed class Reduction : Operation
     private readonly ulong[] _checksums;
     private readonly Progress[] _peers;
     private readonly bool _rounds;
-    private readonly bool[] _lends;
+    /// <summary>By rank: the memory of the own gradients, where it is lent to that peer.</summary>
+    private readonly SharedMemory?[][] _lent;
     private readonly bool[] _lendsSum;
     private int _unpublished;
     /// <summary>The own slice's sums as they travel, while they do.</summary>
@@ -59,9 +60,17 @@ internal sealed class Reduction : Operation
         _peers = [.. Enumerable.Range(0, exchange.World).Select(_ => new Progress(_chunks.Count))];
         _rounds = tree.Format == GradientFormat.Bf16;
         _roundedSums = _rounds ? new ushort[Count(_own) * GradientChunks.Size] : [];
-        _lends = new bool[exchange.World];
-        _lendsSum = new bool[exchange.World];
         _unpublished = Count(_own);
+        // Before a receiving thread can ask: all that a peer without a chunk owes, but for its word that it has read, may be there already.
+        _lent = new SharedMemory?[exchange.World][];
+        _lendsSum = new bool[exchange.World];
+        // What is rounded on its way is not what is in memory.
+        var memories = mine.Select(m => _rounds ? null : SharedMemory.Of(m.Gradient)).ToList();
+        foreach (var peer in exchange.Peers)
+        {
+            _lendsSum[peer.Rank] = peer.Lend(_rounds ? null : SharedMemory.Of(sum));
+            _lent[peer.Rank] = [.. memories.Select(m => peer.Lend(m) ? m : null)];
+        }
     }
 
     public override string Phase => "gradients were reduced";
@@ -75,15 +84,10 @@ internal sealed class Reduction : Operation
     {
         var nodes = StepCodec.Encode([.. _mine.Select(m => m.Node)]);
         var gradients = _mine.Select(m => new ByteView<float>(m.Gradient).Memory).ToList();
-        // What is rounded on its way is not what is in memory.
-        var sum = _rounds ? null : SharedMemory.Of(_sum);
-        var memories = _mine.Select(m => _rounds ? null : SharedMemory.Of(m.Gradient)).ToList();
         foreach (var peer in Exchange.Peers)
         {
-            _lendsSum[peer.Rank] = peer.Lend(sum);
-            var lent = memories.Select(m => peer.Lend(m) ? m : null).ToList();
-            _lends[peer.Rank] = _lendsSum[peer.Rank] || lent.Exists(m => m is not null);
-            var lends = _lends[peer.Rank] ? 1 : 0;
+            var lent = _lent[peer.Rank];
+            var lends = Lends(peer.Rank) ? 1 : 0;
             peer.Send(new OutgoingFrame(this, new FrameHeader(FrameKind.Subtrees, nodes.Length, Number, lends, 0, nodes.Length, 0), nodes));
             var (first, end) = _chunks.OwnedBy(peer.Rank);
             for (var chunk = first; chunk < end; chunk++)
@@ -116,7 +120,7 @@ internal sealed class Reduction : Operation
             case FrameKind.Sums:
                 ReceiveSum(peer, progress, header);
                 break;
-            case FrameKind.Read when _lends[peer.Rank] && !progress.HasRead:
+            case FrameKind.Read when Lends(peer.Rank) && !progress.HasRead:
                 peer.ReceivePayload(header, []);
                 progress.HasRead = true;
                 break;
@@ -130,7 +134,7 @@ internal sealed class Reduction : Operation
             CountRead(peer, progress);
         }
 
-        if (progress.HasAllSums && progress.Gradients == progress.Parts * Count(_own) && (progress.HasRead || !_lends[peer.Rank]))
+        if (progress.HasAllSums && progress.Gradients == progress.Parts * Count(_own) && (progress.HasRead || !Lends(peer.Rank)))
             AllReceived(peer.Rank);
     }
 
@@ -200,6 +204,8 @@ internal sealed class Reduction : Operation
     {
         foreach (var peer in Exchange.Peers) CountRead(peer, _peers[peer.Rank]);
     }
+
+    private bool Lends(int rank) => _lendsSum[rank] || Array.Exists(_lent[rank], m => m is not null);
 
     /// <summary>On any thread: one of the three things is there after which all that the peer has lent is read.</summary>
     private void CountRead(Peer peer, Progress progress)

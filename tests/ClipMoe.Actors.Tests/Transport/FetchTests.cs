@@ -89,11 +89,12 @@ public sealed class FetchTests : IDisposable
     public void A_source_that_takes_long_can_be_cancelled()
     {
         using var reading = new ManualResetEventSlim();
+        using var cancelled = new ManualResetEventSlim();
         using var cancellation = new CancellationTokenSource();
         var client = Connect(Serve("state", new BytesSource(Bytes(10), _ =>
         {
             reading.Set();
-            cancellation.Token.WaitHandle.WaitOne();
+            cancelled.Wait();
         })));
         var failures = Mesh.Threads(2, i =>
         {
@@ -106,6 +107,8 @@ public sealed class FetchTests : IDisposable
             reading.Wait();
             cancellation.Cancel();
         });
+        // Not before: the source may be faster than the cancellation.
+        cancelled.Set();
         Assert.IsType<OperationCanceledException>(failures[0]);
     }
 

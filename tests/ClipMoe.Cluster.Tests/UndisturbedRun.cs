@@ -6,14 +6,12 @@ namespace ClipMoe.Cluster.Tests;
 /// <summary>The same experiment on one machine with nothing going wrong: what every scenario must end in.</summary>
 public sealed class UndisturbedRun : IAsyncLifetime
 {
-    private static readonly Lazy<Task<string>> Once = new(() => Of());
-
     /// <summary>The whole pipeline but for the comparisons, which are more of the same.</summary>
     public static string[] Experiment { get; } = ["--set", "preset=tiny", "--set", "evaluation.compare=[]"];
 
     public string WeightsSha256 { get; private set; } = "";
 
-    public async Task InitializeAsync() => WeightsSha256 = await Once.Value;
+    public async Task InitializeAsync() => WeightsSha256 = await Of();
 
     /// <param name="more">Settings of a scenario of its own.</param>
     /// <returns>Hash of the final weights.</returns>
@@ -32,16 +30,9 @@ public sealed class UndisturbedRun : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 }
 
-/// <summary>Scenarios that compute most of the time, one after another.</summary>
-[CollectionDefinition(Name)]
+/// <summary>Scenarios share the undisturbed run, and take turns: two side by side take longer than one after the other.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class ScenarioCollection : ICollectionFixture<UndisturbedRun>
 {
     public const string Name = "scenarios";
-}
-
-/// <summary>Scenarios that wait for most of the time, until somebody is given up; they run beside the others.</summary>
-[CollectionDefinition(Name)]
-public sealed class OutageCollection : ICollectionFixture<UndisturbedRun>
-{
-    public const string Name = "outages";
 }

@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A bit flips where nobody looks: in a frame between workers, in a checkpoint, in a shard of features.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
 {
     [Fact]

@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The node that runs the experiment is killed with its workers, and started again.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed)
 {
     [Fact]

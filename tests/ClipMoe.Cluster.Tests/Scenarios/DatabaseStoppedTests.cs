@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The journal's database is away for a while.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class DatabaseStoppedTests(UndisturbedRun undisturbed)
 {
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(20);

@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Disks of nodes are full for a while.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class FullDiskTests(UndisturbedRun undisturbed)
 {
     private const int Megabytes = 200;

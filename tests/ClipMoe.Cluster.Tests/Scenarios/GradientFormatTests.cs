@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Gradients that travel as bfloat16.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class GradientFormatTests(UndisturbedRun undisturbed)
 {
     [Fact]

@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Links go down between machines: nothing is closed, what is sent is lost.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper output)
 {
     [NetworkFact]

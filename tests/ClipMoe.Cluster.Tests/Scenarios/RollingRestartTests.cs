@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Every node is taken down in good order and started again, one after another, as for an upgrade.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class RollingRestartTests(UndisturbedRun undisturbed)
 {
     [Fact]

@@ -1,7 +1,7 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Three coordinators with their state in PostgreSQL: any of them may be lost for good.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
 {
     [Fact]

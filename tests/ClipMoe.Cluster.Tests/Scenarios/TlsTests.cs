@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A cluster with a certificate: who has it trains, who has not stays outside and learns why.</summary>
-[Collection(OutageCollection.Name)]
+[Collection(ScenarioCollection.Name)]
 public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-certificates-").FullName;

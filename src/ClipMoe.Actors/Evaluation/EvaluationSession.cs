@@ -6,7 +6,10 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Evaluation;
 
-/// <summary>Hands out the models of a run as leases to free workers, and writes all their figures to one file.</summary>
+/// <summary>
+/// Hands out the models of a run as leases to free workers, and writes all their figures to one file. A model is measured once its figures are here:
+/// those of a worker that is gone before are measured again.
+/// </summary>
 public sealed class EvaluationSession : StageActor
 {
     private readonly EvaluateModels _spec;
@@ -14,7 +17,7 @@ public sealed class EvaluationSession : StageActor
     private readonly RunFolder _folder;
     private readonly RunFiles _runFiles;
     private readonly Leases<string> _leases;
-    private readonly Dictionary<string, WrittenFile> _done = [];
+    private readonly Dictionary<string, ModelFigures> _measured = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
     /// <param name="files">Model file of each stage.</param>
@@ -28,16 +31,25 @@ public sealed class EvaluationSession : StageActor
         _runFiles = runFiles;
         _leases = new Leases<string>(spec.Models);
         Receive<ModelEvaluated>(m => m.Stage == Stage, Evaluated);
+        Receive<FiguresHere>(Measured);
+        Receive<FiguresLost>(m =>
+        {
+            Publish(new RunWarning($"the figures of model {m.Model} were lost with the worker that had them: it is measured again"));
+            _leases.Add(m.Model);
+            GiveWork();
+        });
         Receive<StageDone>(Context.Parent.Tell);
         Receive<Status.Failure>(f => Fail(f.Cause));
         // Evaluating writes nothing before its end: a run that stops here does it again.
         Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(Stage)));
     }
 
-    protected override void PreStart()
-    {
-        foreach (var worker in Workers.Values) OnArrived(worker);
-    }
+    /// <param name="Model">As in the specification of the stage.</param>
+    private sealed record FiguresHere(string Model, ModelFigures Figures);
+
+    private sealed record FiguresLost(string Model);
+
+    protected override void PreStart() => GiveWork();
 
     protected override void OnArrived(Worker worker)
     {
@@ -48,28 +60,47 @@ public sealed class EvaluationSession : StageActor
     protected override void OnGone(int worker)
     {
         _leases.Return(worker);
-        foreach (var other in Workers.Values) OnArrived(other);
+        GiveWork();
+    }
+
+    private void GiveWork()
+    {
+        foreach (var worker in Workers.Values) OnArrived(worker);
     }
 
     private void Evaluated(ModelEvaluated evaluated)
     {
         var model = _spec.Models.First(m => Label(m) == evaluated.Model);
         if (!_leases.Done(evaluated.Worker, model)) return;
-        _done[evaluated.Model] = evaluated.Figures;
-        Publish(new ModelMeasured(Stage, evaluated.Retrieval));
-        Publish(new StageProgress(Stage, _done.Count, _spec.Models.Count, null, null, null, Workers.Count));
+        Task.Run(() => Collect(model, evaluated.Figures)).PipeTo(Self);
         OnArrived(Workers[evaluated.Worker]);
-        if (_done.Count == _spec.Models.Count) Finish();
+    }
+
+    /// <summary>From the worker's node, which may leave as soon as nothing more is leased to it.</summary>
+    private object Collect(string model, WrittenFile figures)
+    {
+        try
+        {
+            return new FiguresHere(model, ReportJson.LoadFigures(_runFiles.Local(figures)));
+        }
+        catch (LostFileException)
+        {
+            return new FiguresLost(model);
+        }
+    }
+
+    private void Measured(FiguresHere measured)
+    {
+        _measured[measured.Model] = measured.Figures;
+        Publish(new ModelMeasured(Stage, measured.Figures.Retrieval));
+        Publish(new StageProgress(Stage, _measured.Count, _spec.Models.Count, null, null, null, Workers.Count));
+        if (_measured.Count < _spec.Models.Count) return;
+        var figures = _spec.Models.Select(m => _measured[m]).ToList();
+        Task.Run(() => Combine(figures)).PipeTo(Self);
     }
 
     /// <summary>What the report calls the model of a stage.</summary>
     private static string Label(string stage) => stage == StagePlan.Routers ? MethodComparison.Moe : stage;
-
-    private void Finish()
-    {
-        var (models, files) = (_spec.Models.Select(Label).ToList(), _done.ToDictionary());
-        Task.Run(() => Combine([.. models.Select(m => ReportJson.LoadFigures(_runFiles.Local(files[m])))])).PipeTo(Self);
-    }
 
     private StageDone Combine(IReadOnlyList<ModelFigures> figures)
     {

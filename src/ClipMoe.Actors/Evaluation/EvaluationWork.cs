@@ -39,7 +39,7 @@ internal static class EvaluationWork
         var file = RunFolder.FiguresFile(work.Stage, work.Model);
         var path = workspace.Folder.Absolute(file);
         ReportJson.Save(path, figures);
-        return new ModelEvaluated(work.Stage, work.Model, worker, figures.Retrieval, new WrittenFile(file, ArtifactCheck.Sha256(path)!));
+        return new ModelEvaluated(work.Stage, work.Model, worker, new WrittenFile(file, ArtifactCheck.Sha256(path)!));
     }
 
     /// <summary>A model whose features are not finite finds nothing, and keeps no other model from being measured.</summary>

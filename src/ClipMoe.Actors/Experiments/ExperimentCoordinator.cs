@@ -56,6 +56,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         Command<ExperimentOpened>(_ => { });
         Command<ExperimentRefused>(_ => { });
         Command<ArtifactsChecked>(Checked);
+        Command<ResultsCollected>(Finish);
         Command<JournalFact>(Record);
         Command<StageDone>(Done);
         Command<StageStopped>(s => End(new RunStopped(s.Stage)));
@@ -112,6 +113,8 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         $"the journal can't be {what} ({cause.Message.TrimEnd('.')}): check the disk or the database; what is in it is kept.", cause);
 
     private sealed record ArtifactsChecked(IReadOnlyList<ExperimentEvent> Damages, Exception? Failure);
+
+    private sealed record ResultsCollected(Exception? Failure);
 
     private void Run(RunExperiment command)
     {
@@ -303,15 +306,16 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     {
         // Several workers may have missed the same file.
         if (!Sender.Equals(_stage)) return;
-        if (failed.Cause is not LostFileException lost)
-        {
-            End(new RunFailed(failed.Stage, failed.Cause));
-            return;
-        }
+        if (failed.Cause is LostFileException lost) MakeAgain(failed.Stage, lost);
+        else End(new RunFailed(failed.Stage, failed.Cause));
+    }
+
+    private void MakeAgain(string stage, LostFileException lost)
+    {
         var damages = ArtifactCheck.Damages(_state, lost.File, lost.Message);
         if (damages.Count == 0)
         {
-            End(new RunFailed(failed.Stage, lost));
+            End(new RunFailed(stage, lost));
             return;
         }
         CloseStage();
@@ -344,8 +348,31 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         });
     }
 
+    /// <summary>Everything has been made: what a run is for is brought here before it is finished, for the nodes that have it may leave.</summary>
     private void Complete()
     {
+        var (state, files) = (_state, _settings.Files);
+        Task.Run(() => Collect(state, files)).PipeTo(Self, failure: e => new ResultsCollected(e));
+    }
+
+    private static ResultsCollected Collect(ExperimentState state, RunFiles files)
+    {
+        foreach (var stage in (string[])[StagePlan.Base, StagePlan.Routers, StagePlan.Evaluate]) files.Local(state.FileOf(stage));
+        return new ResultsCollected(null);
+    }
+
+    private void Finish(ResultsCollected collected)
+    {
+        if (collected.Failure is LostFileException lost)
+        {
+            MakeAgain(StagePlan.Evaluate, lost);
+            return;
+        }
+        if (collected.Failure is { } failure)
+        {
+            End(new RunFailed(StagePlan.Evaluate, failure));
+            return;
+        }
         if (_state.WeightsSha256 is not null)
         {
             End(new RunFinished(_state));

@@ -179,14 +179,9 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
     private static ReportReady Report(Settings settings, QueuedExperiment experiment, ExperimentState state)
     {
         var folder = new RunFolder(Path.Combine(settings.Output, experiment.Id));
-        var files = new RunFiles(folder, experiment.Experiment.Checkpoints.Keep, settings.Elsewhere.Of(experiment.Id));
-        var checkpoint = state.FileOf(StagePlan.Routers);
-        files.Local(checkpoint);
-        files.Local(state.FileOf(StagePlan.Base));
-        files.Local(state.FileOf(StagePlan.Evaluate));
         var written = settings.Report(new FinishedExperiment(experiment.Id, experiment.Experiment, experiment.Hash, folder, state));
         return new ReportReady(
-            state.WeightsSha256!, [.. written.Select(f => new WrittenFile(f, ArtifactCheck.Sha256(folder.Absolute(f))!)), checkpoint]);
+            state.WeightsSha256!, [.. written.Select(f => new WrittenFile(f, ArtifactCheck.Sha256(folder.Absolute(f))!)), state.FileOf(StagePlan.Routers)]);
     }
 
     private void End(ExperimentStatus status, string? message, string? weights, IReadOnlyList<WrittenFile> report)

@@ -21,7 +21,7 @@ public sealed record ShardReady(string Stage, int Shard, int Worker, WrittenFile
 public sealed record EvaluateModel(string Stage, string Model, WrittenFile File, bool WithExamples);
 
 /// <param name="Figures">File with all figures, which holds pictures and so is nothing for a mailbox.</param>
-public sealed record ModelEvaluated(string Stage, string Model, int Worker, RetrievalScores Retrieval, WrittenFile Figures);
+public sealed record ModelEvaluated(string Stage, string Model, int Worker, WrittenFile Figures);
 
 /// <summary>Session → worker: put the experts together.</summary>
 public sealed record BuildMoe(AssembleMoe Spec, IReadOnlyList<WrittenFile> Files);

@@ -114,9 +114,16 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         if (!_joining.Remove(joined.Worker)) return;
         _standing[joined.Worker] = joined.Standing;
-        if (_totalSteps is null) Context.Parent.Tell(new JournalFact(new StepsPlanned(Stage, joined.TotalSteps)));
-        _totalSteps ??= joined.TotalSteps;
+        if (_totalSteps is null) Planned(joined.TotalSteps);
         Advance();
+    }
+
+    private void Planned(int totalSteps)
+    {
+        _totalSteps = totalSteps;
+        Context.Parent.Tell(new JournalFact(new StepsPlanned(Stage, totalSteps)));
+        if (_join.Spec.WarmupSteps is var warmup && warmup >= totalSteps)
+            Publish(new RunWarning($"{Stage} has {totalSteps} steps, all of them within its warm-up of {warmup}: the learning rate never gets where it should. Lower its warmup_steps, or train for more epochs."));
     }
 
     /// <summary>A worker that was left behind is free again, so it may come back.</summary>

@@ -25,6 +25,16 @@ public sealed class DataCommandTests : IDisposable
     }
 
     [Fact]
+    public void Inspect_says_when_a_run_would_stop_at_the_bad_samples()
+    {
+        var scenes = Path.Join(_folder, "scenes");
+        Assert.Equal(0, CommandLine.Run("data", "scenes", "--out", scenes, "--train", "20", "--val", "0", "--test", "5").ExitCode);
+        Assert.DoesNotContain("max_bad_fraction", CommandLine.Run("inspect", scenes).Output);
+        File.WriteAllText(Directory.GetFiles(Path.Join(scenes, "train"), "*.png")[0], "no picture");
+        Assert.Contains("A run stops at such data, unless data.max_bad_fraction, 0.01 unless set, is raised", CommandLine.Run("inspect", scenes).Output);
+    }
+
+    [Fact]
     public void A_folder_in_use_is_refused_in_one_sentence()
     {
         File.WriteAllText(Path.Join(_folder, "thesis.doc"), "precious");

@@ -46,6 +46,20 @@ public sealed class RunInputTests : IDisposable
     }
 
     [Fact]
+    public void Epochs_count_the_steps_and_a_warm_up_that_outlasts_them_is_warned_of()
+    {
+        var outcome = CommandLine.Run(
+            ["run", "--data", Scenes(validation: 0, test: 5), "--out", At("run"), "--workers", "1", "--threads", "1", "--json",
+            .. Sets("preset=tiny", "base.steps=4", "base.warmup_steps=1", "mcl.steps=null", "router.steps=null", "mcl.epochs=1", "router.epochs=3",
+                "router.warmup_steps=15", "mcl.warmup_steps=1", "batch.size=4", "evaluation.compare=[]")]);
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        Assert.Contains("routers has 15 steps", outcome.Output);
+        Assert.DoesNotContain("mcl-1 has", outcome.Output);
+
+        static IEnumerable<string> Sets(params string[] sets) => sets.SelectMany(s => new[] { "--set", s });
+    }
+
+    [Fact]
     public void A_split_that_rounds_to_no_test_sample_is_refused()
     {
         var flat = At("flat");

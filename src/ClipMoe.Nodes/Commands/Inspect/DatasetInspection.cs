@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ClipMoe.Actors.Experiments;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Images;
@@ -10,6 +11,8 @@ namespace ClipMoe.Nodes.Commands.Inspect;
 internal static class DatasetInspection
 {
     private const int ShownBadSamples = 20, BarLength = 40;
+
+    private static readonly double Allowed = new DataSettings().MaxBadFraction;
 
     private static readonly JsonSerializerOptions JsonOptions = new()
     {
@@ -41,6 +44,8 @@ internal static class DatasetInspection
             yield return $"    {Printable.Clean(sample.Key)}: {Printable.Clean(sample.Reason)}";
         if (bad > ShownBadSamples)
             yield return $"    … and {bad - ShownBadSamples:n0} more (--json lists all)";
+        if (bad > Allowed * s.Samples)
+            yield return $"  A run stops at such data, unless data.max_bad_fraction, {Allowed} unless set, is raised: repair the samples, or take them out.";
     }
 
     private static IEnumerable<string> Measures(DatasetSummary s)

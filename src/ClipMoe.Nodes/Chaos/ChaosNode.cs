@@ -27,7 +27,8 @@ internal sealed class ChaosNode(string address, string output, IReadOnlyList<str
 
     public void Start()
     {
-        var start = ThisProgram.With(["node", "--listen", address, "--out", output, .. options]);
+        var start = ThisProgram.With(["node", "--listen", address, "--out", output, "--ends-with-input", .. options]);
+        start.RedirectStandardInput = true;
         start.Environment[FaultOrders.Variable] = "1";
         _spoke = false;
         _process = Process.Start(start) ?? throw new IOException($"{start.FileName} can't be started");

@@ -5,10 +5,12 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Nodes.Chaos;
 
+/// <param name="Repeat">What to type to have the same faults again.</param>
 /// <param name="Hash">Of what decides the experiment's weights.</param>
 /// <param name="Faults">At least so many are done, also when the time is over before.</param>
 /// <param name="Expected">Its final weights; null: found out by an undisturbed run first.</param>
-internal sealed record SoakSettings(Experiment Experiment, string Hash, ulong Seed, double Minutes, int Faults, ClusterPlan Cluster, string? Expected);
+internal sealed record SoakSettings(
+    string Repeat, Experiment Experiment, string Hash, ulong Seed, double Minutes, int Faults, ClusterPlan Cluster, string? Expected);
 
 /// <summary>
 /// Runs an experiment again and again on a cluster to which faults are done, until the time is over and the last one has ended. Each must end in
@@ -50,7 +52,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             _clock.Stop();
         }
         return _record.Summary(
-            settings.Seed, settings.Minutes, _clock.Elapsed, stop.IsCancellationRequested, settings.Expected ?? undisturbed?.WeightsSha256,
+            settings.Repeat, settings.Seed, settings.Minutes, _clock.Elapsed, stop.IsCancellationRequested, settings.Expected ?? undisturbed?.WeightsSha256,
             undisturbed?.StepsPerSecond);
     }
 

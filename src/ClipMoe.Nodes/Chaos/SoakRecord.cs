@@ -97,14 +97,14 @@ internal sealed class SoakRecord
     }
 
     /// <param name="undisturbed">Steps a second.</param>
-    public SoakSummary Summary(ulong seed, double minutes, TimeSpan elapsed, bool interrupted, string? expected, double? undisturbed)
+    public SoakSummary Summary(string repeat, ulong seed, double minutes, TimeSpan elapsed, bool interrupted, string? expected, double? undisturbed)
     {
         lock (_gate)
         {
             var steps = _committed.Values.Sum();
             var rate = elapsed > TimeSpan.Zero ? steps / elapsed.TotalSeconds : 0;
             return new SoakSummary(
-                seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments], steps, rate,
+                repeat, seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments], steps, rate,
                 undisturbed, undisturbed is { } full ? 1 - rate / full : null, RecoveryTimes.Of(_recoveries), [.. _violations]);
         }
     }

@@ -20,6 +20,7 @@ internal sealed record RecoveryTimes(int Measured, double Median, double P90, do
     }
 }
 
+/// <param name="Repeat">What to type to have the same faults again.</param>
 /// <param name="Seconds">From the first fault's time on to the end, the undisturbed run not counted.</param>
 /// <param name="Faults">Done, by kind.</param>
 /// <param name="Impossible">Drawn when the cluster had nothing that they could be done to, or too little would have been left alive.</param>
@@ -28,7 +29,7 @@ internal sealed record RecoveryTimes(int Measured, double Median, double P90, do
 /// Share of the time that the undisturbed run would not have needed for the committed steps; negative where many workers were faster.
 /// </param>
 internal sealed record SoakSummary(
-    ulong Seed, double Minutes, double Seconds, bool Interrupted, string? ExpectedSha256, IReadOnlyDictionary<ChaosFault, int> Faults, int Impossible,
+    string Repeat, ulong Seed, double Minutes, double Seconds, bool Interrupted, string? ExpectedSha256, IReadOnlyDictionary<ChaosFault, int> Faults, int Impossible,
     IReadOnlyList<SoakedExperiment> Experiments, int CommittedSteps, double StepsPerSecond, double? UndisturbedStepsPerSecond, double? TimeLost,
     RecoveryTimes? AfterKilledWorker, IReadOnlyList<string> Violations)
 {
@@ -40,9 +41,6 @@ internal sealed record SoakSummary(
     };
 
     public int FaultCount => Faults.Values.Sum();
-
-    /// <summary>What to type to have the same faults again.</summary>
-    public string Repeat => string.Create(CultureInfo.InvariantCulture, $"clipmoe chaos --minutes {Minutes} --seed {Seed}");
 
     public string Json() => JsonSerializer.Serialize(this, Options);
 

@@ -99,9 +99,22 @@ internal static class ChaosCommand
             var cluster = new ClusterPlan(result.GetValue(nodes) ?? 3, result.GetValue(devices)!, result.GetValue(journal)!, folder);
             var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
             var expected = result.GetValue(expect)?.ToLowerInvariant();
-            return await Run(new SoakSettings(experiment, hash, drawn, result.GetValue(minutes), result.GetValue(faults), cluster, expected), result.GetValue(json));
+            var repeat = Repeat([.. result.Tokens.Select(t => t.Value)], drawn);
+            return await Run(new SoakSettings(repeat, experiment, hash, drawn, result.GetValue(minutes), result.GetValue(faults), cluster, expected), result.GetValue(json));
         });
         return command;
+    }
+
+    /// <summary>The command line as it was typed, with the seed and without the output folder, which will not be empty again.</summary>
+    internal static string Repeat(IReadOnlyList<string> typed, ulong seed)
+    {
+        var words = new List<string>();
+        for (var i = 0; i < typed.Count; i++)
+        {
+            if (typed[i] is "--out" or "--seed") i++;
+            else words.Add(typed[i].AsSpan().ContainsAny(" ;*&|<>()$'\"\\") ? $"'{typed[i].Replace("'", @"'\''")}'" : typed[i]);
+        }
+        return string.Create(CultureInfo.InvariantCulture, $"clipmoe {string.Join(' ', words)} --seed {seed}");
     }
 
     private static Experiment Load(string? file, string[] sets)

@@ -55,12 +55,14 @@ internal static class NodeCommand
             HelpName = "sqlite|\"Host=…\"",
         };
         var tls = TlsOption.Create();
+        var supervised = new Option<bool>("--ends-with-input") { Hidden = true, Description = "Ends when its standard input does: whoever started it is gone." };
         var command = new Command("node", "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
         {
-            listen, seeds, roles, devices, threads, output, journal, tls,
+            listen, seeds, roles, devices, threads, output, journal, tls, supervised,
         };
         command.SetAction(async result =>
         {
+            if (result.GetValue(supervised)) ParentProcess.LiveNoLongerThanIt(_ => { });
             var (host, port) = SeedNodes.Parse(result.GetValue(listen)!);
             var wanted = Split(result.GetValue(roles));
             if (wanted.Except([ClusterAddress.Coordinator, ClusterAddress.Worker]).FirstOrDefault() is { } unknown)

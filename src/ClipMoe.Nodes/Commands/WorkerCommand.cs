@@ -38,19 +38,15 @@ internal static class WorkerCommand
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
         await using var host = new WorkerHost(settings);
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        new Thread(() => Listen(leave)) { IsBackground = true, Name = "parent" }.Start();
+        // The end of the node is the end of its workers: nothing is left to be in good order for.
+        ParentProcess.LiveNoLongerThanIt(line =>
+        {
+            if (line == WorkerProcess.LeaveCommand) leave.TrySetResult();
+        });
         _ = host.Run(Console.WriteLine);
         await leave.Task;
         await host.Drain();
         await host.Leave();
         return ExitCodes.Success;
-    }
-
-    /// <summary>The end of the input is the end of the node: nothing is left to be in good order for.</summary>
-    private static void Listen(TaskCompletionSource leave)
-    {
-        while (Console.In.ReadLine() is { } line)
-            if (line == WorkerProcess.LeaveCommand) leave.TrySetResult();
-        Environment.Exit(ExitCodes.Failure);
     }
 }

@@ -208,6 +208,7 @@ internal sealed class TestNode(
     /// <returns>When it did, in UTC.</returns>
     public async Task<DateTime> UntilLogged(string text, DateTime after = default)
     {
+        using var patience = new CancellationTokenSource(TestCluster.Patience);
         while (true)
         {
             Task more;
@@ -216,7 +217,14 @@ internal sealed class TestNode(
                 if (_log.Find(l => l.Time > after && l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found) return found.Time;
                 more = _logged.Task;
             }
-            await more.WaitAsync(TestCluster.Patience);
+            try
+            {
+                await more.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new TimeoutException($"{Address} did not say '{text}':\n{Log}");
+            }
         }
     }
 

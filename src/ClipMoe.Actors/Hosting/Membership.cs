@@ -10,7 +10,7 @@ namespace ClipMoe.Actors.Hosting;
 /// </summary>
 internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> begin) : IAsyncDisposable
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1), PauseAfterRefusal = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource _leaving = new();
 
@@ -26,8 +26,12 @@ internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> beg
             Cluster.Get(System).RegisterOnMemberUp(() => log("in the cluster."));
             await System.WhenTerminated;
             if (_leaving.IsCancellationRequested) return;
-            log("put out of the cluster, because most coordinators are gone or can't be reached; joins again.");
-            await Task.Delay(Pause);
+            // Akka also ends an actor system that a node, to which it connects, shows another certificate.
+            var downed = CoordinatedShutdown.Get(System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
+            log(downed
+                ? "put out of the cluster, because most coordinators are gone or can't be reached; joins again."
+                : "not in the cluster: a node has another certificate; tries again.");
+            await Task.Delay(downed ? Pause : PauseAfterRefusal);
             System = Start(setup, begin);
         }
     }

@@ -36,6 +36,7 @@ public sealed class NodeHost : IAsyncDisposable
         _server.Serve(PeerFiles.Source, new FolderSource(settings.Output));
         var files = new PeerFiles(settings.Transport);
         var certificate = settings.Transport.Certificate;
+        var complaints = new TlsComplaints(certificate, settings.Transport.Log);
         var configuration = ClusterConfiguration.Of(settings.Address, certificate is not null).WithFallback(settings.Journal ?? Config.Empty);
         var hello = new NodeHello(settings.Name, _listener.Endpoint, settings.Journal is not null);
         _membership = new Membership(ClusterConfiguration.Setup(configuration, certificate), system =>
@@ -52,7 +53,7 @@ public sealed class NodeHost : IAsyncDisposable
             var proxy = ManagerProxy.Start(system);
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
-            system.ActorOf(Props.Create(() => new TlsComplaints(certificate, settings.Transport.Log)), "tls");
+            complaints.Watch(system);
             system.ActorOf(Props.Create(() => new Coordinators(settings.Transport.Log)), "coordinators");
             if (settings.Address.IsFirstOfSeveral) system.ActorOf(Props.Create(() => new FirstSeed(settings.Address.OtherSeeds)), "first-seed");
         });

@@ -1,32 +1,40 @@
+using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.Remote;
 using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Hosting;
 
-/// <summary>Says so, once for each node, when it is TLS that keeps this process from connecting to others.</summary>
-internal sealed class TlsComplaints : ReceiveActor
+/// <summary>
+/// Says so, once for each node, when it is TLS that keeps this process from connecting to others. Outlives actor systems, which Akka ends as soon as a
+/// node that they connect to refuses their certificate.
+/// </summary>
+/// <param name="mine">Null: this process has no certificate.</param>
+internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log)
 {
-    private readonly HashSet<string> _said = [];
-    private bool _probing;
+    private readonly ConcurrentDictionary<string, Task> _probes = [];
+    private readonly ConcurrentDictionary<string, bool> _said = [];
 
-    /// <param name="mine">Null: this process has no certificate.</param>
-    public TlsComplaints(ClusterCertificate? mine, Action<string> log)
+    /// <summary>Heeds what goes wrong with connections of an actor system.</summary>
+    public void Watch(ActorSystem system) => system.ActorOf(Props.Create(() => new Listener(this)), "tls");
+
+    /// <summary>A connection to a node failed.</summary>
+    private void About(string node)
     {
-        Receive<AssociationErrorEvent>(failed => !failed.IsInbound && !_probing, failed =>
-        {
-            _probing = true;
-            TlsProbe.Complaint($"{failed.RemoteAddress.Host}:{failed.RemoteAddress.Port}", mine).PipeTo(Self, success: c => new Probed(c), failure: _ => new Probed(null));
-        });
-        Receive<AssociationErrorEvent>(_ => { });
-        Receive<Probed>(probed =>
-        {
-            _probing = false;
-            if (probed.Complaint is { } complaint && _said.Add(complaint)) log($"can't connect: {complaint}");
-        });
+        if (_probes.TryGetValue(node, out var probe) && !probe.IsCompleted) return;
+        _probes[node] = Probe(node);
     }
 
-    private sealed record Probed(string? Complaint);
+    private async Task Probe(string node)
+    {
+        if (await TlsProbe.Complaint(node, mine) is { } complaint && _said.TryAdd(complaint, true)) log($"can't connect: {complaint}");
+    }
 
-    protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(AssociationErrorEvent));
+    private sealed class Listener : ReceiveActor
+    {
+        public Listener(TlsComplaints complaints) =>
+            Receive<AssociationErrorEvent>(e => !e.IsInbound, e => complaints.About($"{e.RemoteAddress.Host}:{e.RemoteAddress.Port}"));
+
+        protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(AssociationErrorEvent));
+    }
 }

@@ -12,7 +12,9 @@ internal sealed class StageProgressState(PlannedStage plan)
     public TimeSpan Started { get; set; }
     /// <summary>How long it took; null while it has not ended, or when it ended in an earlier session.</summary>
     public TimeSpan? Took { get; set; }
-    /// <summary>What was done of it before this process took the run up.</summary>
+    /// <summary>Since when its speed is measured, and what was done of it before: earlier, or in a first step that all had to get ready for.</summary>
+    public TimeSpan TimedFrom { get; set; }
+    /// <inheritdoc cref="TimedFrom"/>
     public int DoneBefore { get; set; }
     public int Done { get; set; }
     public int? Total { get; set; }
@@ -53,7 +55,7 @@ internal sealed class RunProgress
                 Begin(started, now);
                 break;
             case StageProgress progress when Find(progress.Stage) is { } stage:
-                Advance(stage, progress);
+                Advance(stage, progress, now);
                 break;
             case StageFinished finished when Find(finished.Stage) is { } stage:
                 Finish(stage, finished.Result, now);
@@ -85,13 +87,16 @@ internal sealed class RunProgress
         if (Find(started.Stage) is not { } stage) return;
         // Stages run in their order: what is before this one and was not heard of was done before this process took the run up.
         foreach (var before in _stages.TakeWhile(s => s != stage)) before.Status = StageStatus.Done;
-        (stage.Status, stage.Started, stage.Total, stage.DoneBefore, stage.Done) =
-            (StageStatus.Running, now, started.TotalSteps, started.Step, started.Step);
+        (stage.Status, stage.Started, stage.TimedFrom) = (StageStatus.Running, now, now);
+        (stage.Total, stage.DoneBefore, stage.Done) = (started.TotalSteps, started.Step, started.Step);
         _lossStride = 1;
     }
 
-    private void Advance(StageProgressState stage, StageProgress progress)
+    private void Advance(StageProgressState stage, StageProgress progress, TimeSpan now)
     {
+        // Who begins to watch in the middle of a stage was not told of its start.
+        if (stage.Status == StageStatus.Waiting) Begin(new StageStartedEvent(progress.Stage, progress.Total, progress.Done), now);
+        else if (stage.Plan.Kind == "train" && stage.TimedFrom == stage.Started && progress.Done == stage.DoneBefore + 1) (stage.TimedFrom, stage.DoneBefore) = (now, progress.Done);
         // Samples are checked on several threads, and each modality's clustering counts from 0 again.
         stage.Done = stage.Plan.Kind == "cluster" ? progress.Done : Math.Max(stage.Done, progress.Done);
         (stage.Total, stage.Loss) = (progress.Total, progress.Loss ?? stage.Loss);

@@ -26,7 +26,7 @@ internal static class TimeLeft
         // Clustering converges when it does: as long as it took before, it may take again.
         if (stage.Plan.Kind == "cluster") return OfWaiting(run, stage, now) is { } before ? Math.Max(0, before - spent) : null;
         var done = stage.Done - stage.DoneBefore;
-        if (done > 0 && stage.Total is { } total) return spent / done * Math.Max(0, total - stage.Done);
+        if (done > 0 && stage.Total is { } total) return (now - stage.TimedFrom).TotalSeconds / done * Math.Max(0, total - stage.Done);
         return OfWaiting(run, stage, now);
     }
 
@@ -43,7 +43,7 @@ internal static class TimeLeft
     {
         var stage = run.Stages.LastOrDefault(s =>
             s.Plan.Kind == "train" && s.Done > s.DoneBefore && (s.Took is not null || s.Status == StageStatus.Running) && kind(s));
-        return stage is null ? null : (stage.Took ?? now - stage.Started).TotalSeconds / (stage.Done - stage.DoneBefore);
+        return stage is null ? null : ((stage.Took + stage.Started ?? now) - stage.TimedFrom).TotalSeconds / (stage.Done - stage.DoneBefore);
     }
 
     private static double? StepsPerEpoch(RunProgress run) =>

@@ -57,6 +57,29 @@ public sealed class TimeLeftTests
     }
 
     [Fact]
+    public void TheFirstStepSaysNothingOfTheOthers()
+    {
+        var run = Run(Base, Ffns);
+        run.Apply(new StageProgress("base", 1, 100, 1, 1, 1, 1), TimeSpan.FromSeconds(30));
+        Assert.Null(TimeLeft.Of(run, TimeSpan.FromSeconds(30)));
+        run.Apply(new StageProgress("base", 11, 100, 1, 1, 1, 1), TimeSpan.FromSeconds(35));
+        Assert.Equal((89 + 50) * 0.5, TimeLeft.Of(run, TimeSpan.FromSeconds(35))!.Value.TotalSeconds, 6);
+        run.Apply(new StageFinished("base", new StageResult(null, null, 80) { Steps = 101 }), TimeSpan.FromSeconds(80));
+        Assert.Equal(50 * 0.5, TimeLeft.Of(run, TimeSpan.FromSeconds(99))!.Value.TotalSeconds, 6);
+    }
+
+    [Fact]
+    public void WhoBeginsToWatchInTheMiddleTimesFromThere()
+    {
+        var run = new RunProgress();
+        run.Apply(new RunStarted("x", "", "", 1, "cpu", [Base, Ffns]), default);
+        run.Apply(new StageProgress("mcl-1", 40, 50, 1, 1, 1, 1), TimeSpan.FromSeconds(1));
+        Assert.Null(TimeLeft.Of(run, TimeSpan.FromSeconds(1)));
+        run.Apply(new StageProgress("mcl-1", 42, 50, 1, 1, 1, 1), TimeSpan.FromSeconds(3));
+        Assert.Equal(8, TimeLeft.Of(run, TimeSpan.FromSeconds(3))!.Value.TotalSeconds, 6);
+    }
+
+    [Fact]
     public void EpochsAreCountedInStepsOnceOneIsKnown()
     {
         var run = new RunProgress();

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Configuration;
 using ClipMoe.Actors.Data;
@@ -36,7 +37,7 @@ public sealed class LocalCluster : IAsyncDisposable
         _system = ActorSystem.Create("clipmoe", ConfigurationFactory.ParseString(Settings)
             .WithFallback(ConfigurationFactory.ParseString(Diagnostics.Logging))
             .WithFallback(JournalConfiguration.Sqlite(workspace.Folder.Journal)));
-        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers, null)), "roster");
+        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers, null, ImmutableHashSet<string>.Empty)), "roster");
         var (exchanges, states) = (new LocalExchanges(), new ReplicaStates(null));
         for (var n = 0; n < workers; n++)
         {

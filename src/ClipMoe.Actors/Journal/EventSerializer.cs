@@ -30,6 +30,8 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("ended-1", typeof(Ended)),
         ("workers-1", typeof(WorkersScaled)),
         ("reopened-1", typeof(Reopened)),
+        ("control-1", typeof(ControlWanted)),
+        ("drained-1", typeof(WorkerDrained)),
     ];
 
     public override int Identifier => 7301;
@@ -73,4 +75,6 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(Ended))]
 [JsonSerializable(typeof(WorkersScaled))]
 [JsonSerializable(typeof(Reopened))]
+[JsonSerializable(typeof(ControlWanted))]
+[JsonSerializable(typeof(WorkerDrained))]
 internal sealed partial class EventJson : JsonSerializerContext;

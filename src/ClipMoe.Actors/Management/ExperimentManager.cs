@@ -70,6 +70,16 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         Command<WatchExperiment>(Watch);
         Command<ControlExperiment>(ControlCurrent);
         Command<DrainWorker>(m => _roster.Forward(m));
+        Command<DrainAccepted>(accepted =>
+        {
+            var client = Sender;
+            Persist(new WorkerDrained(accepted.Drain.Name, accepted.Drain.Back), drained =>
+            {
+                _state = _state.Apply(drained);
+                client.Tell(new CommandDone(accepted.Message));
+            });
+        });
+        Command<WorkerRetires>(m => _roster.Forward(m));
         Command<ScaleWorkers>(Scale);
         Command<RunEvent>(Show);
         Command<RunOutcome>(Over);
@@ -102,15 +112,21 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
     {
         var term = _state.Terms;
         _log.Info("Manager {0} of this cluster runs on {1}", term, _settings.Name);
-        var max = _state.MaxWorkers;
-        _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1, max)), "roster");
+        var (max, drained) = (_state.MaxWorkers, _state.Drained);
+        _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1, max, drained)), "roster");
         Next();
     }
 
     private void Next()
     {
-        (_progress, _stage, _paused, _cancelling) = (null, null, false, false);
+        (_progress, _stage, _paused, _cancelling) = (null, null, Current?.Wanted == Control.Pause, false);
         if (Current is not { } next || _leaving) return;
+        if (next.Wanted == Control.Cancel)
+        {
+            // The manager that was told of it is gone.
+            End(ExperimentStatus.Cancelled, "cancelled", null, []);
+            return;
+        }
         var folder = new RunFolder(Path.Combine(_settings.Output, next.Id));
         Directory.CreateDirectory(folder.Root);
         var settings = new ExperimentCoordinator.Settings(
@@ -118,6 +134,7 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         _coordinator = Context.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), next.Id);
         Show(new RunStarted(
             next.Experiment.Name, next.Hash, folder.Root, WorkerCount, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.Of)]));
+        if (_paused) _coordinator.Tell(new PauseExperiment());
         _coordinator.Tell(new RunExperiment());
     }
 
@@ -258,20 +275,24 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
             });
             return;
         }
-        switch (control.Control)
+        var asker = Sender;
+        Persist(new ControlWanted(experiment.Id, control.Control), wanted =>
         {
-            case Control.Pause:
-                _coordinator.Tell(new PauseExperiment());
-                break;
-            case Control.Resume:
-                _coordinator.Tell(new ResumeExperiment());
-                break;
-            case Control.Cancel:
-                _cancelling = true;
-                _coordinator.Tell(new StopExperiment());
-                break;
-        }
-        Sender.Tell(new CommandDone($"experiment {experiment.Id}: {control.Control.ToString().ToLowerInvariant()} is under way."));
+            _state = _state.Apply(wanted);
+            asker.Tell(new CommandDone($"experiment {wanted.Id}: {wanted.Control.ToString().ToLowerInvariant()} is under way."));
+            if (Current?.Id == wanted.Id) Carry(wanted.Control);
+        });
+    }
+
+    private void Carry(Control wanted)
+    {
+        _cancelling |= wanted == Control.Cancel;
+        _coordinator.Tell(wanted switch
+        {
+            Control.Pause => new PauseExperiment(),
+            Control.Resume => new ResumeExperiment(),
+            _ => new StopExperiment(),
+        });
     }
 
     private void Reopen(string id)

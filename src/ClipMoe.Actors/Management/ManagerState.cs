@@ -19,11 +19,19 @@ public sealed record Ended(string Id, ExperimentStatus Status, string? Message, 
 /// <summary>From now on so many workers are given work at a time; null: all.</summary>
 public sealed record WorkersScaled(int? Max) : ManagerEvent;
 
+/// <summary>What the user wants of the experiment that runs, and wants of it still when another manager takes over.</summary>
+public sealed record ControlWanted(string Id, Control Control) : ManagerEvent;
+
+/// <summary>A worker is given no more work, under whatever process it comes back.</summary>
+/// <param name="Back">It is again.</param>
+public sealed record WorkerDrained(string Name, bool Back) : ManagerEvent;
+
 /// <summary>An experiment that failed is to go on from where its journal stands, after those that wait.</summary>
 public sealed record Reopened(string Id) : ManagerEvent;
 
 /// <summary>An experiment that was submitted, and how it ended.</summary>
-public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End);
+/// <param name="Wanted">Pause or cancel; null: that it runs.</param>
+public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End, Control? Wanted = null);
 
 /// <summary>The experiments of a cluster in the order in which they were submitted. Pure.</summary>
 public sealed record ManagerState
@@ -35,6 +43,9 @@ public sealed record ManagerState
 
     /// <summary>Workers that are given work at a time; null: all.</summary>
     public int? MaxWorkers { get; init; }
+
+    /// <summary>Names of workers that are given no work.</summary>
+    public ImmutableHashSet<string> Drained { get; init; } = [];
 
     public ImmutableList<QueuedExperiment> Experiments { get; init; } = [];
 
@@ -54,6 +65,11 @@ public sealed record ManagerState
     {
         ManagerStarted => this with { Terms = Terms + 1 },
         WorkersScaled s => this with { MaxWorkers = s.Max },
+        WorkerDrained d => this with { Drained = d.Back ? Drained.Remove(d.Name) : Drained.Add(d.Name) },
+        ControlWanted c => this with
+        {
+            Experiments = Experiments.ConvertAll(x => x.Id == c.Id ? x with { Wanted = c.Control == Control.Resume ? null : c.Control } : x),
+        },
         Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash, null)) },
         Ended end => this with
         {
@@ -61,7 +77,7 @@ public sealed record ManagerState
         },
         Reopened r => this with
         {
-            Experiments = Experiments.RemoveAll(x => x.Id == r.Id).AddRange(Experiments.Where(x => x.Id == r.Id).Select(x => x with { End = null })),
+            Experiments = Experiments.RemoveAll(x => x.Id == r.Id).AddRange(Experiments.Where(x => x.Id == r.Id).Select(x => x with { End = null, Wanted = null })),
         },
         _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),
     };

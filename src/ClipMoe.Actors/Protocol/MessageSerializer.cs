@@ -27,7 +27,7 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
         typeof(AssignShards), typeof(ShardsAssigned), typeof(SeedCentroids), typeof(CentroidsSeeded), typeof(AccumulateClusters),
         typeof(ClustersAccumulated), typeof(FetchRows), typeof(RowsFetched), typeof(LabelShard), typeof(ShardLabelled),
         typeof(SubmitExperiment), typeof(ExperimentSubmitted), typeof(GetStatus), typeof(ClusterStatus), typeof(WatchExperiment), typeof(ExperimentEnded),
-        typeof(ControlExperiment), typeof(DrainWorker), typeof(ScaleWorkers), typeof(CommandDone), typeof(CommandRefused),
+        typeof(ControlExperiment), typeof(DrainWorker), typeof(WorkerRetires), typeof(ScaleWorkers), typeof(CommandDone), typeof(CommandRefused),
         typeof(RunStarted), typeof(StageStartedEvent), typeof(StageProgress), typeof(StageFinished), typeof(ModelMeasured), typeof(CheckpointSaved),
         typeof(RunPaused), typeof(RunWarning), typeof(RunEnded),
     }.ToDictionary(t => t.Name);

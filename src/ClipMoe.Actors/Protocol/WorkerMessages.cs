@@ -22,6 +22,9 @@ public sealed record WorkerWelcome(int Number, int Term);
 /// <summary>Process → its worker: ask to be given no more work.</summary>
 public sealed record RetireWorker;
 
+/// <summary>Worker → roster: this process ends, and is to be given no more work.</summary>
+public sealed record WorkerRetires(string Name);
+
 /// <summary>Roster → worker → process: nothing is expected of it any more.</summary>
 public sealed record WorkerDismissed;
 

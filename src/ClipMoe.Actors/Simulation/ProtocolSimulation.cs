@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Configuration;
 using ClipMoe.Actors.Data;
@@ -34,7 +35,7 @@ public sealed class ProtocolSimulation : IAsyncDisposable
             .WithFallback(SimulatedWorkers.Configuration)
             .WithFallback(JournalConfiguration.Sqlite(run.Journal)));
         _traffic = TrafficLog.Of(_system);
-        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers, null)), Roster);
+        var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers, null, ImmutableHashSet<string>.Empty)), Roster);
         var settings = new ExperimentCoordinator.Settings(
             "simulation", Experiment(leaves, checkpointEvery), "simulation", run, new RunFiles(run, keep: 2, elsewhere: null), roster);
         _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), "experiment");

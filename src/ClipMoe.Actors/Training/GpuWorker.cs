@@ -108,10 +108,9 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<RetireWorker>(_ =>
         {
             _retiring = Sender;
-            roster.Tell(new DrainWorker(device.Info.Name, Back: false));
+            roster.Tell(new WorkerRetires(device.Info.Name));
         });
         Receive<WorkerDismissed>(m => _retiring.Tell(m));
-        Receive<CommandDone>(_ => { });
         Receive<OpenExperiment>(Open);
         Receive<FileServers>(m => device.FileServers(m.Endpoints));
 

@@ -24,14 +24,17 @@ public sealed class WorkerRoster : ReceiveActor
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly SortedDictionary<int, Entry> _entries = [];
     private IActorRef _watcher = ActorRefs.Nobody;
+    private readonly HashSet<string> _drained;
     private int? _max;
     private int _numbers;
 
     /// <param name="term">Counts the coordinators of the cluster.</param>
     /// <param name="expected">Nobody is told of any worker before there are so many.</param>
     /// <param name="max">No more are given work at a time; null: all.</param>
-    public WorkerRoster(int term, int expected, int? max)
+    /// <param name="drained">Names of those that are given no work.</param>
+    public WorkerRoster(int term, int expected, int? max, IReadOnlySet<string> drained)
     {
+        _drained = [.. drained];
         _term = term;
         _expected = expected;
         _max = max;
@@ -44,6 +47,7 @@ public sealed class WorkerRoster : ReceiveActor
         Receive<ListWorkers>(_ => Sender.Tell(new WorkerList([.. _entries.Values.Select(e => new ListedWorker(
             e.Worker.Number, e.Worker.Info, StateOf(e)))])));
         Receive<DrainWorker>(Drain);
+        Receive<WorkerRetires>(Retire);
         Receive<ScaleWorkers>(Scale);
         Receive<WorkerReleased>(m => Released(m.Worker));
     }
@@ -77,10 +81,10 @@ public sealed class WorkerRoster : ReceiveActor
             Sender.Tell(new WorkerWelcome(known.Worker.Number, _term));
             return;
         }
-        if (_entries.Values.FirstOrDefault(e => e.Worker.Info.Name == hello.Info.Name) is { } before)
+        if (Find(hello.Info.Name) is { } before)
             Lose(before.Worker.Actor, "it was started again");
         var worker = new Worker(++_numbers, Context.Watch(Sender), hello.Info);
-        _entries.Add(worker.Number, new Entry(worker));
+        _entries.Add(worker.Number, new Entry(worker) { Drained = _drained.Contains(hello.Info.Name) });
         _log.Info("Worker {0} is number {1}", hello.Info.Name, worker.Number);
         Sender.Tell(new WorkerWelcome(worker.Number, _term));
         Choose();
@@ -140,22 +144,38 @@ public sealed class WorkerRoster : ReceiveActor
 
     private void Drain(DrainWorker drain)
     {
-        if (_entries.Values.FirstOrDefault(e => e.Worker.Info.Name == drain.Name) is not { } entry)
+        var entry = Find(drain.Name);
+        if (entry is null && !(drain.Back && _drained.Contains(drain.Name)))
         {
             Sender.Tell(new CommandRefused($"there is no worker {drain.Name}; there are: {string.Join(", ", _entries.Values.Select(e => e.Worker.Info.Name))}."));
             return;
         }
-        if (drain.Back && !entry.Drained)
+        if (drain.Back && entry is { Drained: false })
         {
             Sender.Tell(new CommandDone($"worker {drain.Name} is given work already."));
             return;
         }
-        _entries[entry.Worker.Number] = entry with { Drained = !drain.Back };
-        if (!drain.Back && entry.Duty == Duty.Reserve) entry.Worker.Actor.Tell(new WorkerDismissed());
-        Choose();
-        Sender.Tell(new CommandDone(drain.Back
+        if (drain.Back) _drained.Remove(drain.Name);
+        else _drained.Add(drain.Name);
+        if (entry is not null) SetDrained(entry, !drain.Back);
+        Context.Parent.Forward(new DrainAccepted(drain, drain.Back
             ? $"worker {drain.Name} is given work again."
             : $"worker {drain.Name} finishes its step and is given no more work."));
+    }
+
+    /// <summary>This process only: the one that is started in its place is given work.</summary>
+    private void Retire(WorkerRetires retiring)
+    {
+        if (Find(retiring.Name) is { } entry) SetDrained(entry, true);
+    }
+
+    private Entry? Find(string name) => _entries.Values.FirstOrDefault(e => e.Worker.Info.Name == name);
+
+    private void SetDrained(Entry entry, bool drained)
+    {
+        _entries[entry.Worker.Number] = entry with { Drained = drained };
+        if (drained && entry.Duty == Duty.Reserve) entry.Worker.Actor.Tell(new WorkerDismissed());
+        Choose();
     }
 
     private void Scale(ScaleWorkers scale)

@@ -36,6 +36,8 @@ public sealed class EventSerializerTests : IDisposable
         new WorkersScaled(3),
         new WorkersScaled(null),
         new Reopened("small-1"),
+        new ControlWanted("small-1", Control.Pause),
+        new WorkerDrained("host:1/cpu#0", Back: true),
     ];
 
     public static TheoryData<object> Events => new(All);

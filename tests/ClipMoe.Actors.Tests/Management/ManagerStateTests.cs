@@ -47,6 +47,22 @@ public sealed class ManagerStateTests
     }
 
     [Fact]
+    public void What_is_wanted_of_an_experiment_is_still_wanted_after_a_takeover()
+    {
+        var paused = Fold(Submit("a"), Submit("b"), new ControlWanted("a", Control.Pause), new ManagerStarted());
+        Assert.Equal((Control.Pause, null), (paused["a"]!.Wanted, paused["b"]!.Wanted));
+        Assert.Null(paused.Apply(new ControlWanted("a", Control.Resume))["a"]!.Wanted);
+        Assert.Null(Fold(Submit("a"), new ControlWanted("a", Control.Pause), End("a", ExperimentStatus.Failed), new Reopened("a"))["a"]!.Wanted);
+    }
+
+    [Fact]
+    public void A_worker_is_drained_until_it_is_given_work_again()
+    {
+        var state = Fold(new WorkerDrained("w1", Back: false), new WorkerDrained("w2", Back: false), new ManagerStarted(), new WorkerDrained("w1", Back: true));
+        Assert.Equal(["w2"], state.Drained);
+    }
+
+    [Fact]
     public void Every_takeover_counts() => Assert.Equal(2, Fold(new ManagerStarted(), Submit("a"), new ManagerStarted()).Terms);
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
         Type[] local =
         [
             typeof(RetireWorker), typeof(WatchWorkers), typeof(WorkerArrived), typeof(WorkerGone), typeof(ListWorkers), typeof(WorkerList),
-            typeof(RunExperiment),
+            typeof(RunExperiment), typeof(DrainAccepted),
             typeof(StopExperiment), typeof(PauseExperiment), typeof(ResumeExperiment), typeof(ReleaseWorker), typeof(WorkerReleased),
             typeof(JournalFact), typeof(FactJournaled), typeof(StageDone), typeof(StageStopped), typeof(StagePaused), typeof(StageFailed),
             typeof(HoldGeneration), typeof(GenerationHeld), typeof(StepProgress), typeof(ReplicasDisagree), typeof(StepOverdue),

@@ -59,7 +59,7 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
     }
 
     [Fact]
-    public async Task Paused_it_waits_with_a_checkpoint_and_resumed_it_goes_on()
+    public async Task Paused_it_waits_with_a_checkpoint_also_under_another_coordinator_and_resumed_it_goes_on()
     {
         await using var cluster = new TestCluster();
         var coordinator = cluster.Start(coordinator: true, workers: 2);
@@ -68,14 +68,20 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await run.Until("stage_progress", "base", done: 15);
         await cluster.Ask("pause");
         await run.Until("run_paused");
-        Assert.Equal("paused", (await cluster.Status()).GetProperty("experiments")[0].GetProperty("status").GetString());
-        await cluster.Ask("resume");
-        await run.Until("stage_progress", "base", done: 30);
+        Assert.Equal("paused", await Experiment());
         await cluster.Ask("drain", $"{coordinator.Address}/cpu#1");
+        await coordinator.Restart();
+        await cluster.UntilWorkers(1);
+        await cluster.Until(async () => (await cluster.Status()).GetProperty("workers").EnumerateArray().Any(w => w.GetProperty("state").GetString() == "drained"));
+        Assert.Equal("paused", await Experiment());
+        await cluster.Ask("resume");
         await run.UntilTrainedBy(1);
         await cluster.Ask("drain", $"{coordinator.Address}/cpu#1", "--back");
+        await run.UntilTrainedBy(2);
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+
+        async Task<string?> Experiment() => (await cluster.Status()).GetProperty("experiments")[0].GetProperty("status").GetString();
     }
 
     [Fact]

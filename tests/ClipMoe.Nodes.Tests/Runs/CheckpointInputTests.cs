@@ -24,7 +24,10 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
     [Fact]
     public async Task A_checkpoint_that_was_taken_over_is_not_needed_any_more()
     {
-        string[] arguments = ["run", .. Settings().SelectMany(s => (string[])["--set", s]), "--out", Path.Combine(_folder.Path, "run"), "--resume", "--json"];
+        string[] arguments =
+        [
+            "run", .. Settings().SelectMany(s => (string[])["--set", s]), "--out", Path.Combine(_folder.Path, "run"), "--workers", "2", "--threads", "1", "--resume", "--json",
+        ];
         using (var process = ClipMoeProcess.Start(arguments))
         {
             await foreach (var e in process.Events())

@@ -11,7 +11,7 @@ public sealed class RealPicturesTests
     {
         using var folder = new TemporaryFolder();
         var (exitCode, _, errors) = await ClipMoeProcess.Run(
-            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0.05", "--out", folder.Path, "--json");
+            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0.05", "--out", folder.Path, "--workers", "2", "--threads", "1", "--json");
         Assert.True(exitCode == 0, errors);
 
         var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder.Path, "report.json"))).RootElement;
@@ -29,7 +29,7 @@ public sealed class RealPicturesTests
     {
         using var folder = new TemporaryFolder();
         var (exitCode, _, errors) = await ClipMoeProcess.Run(
-            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0", "--out", folder.Path);
+            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0", "--out", folder.Path, "--workers", "2", "--threads", "1");
         Assert.Equal(2, exitCode);
         Assert.Contains("bad-samples.jsonl", errors);
         Assert.NotEmpty(await File.ReadAllLinesAsync(Path.Combine(folder.Path, "bad-samples.jsonl")));

@@ -37,7 +37,7 @@ public sealed class RunInputTests : IDisposable
         var data = Scenes(validation: 0, test: 0);
         for (var attempt = 0; attempt < 2; attempt++)
         {
-            var outcome = CommandLine.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"), "--json");
+            var outcome = CommandLine.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"), "--threads", "1", "--json");
             Assert.Equal(2, outcome.ExitCode);
             Assert.Contains("data.test_split", outcome.Error);
             Assert.DoesNotContain("holds a run already", outcome.Error);

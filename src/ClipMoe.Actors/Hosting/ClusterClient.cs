@@ -12,7 +12,7 @@ namespace ClipMoe.Actors.Hosting;
 /// <summary>Talks to a cluster from outside it, over any of its nodes.</summary>
 public sealed class ClusterClient : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly ActorSystem _system;
     private readonly IReadOnlyList<string> _nodes;

@@ -35,7 +35,7 @@ public sealed class EvaluationSession : StageActor
         Receive<FiguresLost>(m =>
         {
             Publish(new RunWarning($"the figures of model {m.Model} were lost with the worker that had them: it is measured again"));
-            _leases.Add(m.Model);
+            _leases.DoAgain(m.Model);
             GiveWork();
         });
         Receive<StageDone>(Context.Parent.Tell);

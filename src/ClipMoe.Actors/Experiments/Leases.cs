@@ -27,7 +27,7 @@ internal sealed class Leases<T>(IEnumerable<T> work)
     }
 
     /// <summary>What was done was lost, and is to be done again.</summary>
-    public void Add(T work) => _open.AddFirst(work);
+    public void DoAgain(T work) => _open.AddFirst(work);
 
     /// <summary>A worker did what it held. False: it does not hold this (any more), so its result is not counted twice.</summary>
     public bool Done(int worker, T work)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
 using ClipMoe.Nodes.Chaos;
@@ -10,7 +11,7 @@ using ClipMoe.Nodes.Options;
 namespace ClipMoe.Nodes.Commands;
 
 /// <summary><c>clipmoe chaos</c>: a cluster on this machine, and faults at random.</summary>
-internal static class ChaosCommand
+internal static partial class ChaosCommand
 {
     private const string Preset = "tiny";
 
@@ -105,17 +106,26 @@ internal static class ChaosCommand
         return command;
     }
 
-    /// <summary>The command line as it was typed, with the seed and without the output folder, which will not be empty again.</summary>
+    /// <summary>
+    /// The command line as it was typed, with the seed, without the output folder, which will not be empty again, and without a password, for this is
+    /// printed and passed on.
+    /// </summary>
     internal static string Repeat(IReadOnlyList<string> typed, ulong seed)
     {
         var words = new List<string>();
         for (var i = 0; i < typed.Count; i++)
         {
             if (typed[i] is "--out" or "--seed") i++;
-            else words.Add(typed[i].AsSpan().ContainsAny(" ;*&|<>()$'\"\\") ? $"'{typed[i].Replace("'", @"'\''")}'" : typed[i]);
+            else words.Add(Quoted(Password().Replace(typed[i], "$1=…")));
         }
         return string.Create(CultureInfo.InvariantCulture, $"clipmoe {string.Join(' ', words)} --seed {seed}");
     }
+
+    private static string Quoted(string word) =>
+        word.AsSpan().ContainsAny(" ;*&|<>()$'\"\\") ? $"'{word.Replace("'", @"'\''")}'" : word;
+
+    [GeneratedRegex(@"\b(password|pwd)\s*=[^;]*", RegexOptions.IgnoreCase)]
+    private static partial Regex Password();
 
     private static Experiment Load(string? file, string[] sets)
     {

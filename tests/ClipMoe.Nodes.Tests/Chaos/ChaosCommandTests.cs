@@ -17,6 +17,11 @@ public sealed class ChaosCommandTests
     }
 
     [Fact]
+    public void A_password_is_not_passed_on() => Assert.Equal(
+        "clipmoe chaos --journal 'Host=db;Password=…;Username=u' --seed 7",
+        ChaosCommand.Repeat(["chaos", "--journal", "Host=db;Password=secret;Username=u"], seed: 7));
+
+    [Fact]
     public async Task Kill_9_leaves_no_node_and_no_worker_behind()
     {
         using var folder = new TemporaryFolder();

@@ -96,7 +96,8 @@ internal sealed class RunProgress
     {
         // Who begins to watch in the middle of a stage was not told of its start.
         if (stage.Status == StageStatus.Waiting) Begin(new StageStartedEvent(progress.Stage, progress.Total, progress.Done), now);
-        else if (stage.Plan.Kind == "train" && stage.TimedFrom == stage.Started && progress.Done == stage.DoneBefore + 1) (stage.TimedFrom, stage.DoneBefore) = (now, progress.Done);
+        else if (stage.Plan.Kind == "train" && stage.TimedFrom == stage.Started && progress.Done == stage.DoneBefore + 1)
+            (stage.TimedFrom, stage.DoneBefore) = (now, progress.Done);
         // Samples are checked on several threads, and each modality's clustering counts from 0 again.
         stage.Done = stage.Plan.Kind == "cluster" ? progress.Done : Math.Max(stage.Done, progress.Done);
         (stage.Total, stage.Loss) = (progress.Total, progress.Loss ?? stage.Loss);

@@ -60,6 +60,8 @@ public static class ClusterConfiguration
             }
           }
           remote.log-remote-lifecycle-events = off
+          # Longer than a pause that failure detection accepts it would be taken for one.
+          remote.retry-gate-closed-for = 1s
           remote.dot-netty.tcp {
             hostname = "0.0.0.0"
             public-hostname = "{{address.Host}}"
@@ -86,7 +88,7 @@ public static class ClusterConfiguration
             downing-provider-class = "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
             split-brain-resolver {
               active-strategy = keep-majority
-              stable-after = 5s
+              stable-after = 4s
               # Workers may come and go for as long as they like: it is coordinators that are counted. Akka would put everybody out after 9 s of it.
               down-all-when-unstable = off
               keep-majority.role = "{{ClusterAddress.Coordinator}}"

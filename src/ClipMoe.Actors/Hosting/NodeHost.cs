@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Pattern;
+using Akka.Persistence;
 using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Transport.Connections;
@@ -43,6 +44,8 @@ public sealed class NodeHost : IAsyncDisposable
         {
             if (settings.Journal is not null)
             {
+                // Its connection is there when this node is the one to take over.
+                Persistence.Instance.Apply(system).JournalFor(null);
                 var manager = new ExperimentManager.Settings(settings.Name, settings.Output, files, settings.Report);
                 system.ActorOf(
                     ClusterSingletonManager.Props(

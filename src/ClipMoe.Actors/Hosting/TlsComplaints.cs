@@ -13,14 +13,15 @@ namespace ClipMoe.Actors.Hosting;
 internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log)
 {
     private readonly ConcurrentDictionary<string, Task> _probes = [];
-    private readonly ConcurrentDictionary<string, bool> _said = [];
+    private readonly ConcurrentDictionary<string, bool> _said = [], _connected = [];
 
     /// <summary>Heeds what goes wrong with connections of an actor system.</summary>
     public void Watch(ActorSystem system) => system.ActorOf(Props.Create(() => new Listener(this)), "tls");
 
-    /// <summary>A connection to a node failed.</summary>
-    private void About(string node)
+    /// <summary>A connection to a node failed. Nobody is asked without need: who does not speak TLS takes the question for a message, and logs an error.</summary>
+    private void About(string node, Exception cause)
     {
+        if (_connected.ContainsKey(node) || cause.ToString().Contains("Connection refused", StringComparison.Ordinal)) return;
         if (_probes.TryGetValue(node, out var probe) && !probe.IsCompleted) return;
         _probes[node] = Probe(node);
     }
@@ -32,9 +33,18 @@ internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log
 
     private sealed class Listener : ReceiveActor
     {
-        public Listener(TlsComplaints complaints) =>
-            Receive<AssociationErrorEvent>(e => !e.IsInbound, e => complaints.About($"{e.RemoteAddress.Host}:{e.RemoteAddress.Port}"));
+        public Listener(TlsComplaints complaints)
+        {
+            Receive<AssociatedEvent>(e => complaints._connected.TryAdd(Name(e.RemoteAddress), true));
+            Receive<AssociationErrorEvent>(e => !e.IsInbound, e => complaints.About(Name(e.RemoteAddress), e.Cause));
+        }
 
-        protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(AssociationErrorEvent));
+        protected override void PreStart()
+        {
+            Context.System.EventStream.Subscribe(Self, typeof(AssociatedEvent));
+            Context.System.EventStream.Subscribe(Self, typeof(AssociationErrorEvent));
+        }
+
+        private static string Name(Address node) => $"{node.Host}:{node.Port}";
     }
 }

@@ -38,7 +38,7 @@ public sealed class WorkerHost : IAsyncDisposable
         _server.Serve(ReplicaStates.Source, states);
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
-        var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint);
+        var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint, OutputIdentity.Of(settings.Output));
         _device = new GpuWorker.Device(info, _workspaces, _exchanges, states)
         {
             FileServers = servers => files.Servers = servers,

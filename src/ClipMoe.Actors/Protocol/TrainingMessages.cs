@@ -60,9 +60,21 @@ public sealed record GradientReady(
     StepId Id, int Worker, string GradientHash, string StateHash, IReadOnlyList<StepLoss> LeafLosses, double LearningRate);
 
 /// <summary>Aggregator → worker: every member reported the same hashes, so the step counts. Update the weights.</summary>
-/// <param name="Checkpoint">Write the state to disk before, which all members have agreed on.</param>
+/// <param name="Checkpoint">Of the state before, which all members have agreed on.</param>
 /// <param name="Continue">Go on with the next step at once, without a message of its own. Otherwise <see cref="StateReached"/> follows.</param>
-public sealed record CommitStep(StepId Id, bool Checkpoint, bool Continue);
+public sealed record CommitStep(StepId Id, CheckpointDuty Checkpoint, bool Continue);
+
+/// <summary>What one worker does for a checkpoint.</summary>
+public enum CheckpointDuty
+{
+    None,
+
+    /// <summary>Write it, and report it with <see cref="CheckpointWritten"/>.</summary>
+    Write,
+
+    /// <summary>Write the same files, for when the writer's node is lost. Nobody waits for them.</summary>
+    Copy,
+}
 
 /// <summary>Worker → aggregator: the last step of the generation is applied.</summary>
 /// <param name="Id">Of the step that would be next.</param>
@@ -75,7 +87,7 @@ public sealed record CheckpointWritten(string Stage, int Step, int Worker, strin
 public sealed record WrittenFile(string Path, string Sha256);
 
 /// <summary>Session → worker: write a checkpoint of what is committed, and after the last step the model file.</summary>
-public sealed record WriteCheckpoint(string Stage);
+public sealed record WriteCheckpoint(string Stage, CheckpointDuty Duty);
 
 /// <summary>Session → worker: the stage is over, or goes on without you; free its tensors.</summary>
 /// <param name="Why">Null at the end of the stage; otherwise what the worker is to log.</param>

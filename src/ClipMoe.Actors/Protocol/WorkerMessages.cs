@@ -10,7 +10,8 @@ namespace ClipMoe.Actors.Protocol;
 /// <summary>What a worker says of itself.</summary>
 /// <param name="Name">Unique in the cluster and the same after a restart, for instance <c>gpu-7:4055/cuda:1</c>.</param>
 /// <param name="Endpoint">Where it takes bulk connections.</param>
-public sealed record WorkerInfo(string Name, WorkerDevice Device, BulkEndpoint Endpoint);
+/// <param name="Output">Identity of its output folder: workers with the same one see each other's files.</param>
+public sealed record WorkerInfo(string Name, WorkerDevice Device, BulkEndpoint Endpoint, string Output);
 
 /// <summary>Worker → roster, again and again until it is answered: here I am.</summary>
 public sealed record WorkerHello(WorkerInfo Info);

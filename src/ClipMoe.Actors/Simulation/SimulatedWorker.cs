@@ -41,7 +41,10 @@ internal sealed class SimulatedWorker : ReceiveActor
         Receive<PlanStep>(m => Compute(m.Id));
         Receive<CommitStep>(Commit);
         Receive<AbandonGeneration>(Abandon);
-        Receive<WriteCheckpoint>(m => Sender.Tell(Checkpoint(m.Stage)));
+        Receive<WriteCheckpoint>(m =>
+        {
+            if (m.Duty == CheckpointDuty.Write) Sender.Tell(Checkpoint(m.Stage));
+        });
         Receive<LeaveStage>(m => m.Why is not null, m => Sender.Tell(new StageLeft(m.Stage, _number)));
         Receive<LeaveStage>(_ => { });
         Receive<Kill>(m => m.Number == _number, _ => Become(() => ReceiveAny(_ => { })));
@@ -82,7 +85,7 @@ internal sealed class SimulatedWorker : ReceiveActor
         var id = commit.Id;
         if (id.Generation <= _over) return;
         (_committed, _pending) = (id.Step + 1, null);
-        if (commit.Checkpoint) _session.Tell(Checkpoint(id.Stage));
+        if (commit.Checkpoint == CheckpointDuty.Write) _session.Tell(Checkpoint(id.Stage));
         if (commit.Continue) Compute(id with { Step = _committed });
     }
 

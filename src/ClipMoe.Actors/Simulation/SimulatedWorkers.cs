@@ -53,6 +53,6 @@ public sealed class SimulatedWorkers : IAsyncDisposable
         var host = $"10.0.{n / 8 / 250}.{n / 8 % 250 + 1}";
         return new WorkerInfo(
             $"{host}:4055/cuda:{n % 8}", new WorkerDevice($"cuda:{n % 8}", 8),
-            new BulkEndpoint(host, 40_000 + n, $"clipmoe-{Guid.NewGuid():n}", $"{Guid.NewGuid()} net:[4026531840]"));
+            new BulkEndpoint(host, 40_000 + n, $"clipmoe-{Guid.NewGuid():n}", $"{Guid.NewGuid()} net:[4026531840]"), $"{new Guid(n / 8, 0, 0, new byte[8]):n}");
     }
 }

@@ -119,7 +119,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         Receive<PlanStep>(m => OnDevice(m.Id.Stage, Sender, () => Compute(m.Id)));
         Receive<CommitStep>(Commit);
         Receive<AbandonGeneration>(Abandon);
-        Receive<WriteCheckpoint>(m => OnDevice(m.Stage, Sender, () => Training.WriteCheckpoint()));
+        Receive<WriteCheckpoint>(m => WriteCheckpoint(m.Stage, m.Duty, Sender));
         Receive<LeaveStage>(Leave);
 
         Receive<PrepareDataSet>(Prepare);
@@ -223,11 +223,30 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
         var id = commit.Id;
         // What a generation that is over would commit is committed again by the next one.
         if (_device.Gate.IsOver(id.Generation)) return;
-        if (commit.Checkpoint) OnDevice(id.Stage, _session, () => Training.WriteCheckpoint());
+        WriteCheckpoint(id.Stage, commit.Checkpoint, _session);
         OnDevice(id.Stage, () => Training.Apply(id.Step));
         var next = id with { Step = id.Step + 1 };
         if (commit.Continue) OnDevice(id.Stage, Sender, () => Compute(next));
         else OnDevice(id.Stage, Sender, () => Training.Reached(next));
+    }
+
+    private void WriteCheckpoint(string stage, CheckpointDuty duty, IActorRef session)
+    {
+        if (duty == CheckpointDuty.Write) OnDevice(stage, session, () => Training.WriteCheckpoint());
+        if (duty == CheckpointDuty.Copy) OnDevice(stage, () => CopyCheckpoint(stage));
+    }
+
+    private void CopyCheckpoint(string stage)
+    {
+        try
+        {
+            Training.WriteCheckpoint();
+        }
+        catch (IOException e)
+        {
+            // Training needs the writer's only.
+            _log.Warning("The second copy of a checkpoint of {0} is missing: {1}", stage, e.Message);
+        }
     }
 
     private GradientReady Compute(StepId id) => InGeneration(id.Stage, id.Generation, _ => Training.Compute(id));

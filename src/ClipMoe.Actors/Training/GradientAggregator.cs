@@ -92,10 +92,10 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var done = id.Step + 1;
         var last = _hold || done == _plan.TotalSteps;
         // What is written is the state that all have just agreed on, before the update that one of them may get wrong.
-        var checkpoint = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0;
+        var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0 ? CheckpointWriters.Of([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
         Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate));
-        for (var rank = 0; rank < _step.Members.Count; rank++)
-            _plan.Workers[_step.Members[rank]].Actor.Tell(new CommitStep(id, checkpoint && rank == 0, Continue: !last));
+        foreach (var member in _step.Members)
+            _plan.Workers[member].Actor.Tell(new CommitStep(id, writers?.DutyOf(member) ?? CheckpointDuty.None, Continue: !last));
         _pace = _pace.Add(_sinceCommit.Elapsed);
         _sinceCommit.Restart();
         if (!last) _step = Attempt(done);

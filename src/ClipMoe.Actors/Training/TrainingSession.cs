@@ -297,9 +297,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>Has somebody write the committed state: to finish, or because who was to do it is gone.</summary>
     private void WriteCheckpoint()
     {
-        _writer = _members.Where(m => _standing.ContainsKey(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Cast<int?>().FirstOrDefault();
-        if (_writer is { } writer) Workers[writer].Actor.Tell(new WriteCheckpoint(Stage));
-        else _phase = Phase.Gathering;
+        var writers = CheckpointWriters.Of(
+            [.. _members.Where(m => _standing.ContainsKey(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
+        _writer = writers?.Writer;
+        if (writers is null) _phase = Phase.Gathering;
+        else
+            foreach (var member in _members.Where(m => writers.DutyOf(m) != CheckpointDuty.None))
+                Workers[member].Actor.Tell(new WriteCheckpoint(Stage, writers.DutyOf(member)));
     }
 
     private void Checkpointed(CheckpointWritten written)

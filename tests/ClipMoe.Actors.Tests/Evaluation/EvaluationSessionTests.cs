@@ -66,7 +66,7 @@ public sealed class EvaluationSessionTests : IDisposable
             var files = spec.Models.ToDictionary(m => m, m => new WrittenFile(m, "0"));
             // One actor for both keeps what they are told in order.
             var worker = Context.ActorOf(Props.Create(() => new Outlet(work)));
-            Worker[] workers = [.. new[] { 1, 2 }.Select(n => new Worker(n, worker, new WorkerInfo($"w{n}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess)))];
+            Worker[] workers = [.. new[] { 1, 2 }.Select(n => new Worker(n, worker, new WorkerInfo($"w{n}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))];
             var session = Context.ActorOf(Props.Create(() => new EvaluationSession(spec, files, here, new RunFiles(here, 2, nodes), workers)));
             ReceiveAny(m =>
             {

@@ -11,7 +11,7 @@ public sealed class WorkerPoolTests
     private readonly WorkerPool _pool = new();
 
     private static Worker Number(int number) =>
-        new(number, ActorRefs.Nobody, new WorkerInfo($"w{number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess));
+        new(number, ActorRefs.Nobody, new WorkerInfo($"w{number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "here"));
 
     [Fact]
     public void Settled_is_a_pool_in_which_somebody_is_ready_and_nobody_is_about_to_be()

@@ -35,4 +35,26 @@ public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed)
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
     }
+
+    [Fact]
+    public async Task Everything_is_killed_and_the_node_that_wrote_the_checkpoints_never_comes_back()
+    {
+        await using var cluster = new TestCluster();
+        var coordinator = cluster.Start(coordinator: true, workers: 0);
+        // The first worker that is there writes.
+        var writer = cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(1);
+        var other = cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+        await run.Until("stage_progress", "base", done: 25);
+        await Task.WhenAll(coordinator.Kill(), writer.Kill(), other.Kill());
+        coordinator.Start();
+        other.Start();
+        await run.Until("stage_started", "base");
+        var first = await run.Until("stage_progress", "base");
+        Assert.True(first.GetProperty("done").GetInt32() > 20, $"training began again at {first}\n{cluster.Log()}");
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+    }
 }

@@ -1,5 +1,3 @@
-using ClipMoe.Model.Files;
-
 namespace ClipMoe.Actors.Data;
 
 /// <summary>Tells output folders apart, also where several machines reach the same one, under whatever names.</summary>
@@ -11,23 +9,19 @@ public static class OutputIdentity
     /// <exception cref="IOException">The folder can't be written.</exception>
     public static string Of(string output)
     {
-        var path = Path.Combine(output, FileName);
-        if (!File.Exists(path)) Give(path);
-        return File.ReadAllText(path);
-    }
-
-    private static void Give(string path)
-    {
-        var own = $"{path}{AtomicFile.TemporaryMark}{Guid.NewGuid():n}";
-        AtomicFile.WriteAllText(own, $"{Guid.NewGuid():n}");
+        Directory.CreateDirectory(output);
+        var link = new FileInfo(Path.Combine(output, FileName));
         try
         {
-            // Whole, and only if nobody else was faster.
-            File.Move(own, path, overwrite: false);
+            // A symbolic link to nowhere: file systems, those of networks too, make it whole or not at all, and only one of several who try.
+            if (link.LinkTarget is null) link.CreateAsSymbolicLink($"{Guid.NewGuid():n}");
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException)
         {
-            File.Delete(own);
+            link.Refresh();
+            if (link.LinkTarget is null) throw;
         }
+        link.Refresh();
+        return link.LinkTarget!;
     }
 }

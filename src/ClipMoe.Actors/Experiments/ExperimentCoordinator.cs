@@ -1,6 +1,5 @@
 using Akka.Actor;
 using Akka.Event;
-using Akka.Persistence;
 using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
@@ -8,10 +7,9 @@ using ClipMoe.Model;
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Runs the stages of one experiment, one child actor each, and journals what is done. Event-sourced: started again on the same journal, by
-/// whatever process, it goes on where the last journaled fact left it. Holds nothing heavy and reads no data: workers do.
+/// Runs the stages of one experiment, one child actor each, and journals what is done. Holds nothing heavy and reads no data: workers do.
 /// </summary>
-public sealed class ExperimentCoordinator : ReceivePersistentActor
+public sealed class ExperimentCoordinator : ExperimentJournal
 {
     /// <summary>More generations than a coordinator, or one of its training sessions, will ever open.</summary>
     private const int GenerationsPerTerm = 1_000_000, GenerationsPerSession = 20_000;
@@ -27,7 +25,6 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private readonly StagePlan _plan;
     private readonly WorkerPool _pool = new();
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private ExperimentState _state = ExperimentState.Empty;
     private IActorRef _client = ActorRefs.Nobody;
     private IActorRef _stage = ActorRefs.Nobody;
     private string _stageName = "";
@@ -40,18 +37,15 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private string? _onlyStage;
     private StageResult? _before;
 
-    public override string PersistenceId { get; }
-
     public ExperimentCoordinator(Settings settings)
+        : base(settings.Id)
     {
         _settings = settings;
         _plan = StagePlan.For(settings.Experiment);
-        PersistenceId = settings.Id;
-        Recover<ExperimentEvent>(e => _state = _state.Apply(e));
         Command<RunExperiment>(Run);
         Command<WorkerArrived>(Arrived);
         Command<WorkerGone>(Gone);
-        Command<ExperimentOpened>(m => m.Id == settings.Id && m.WithData == _state.Data is not null, Opened);
+        Command<ExperimentOpened>(m => m.Id == settings.Id && m.WithData == State.Data is not null, Opened);
         Command<ExperimentRefused>(m => m.Id == settings.Id, Refused);
         Command<ExperimentOpened>(_ => { });
         Command<ExperimentRefused>(_ => { });
@@ -74,7 +68,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             if (_stage.IsNobody()) Released(m.Worker);
             else _stage.Tell(m);
         });
-        Command<StagePaused>(s => Context.System.EventStream.Publish(new RunPaused(s.Stage)));
+        Command<StagePaused>(s => Publish(new RunPaused(s.Stage)));
         Command<WorkerReleased>(m => Released(m.Worker));
     }
 
@@ -89,28 +83,9 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         });
     }
 
-    protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
-    {
-        base.OnPersistFailure(cause, @event, sequenceNr);
-        var failure = JournalFailure("written", cause);
-        Publish(new RunWarning(failure.Message));
-        _client.Tell(new RunFailed("journal", failure));
-    }
+    protected override void OnJournalLost(JournalException failure) => _client.Tell(new RunFailed("journal", failure));
 
-    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
-    {
-        base.OnPersistRejected(cause, @event, sequenceNr);
-        End(new RunFailed("journal", new IOException($"the journal does not take what it is to hold: {cause.Message}", cause)));
-    }
-
-    protected override void OnRecoveryFailure(Exception reason, object? message = null)
-    {
-        base.OnRecoveryFailure(reason, message);
-        Context.System.EventStream.Publish(new RunWarning(JournalFailure("read", reason).Message));
-    }
-
-    private static JournalException JournalFailure(string what, Exception cause) => new(
-        $"the journal can't be {what} ({cause.Message.TrimEnd('.')}): check the disk or the database; what is in it is kept.", cause);
+    protected override void OnFactRefused(IOException failure) => End(new RunFailed("journal", failure));
 
     private sealed record ArtifactsChecked(IReadOnlyList<ExperimentEvent> Damages, Exception? Failure);
 
@@ -120,22 +95,22 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     {
         _client = Sender;
         _onlyStage = command.OnlyStage;
-        if (_state.Accepted is { } accepted && accepted.Hash != _settings.Hash)
+        if (State.Accepted is { } accepted && accepted.Hash != _settings.Hash)
         {
             End(new RunFailed("start", new UserErrorException(
                 $"{_settings.Folder.Root} holds a run of another experiment ('{accepted.Name}', {accepted.Hash[..12]}; this one is "
                 + $"{_settings.Hash[..12]}): choose another --out, or run with the experiment that it was started with.")));
             return;
         }
-        ExperimentEvent[] facts = _state.Accepted is null
+        ExperimentEvent[] facts = State.Accepted is null
             ? [
                 new ExperimentAccepted(
                     _settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? RunFolder.EmbeddedBenchmark, _settings.Conditions),
                 new CoordinatorStarted(),
             ]
             : [new CoordinatorStarted()];
-        var resumed = _state.Accepted is not null;
-        PersistThen(facts, () =>
+        var resumed = State.Accepted is not null;
+        Note(facts, () =>
         {
             // Workers that open the data see whether it is what it was.
             WhenSettled(resumed ? CheckArtifacts : Next);
@@ -146,7 +121,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     private void Arrived(WorkerArrived arrived)
     {
         _pool.Open(arrived.Worker);
-        arrived.Worker.Actor.Tell(new OpenExperiment(_settings.Id, _settings.Experiment, _settings.Hash, _state.Data));
+        arrived.Worker.Actor.Tell(new OpenExperiment(_settings.Id, _settings.Experiment, _settings.Hash, State.Data));
     }
 
     private void Opened(ExperimentOpened opened)
@@ -196,7 +171,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     private void CheckArtifacts()
     {
-        var (state, plan, settings) = (_state, _plan, _settings);
+        var (state, plan, settings) = (State, _plan, _settings);
         Task.Run(() => new ArtifactsChecked(ArtifactCheck.Damages(state, plan, settings.Files), null))
             .PipeTo(Self, failure: e => new ArtifactsChecked([], e));
     }
@@ -209,13 +184,13 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             return;
         }
         foreach (var damage in check.Damages) Warn(ArtifactCheck.Describe(damage));
-        PersistThen(check.Damages, Next);
+        Note(check.Damages, Next);
     }
 
     private void Next()
     {
         if (_onlyStage is not null) RunOnly(_plan[_onlyStage]);
-        else if (_state.Next(_plan) is not { } spec) Complete();
+        else if (State.Next(_plan) is not { } spec) Complete();
         else if (_stopping) End(new RunStopped(spec.Name));
         else if (_pausing) Rest(spec);
         else Start(spec);
@@ -239,53 +214,46 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     private void RunOnly(StageSpec spec)
     {
-        if (spec.Reads.FirstOrDefault(r => !_state.Completed.ContainsKey(r)) is { } missing)
+        if (spec.Reads.FirstOrDefault(r => !State.Completed.ContainsKey(r)) is { } missing)
         {
             End(new RunFailed(spec.Name, new UserErrorException(
                 $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_settings.Folder.Root}: run it first, or all with clipmoe run --resume.")));
             return;
         }
-        _before = _state.Completed.GetValueOrDefault(spec.Name);
-        Persist(new StageReset(spec.Name), reset =>
-        {
-            _state = _state.Apply(reset);
-            Start(spec);
-        });
+        _before = State.Completed.GetValueOrDefault(spec.Name);
+        Note(new StageReset(spec.Name), _ => Start(spec));
     }
 
-    private void Start(StageSpec spec) => Persist(new StageStarted(spec.Name), started =>
+    private void Start(StageSpec spec) => Note(new StageStarted(spec.Name), _ =>
     {
-        _state = _state.Apply(started);
         if (_stopping)
         {
             End(new RunStopped(spec.Name));
             return;
         }
-        var steps = _state.StepsOf(spec.Name);
-        if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, _state.CommittedSteps(spec.Name)));
+        var steps = State.StepsOf(spec.Name);
+        if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, State.CommittedSteps(spec.Name)));
         _stageName = spec.Name;
-        var firstGeneration = _state.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
+        var firstGeneration = State.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
         _stage = Context.ActorOf(
-            StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _settings.Files, _state, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
+            StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _settings.Files, State, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
     });
 
     private void Record(JournalFact command)
     {
         var sender = Sender;
-        Persist(command.Fact, fact =>
+        Note(command.Fact, fact =>
         {
-            _state = _state.Apply(fact);
             sender.Tell(new FactJournaled(fact));
             if (fact is StepsCheckpointed c) Publish(new CheckpointSaved(c.Stage, c.ToStep, RunFolder.StageFolder(c.Stage)));
-            if (fact is StepsPlanned p) Publish(new StageStartedEvent(p.Stage, p.TotalSteps, _state.CommittedSteps(p.Stage)));
+            if (fact is StepsPlanned p) Publish(new StageStartedEvent(p.Stage, p.TotalSteps, State.CommittedSteps(p.Stage)));
         });
     }
 
     private void Done(StageDone done)
     {
-        Persist(new StageCompleted(done.Stage, done.Result), completed =>
+        Note(new StageCompleted(done.Stage, done.Result), completed =>
         {
-            _state = _state.Apply(completed);
             Publish(new StageFinished(completed.Stage, completed.Result));
             CloseStage();
             foreach (var worker in _releasing.ToList()) Released(worker);
@@ -312,7 +280,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
 
     private void MakeAgain(string stage, LostFileException lost)
     {
-        var damages = ArtifactCheck.Damages(_state, lost.File, lost.Message);
+        var damages = ArtifactCheck.Damages(State, lost.File, lost.Message);
         if (damages.Count == 0)
         {
             End(new RunFailed(stage, lost));
@@ -320,7 +288,7 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         }
         CloseStage();
         foreach (var damage in damages) Warn(ArtifactCheck.Describe(damage));
-        PersistThen(damages, () => WhenSettled(Next));
+        Note(damages, () => WhenSettled(Next));
     }
 
     /// <summary>After another result than before, what was built on it is of no use.</summary>
@@ -328,30 +296,14 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
     {
         IReadOnlyList<string> outOfDate = _before is null || _before.Sha256 == completed.Result.Sha256
             ? []
-            : [.. _plan.BuiltOn(completed.Stage).Where(_state.Completed.ContainsKey)];
-        PersistThen([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
-    }
-
-    /// <summary>Does something once all facts are journaled. Not by DeferAsync: after a Persist in its handler, Akka handles no further command.</summary>
-    private void PersistThen(IReadOnlyList<ExperimentEvent> facts, Action next)
-    {
-        if (facts.Count == 0)
-        {
-            next();
-            return;
-        }
-        var left = facts.Count;
-        PersistAll(facts, fact =>
-        {
-            _state = _state.Apply(fact);
-            if (--left == 0) next();
-        });
+            : [.. _plan.BuiltOn(completed.Stage).Where(State.Completed.ContainsKey)];
+        Note([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
     }
 
     /// <summary>Everything has been made: what a run is for is brought here before it is finished, for the nodes that have it may leave.</summary>
     private void Complete()
     {
-        var (state, files) = (_state, _settings.Files);
+        var (state, files) = (State, _settings.Files);
         Task.Run(() => Collect(state, files)).PipeTo(Self, failure: e => new ResultsCollected(e));
     }
 
@@ -373,23 +325,19 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
             End(new RunFailed(StagePlan.Evaluate, failure));
             return;
         }
-        if (_state.WeightsSha256 is not null)
+        if (State.WeightsSha256 is not null)
         {
-            End(new RunFinished(_state));
+            End(new RunFinished(State));
             return;
         }
-        Persist(new ExperimentCompleted(_state.Completed[StagePlan.Routers].Sha256!), completed =>
-        {
-            _state = _state.Apply(completed);
-            End(new RunFinished(_state));
-        });
+        Note(new ExperimentCompleted(State.Completed[StagePlan.Routers].Sha256!), _ => End(new RunFinished(State)));
     }
 
     private void Stop()
     {
         _stopping = true;
         if (!_stage.IsNobody()) _stage.Tell(new StopExperiment());
-        else if (_resting || _whenSettled is not null) End(new RunStopped(_state.Next(_plan)?.Name ?? StagePlan.Evaluate));
+        else if (_resting || _whenSettled is not null) End(new RunStopped(State.Next(_plan)?.Name ?? StagePlan.Evaluate));
     }
 
     private void End(RunOutcome outcome)
@@ -413,6 +361,4 @@ public sealed class ExperimentCoordinator : ReceivePersistentActor
         _log.Warning(text);
         Publish(new RunWarning(text));
     }
-
-    private static void Publish(RunEvent e) => Context.System.EventStream.Publish(e);
 }

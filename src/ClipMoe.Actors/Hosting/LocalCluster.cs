@@ -25,7 +25,7 @@ public sealed class LocalCluster : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IActorRef _coordinator;
     private readonly Workspace _workspace;
-    private readonly List<GpuWorker.Device> _devices = [];
+    private readonly List<DeviceContext> _devices = [];
 
     /// <param name="workers">Number of workers; the weights do not depend on it.</param>
     /// <param name="conditions">Journaled with the run's beginning.</param>
@@ -41,7 +41,7 @@ public sealed class LocalCluster : IAsyncDisposable
         var (exchanges, states) = (new LocalExchanges(), new ReplicaStates(null));
         for (var n = 0; n < workers; n++)
         {
-            var device = new GpuWorker.Device(
+            var device = new DeviceContext(
                 new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess, workspace.Folder.Root), new OneWorkspace(workspace), exchanges, states);
             _devices.Add(device);
             _system.ActorOf(Props.Create(() => new GpuWorker(device, roster)), $"worker-{n}");

@@ -19,7 +19,7 @@ public sealed class WorkerHost : IAsyncDisposable
     public sealed record Settings(string Name, ClusterAddress Address, string Output, WorkerDevice Device, TransportSettings Transport);
 
     private readonly Membership _membership;
-    private readonly GpuWorker.Device _device;
+    private readonly DeviceContext _device;
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
     private readonly NcclExchanges _exchanges;
@@ -39,7 +39,7 @@ public sealed class WorkerHost : IAsyncDisposable
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
         var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint, OutputIdentity.Of(settings.Output));
-        _device = new GpuWorker.Device(info, _workspaces, _exchanges, states)
+        _device = new DeviceContext(info, _workspaces, _exchanges, states)
         {
             FileServers = servers => files.Servers = servers,
             Faults = faults,

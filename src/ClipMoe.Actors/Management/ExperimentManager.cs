@@ -4,7 +4,6 @@ using Akka.Persistence;
 using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Workers;
 
 namespace ClipMoe.Actors.Management;
@@ -27,16 +26,13 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 
     private readonly Settings _settings;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly Dictionary<string, NodeHello> _nodes = [];
-    private readonly HashSet<IActorRef> _fileClients = [];
-    private readonly Dictionary<IActorRef, string> _watchers = [];
+    private readonly NodeList _nodes = new();
+    private readonly Watchers _watchers = new();
     private int _coordinators;
     private ManagerState _state = ManagerState.Empty;
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _coordinator = ActorRefs.Nobody;
-    private StageProgress? _progress;
-    private string? _stage;
-    private bool _paused;
+    private RunPosition _position = new(null, null, Paused: false);
     private bool _cancelling;
     private bool _leaving;
 
@@ -68,7 +64,7 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         });
         Command<WorkerList>(list => Sender.Tell(StatusWith(list.Workers)));
         Command<WatchExperiment>(Watch);
-        Command<ControlExperiment>(ControlCurrent);
+        Command<ControlExperiment>(ControlOne);
         Command<DrainWorker>(m => _roster.Forward(m));
         Command<DrainAccepted>(accepted =>
         {
@@ -101,9 +97,6 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 
     private QueuedExperiment? Current => _state.Current;
 
-    /// <summary>Whoever made itself known and is no node.</summary>
-    private int WorkerCount => _fileClients.Count - _nodes.Count;
-
     protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(RunEvent));
 
     protected override void PostStop() => Context.System.EventStream.Unsubscribe(Self);
@@ -119,7 +112,8 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 
     private void Next()
     {
-        (_progress, _stage, _paused, _cancelling) = (null, null, Current?.Wanted == Control.Pause, false);
+        (_position, _cancelling) = (new RunPosition(null, null, Paused: Current?.Wanted == Control.Pause), false);
+        if (_leaving) Context.Stop(Self);
         if (Current is not { } next || _leaving) return;
         if (next.Wanted == Control.Cancel)
         {
@@ -133,8 +127,8 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
             next.Id, next.Experiment, next.Hash, folder, new RunFiles(folder, next.Experiment.Checkpoints.Keep, _settings.Elsewhere.Of(next.Id)), _roster);
         _coordinator = Context.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), next.Id);
         Show(new RunStarted(
-            next.Experiment.Name, next.Hash, folder.Root, WorkerCount, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.Of)]));
-        if (_paused) _coordinator.Tell(new PauseExperiment());
+            next.Experiment.Name, next.Hash, folder.Root, _nodes.Workers, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.Of)]));
+        if (_position.Paused) _coordinator.Tell(new PauseExperiment());
         _coordinator.Tell(new RunExperiment());
     }
 
@@ -207,14 +201,12 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         Persist(new Ended(current.Id, status, message, weights, report), ended =>
         {
             _state = _state.Apply(ended);
-            foreach (var watcher in _watchers.Where(w => w.Value == ended.Id).Select(w => w.Key).ToList()) watcher.Tell(EndOf(ended));
+            _watchers.Tell(ended.Id, EndOf(ended));
             Next();
         });
     }
 
-    private ExperimentEnded EndOf(Ended end) => new(end.Id, end.Status, end.Message, end.WeightsSha256, end.Report, FileEndpoints);
-
-    private IReadOnlyList<BulkEndpoint> FileEndpoints => [.. _nodes.Values.Select(n => n.Files)];
+    private ExperimentEnded EndOf(Ended end) => new(end.Id, end.Status, end.Message, end.WeightsSha256, end.Report, _nodes.FileServers);
 
     private void Watch(WatchExperiment watch)
     {
@@ -229,58 +221,33 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
             return;
         }
         // Watchers ask again and again.
-        if (_watchers.GetValueOrDefault(Sender) == experiment.Id) return;
-        _watchers[Context.Watch(Sender)] = experiment.Id;
+        if (!_watchers.Add(Context.Watch(Sender), experiment.Id)) return;
         Sender.Tell(new RunStarted(
-            experiment.Experiment.Name, experiment.Hash, experiment.Id, WorkerCount, "cluster",
+            experiment.Experiment.Name, experiment.Hash, experiment.Id, _nodes.Workers, "cluster",
             [.. StagePlan.For(experiment.Experiment).Stages.Select(PlannedStage.Of)]));
-        if (_progress is { } progress) Sender.Tell(progress);
+        if (_position.Progress is { } progress) Sender.Tell(progress);
     }
 
     private void Show(RunEvent e)
     {
-        if (e is StageStartedEvent started) (_stage, _progress, _paused) = (started.Stage, null, false);
-        if (e is StageProgress progress) (_stage, _progress, _paused) = (progress.Stage, progress, false);
-        if (e is RunPaused) _paused = true;
-        if (Current is not { } current) return;
-        foreach (var (watcher, id) in _watchers)
-            if (id == current.Id) watcher.Tell(e);
+        _position = _position.Apply(e);
+        if (Current is { } current) _watchers.Tell(current.Id, e);
     }
 
-    private void ControlCurrent(ControlExperiment control)
+    private void ControlOne(ControlExperiment control)
     {
-        if (control.Control == Control.Resume && _state[control.Id] is { End.Status: ExperimentStatus.Failed } failed)
+        var (client, idle, decision) = (Sender, Current is null, ControlDecision.Of(_state, control));
+        if (decision.Fact is null)
         {
-            Reopen(failed.Id);
+            client.Tell(new CommandRefused(decision.Answer));
             return;
         }
-        var experiment = control.Id is null ? Current : _state[control.Id];
-        if (experiment is null || experiment.End is not null)
+        Persist(decision.Fact, fact =>
         {
-            Sender.Tell(new CommandRefused(control.Id is null ? "no experiment is running." : $"experiment {control.Id} is not there, or is over."));
-            return;
-        }
-        if (experiment != Current)
-        {
-            if (control.Control != Control.Cancel)
-            {
-                Sender.Tell(new CommandRefused($"experiment {experiment.Id} waits for its turn."));
-                return;
-            }
-            var client = Sender;
-            Persist(new Ended(experiment.Id, ExperimentStatus.Cancelled, "cancelled before its start", null, []), ended =>
-            {
-                _state = _state.Apply(ended);
-                client.Tell(new CommandDone($"experiment {ended.Id} is cancelled."));
-            });
-            return;
-        }
-        var asker = Sender;
-        Persist(new ControlWanted(experiment.Id, control.Control), wanted =>
-        {
-            _state = _state.Apply(wanted);
-            asker.Tell(new CommandDone($"experiment {wanted.Id}: {wanted.Control.ToString().ToLowerInvariant()} is under way."));
-            if (Current?.Id == wanted.Id) Carry(wanted.Control);
+            _state = _state.Apply(fact);
+            client.Tell(new CommandDone(decision.Answer));
+            if (fact is ControlWanted wanted && Current?.Id == wanted.Id) Carry(wanted.Control);
+            if (fact is Reopened && idle) Next();
         });
     }
 
@@ -295,58 +262,35 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         });
     }
 
-    private void Reopen(string id)
-    {
-        var (client, idle) = (Sender, Current is null);
-        Persist(new Reopened(id), reopened =>
-        {
-            _state = _state.Apply(reopened);
-            client.Tell(new CommandDone($"experiment {reopened.Id} goes on from where it stands{(idle ? "" : ", after those that wait")}."));
-            if (idle) Next();
-        });
-    }
-
     private ClusterStatus StatusWith(IReadOnlyList<ListedWorker> workers) => new(
-        _settings.Name, _state.Terms, [.. _nodes.Values.Select(n => new ListedNode(n.Name, n.Coordinator)).OrderBy(n => n.Name)], workers, _state.MaxWorkers,
-        [.. _state.Experiments.Select(Listed)]);
-
-    private ListedExperiment Listed(QueuedExperiment e)
-    {
-        var running = e == Current;
-        var status = e.End?.Status ?? (!running ? ExperimentStatus.Waiting : _paused ? ExperimentStatus.Paused : ExperimentStatus.Running);
-        return new ListedExperiment(
-            e.Id, e.Experiment.Name, e.Hash, status, running ? _stage : null, running ? _progress?.Done : null, running ? _progress?.Total : null,
-            running ? _progress?.ImagesPerSecond : null, e.End?.WeightsSha256, e.End?.Message);
-    }
+        _settings.Name, _state.Terms, _nodes.Listed, workers, _state.MaxWorkers,
+        [.. _state.Experiments.Select(e => e == Current ? _position.List(e) : RunPosition.ListOther(e))]);
 
     private void Welcome(NodeHello hello)
     {
         Join(Sender);
-        var changed = !_nodes.TryGetValue(Sender.Path.ToString(), out var known) || known != hello;
-        _nodes[Sender.Path.ToString()] = hello;
-        if (changed) NodesChanged();
+        if (_nodes.Learn(Sender, hello)) NodesChanged();
     }
 
     private void Join(IActorRef client)
     {
-        if (!_fileClients.Add(client)) return;
+        if (!_nodes.Add(client)) return;
         Context.Watch(client);
-        client.Tell(new FileServers(FileEndpoints));
+        client.Tell(new FileServers(_nodes.FileServers));
     }
 
     private void NodesChanged()
     {
-        var coordinators = _nodes.Values.Count(n => n.Coordinator);
-        if (coordinators != _coordinators) Timers.StartSingleTimer("quorum", new QuorumSettled(), QuorumSettles);
-        _coordinators = coordinators;
-        _settings.Elsewhere.Servers = FileEndpoints;
-        foreach (var client in _fileClients) client.Tell(new FileServers(FileEndpoints));
+        if (_nodes.Coordinators != _coordinators) Timers.StartSingleTimer("quorum", new QuorumSettled(), QuorumSettles);
+        _coordinators = _nodes.Coordinators;
+        _settings.Elsewhere.Servers = _nodes.FileServers;
+        foreach (var client in _nodes.Clients) client.Tell(new FileServers(_nodes.FileServers));
     }
 
     private void Forget(IActorRef client)
     {
         _watchers.Remove(client);
-        if (_fileClients.Remove(client) && _nodes.Remove(client.Path.ToString())) NodesChanged();
+        if (_nodes.Remove(client)) NodesChanged();
     }
 
     private void HandOverRun()

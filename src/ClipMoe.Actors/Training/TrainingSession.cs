@@ -11,9 +11,6 @@ namespace ClipMoe.Actors.Training;
 /// </summary>
 public sealed class TrainingSession : StageActor, IWithTimers
 {
-    /// <summary>A worker that was left behind so often in a stage is not asked again.</summary>
-    private const int MostDrops = 5;
-
     /// <summary>How long a member of a broken generation may take to say that it lives. Its actor answers at once, whatever its device does.</summary>
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(500);
 
@@ -35,12 +32,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private readonly Settings _settings;
     private readonly StepLedger _ledger;
-    private readonly HashSet<int> _joining = [];
-    private readonly HashSet<int> _answering = [];
-    private readonly HashSet<int> _alive = [];
+    private readonly Attendance _attendance = new();
     private readonly HashSet<int> _releasing = [];
-    private readonly Dictionary<int, Standing> _standing = [];
-    private readonly Dictionary<int, int> _drops = [];
     private Phase _phase = Phase.Gathering;
     private JoinStage _join;
     private int? _totalSteps;
@@ -72,7 +65,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<CopyFailed>(m => m.Stage == Stage && m.Generation == _generation, CouldNotCopy);
         Receive<StepOverdue>(m => m.Id.Generation == _generation, m => Abandon($"step {m.Id.Step} takes {m.After.TotalSeconds:0} s so far"));
         Receive<ReplicasDisagree>(m => m.Id.Generation == _generation, Disagreed);
-        Receive<StillHere>(m => m.Generation == _generation, m => _alive.Add(m.Worker));
+        Receive<StillHere>(m => m.Generation == _generation, m => _attendance.Lives(m.Worker));
         Receive<GenerationAbandoned>(m => m.Generation == _generation, Abandoned);
         Receive<AnswersDue>(m => m.Generation == _generation, _ => DropSilent());
         Receive<CheckpointWritten>(m => m.Stage == Stage, Checkpointed);
@@ -93,17 +86,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     protected override void OnArrived(Worker worker)
     {
-        if (_drops.GetValueOrDefault(worker.Number) >= MostDrops) return;
-        _joining.Add(worker.Number);
+        if (!_attendance.Invite(worker.Number)) return;
         // Where others have the state it is copied from them; a checkpoint is for when nobody has.
-        worker.Actor.Tell(_standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
+        worker.Actor.Tell(_attendance.Standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
     }
 
     protected override void OnGone(int worker)
     {
-        _joining.Remove(worker);
-        _standing.Remove(worker);
-        _answering.Remove(worker);
+        _attendance.Remove(worker);
         _releasing.Remove(worker);
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker)) Abandon($"worker {worker} is gone");
         else if (_writer == worker) WriteCheckpoint();
@@ -112,8 +102,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Joined(StageJoined joined)
     {
-        if (!_joining.Remove(joined.Worker)) return;
-        _standing[joined.Worker] = joined.Standing;
+        if (!_attendance.Join(joined.Worker, joined.Standing)) return;
         if (_totalSteps is null) Planned(joined.TotalSteps);
         Advance();
     }
@@ -129,7 +118,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>A worker that was left behind is free again, so it may come back.</summary>
     private void Left(int worker)
     {
-        if (Workers.TryGetValue(worker, out var back) && !_standing.ContainsKey(worker) && !_releasing.Contains(worker)) OnArrived(back);
+        if (Workers.TryGetValue(worker, out var back) && !_attendance.Has(worker) && !_releasing.Contains(worker)) OnArrived(back);
     }
 
     /// <summary>Opens the next generation, or asks the current one to make room for it, if it is time.</summary>
@@ -137,15 +126,15 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         switch (_phase)
         {
-            case Phase.Gathering when _joining.Count == 0:
-            case Phase.Regrouping when _answering.Count == 0 && _standing.Count > 0:
+            case Phase.Gathering when !_attendance.SomeJoin:
+            case Phase.Regrouping when !_attendance.SomeAreToAnswer && _attendance.Standing.Count > 0:
                 Open();
                 break;
-            case Phase.Regrouping when _answering.Count == 0:
+            case Phase.Regrouping when !_attendance.SomeAreToAnswer:
                 // Nobody is left who has the state: those who come begin from the last checkpoint.
                 _phase = Phase.Gathering;
                 break;
-            case Phase.Training when _members.Count < _settings.Leaves && _standing.Keys.Except(_members).Any():
+            case Phase.Training when _members.Count < _settings.Leaves && _attendance.Standing.Keys.Except(_members).Any():
                 Hold();
                 break;
         }
@@ -153,8 +142,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Open()
     {
-        if (_standing.Count == 0 || _totalSteps is not { } total) return;
-        if (GenerationPlan.Of(_standing, _settings.Leaves) is not { } plan)
+        if (_attendance.Standing.Count == 0 || _totalSteps is not { } total) return;
+        if (GenerationPlan.Of(_attendance.Standing, _settings.Leaves) is not { } plan)
         {
             RollBack("the replicas differ and no majority is right");
             return;
@@ -194,8 +183,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Held(GenerationHeld held)
     {
         Context.Stop(_aggregator);
-        foreach (var member in _members.Where(_standing.ContainsKey))
-            _standing[member] = new Standing(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null);
+        _attendance.Move(_members, _ => new Standing(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null));
         var finished = held.Step == _totalSteps;
         _phase = finished ? Phase.Finishing : _stopping || _pausing ? Phase.Paused : Phase.Regrouping;
         // Who is let go may be the last that has the state.
@@ -211,13 +199,9 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Publish(new RunWarning($"{Stage}: {why}; the step is done again by those who are there."));
         Context.Stop(_aggregator);
         _phase = Phase.Regrouping;
-        _alive.Clear();
-        _answering.Clear();
-        foreach (var member in _members.Where(Workers.ContainsKey))
-        {
-            _answering.Add(member);
-            Workers[member].Actor.Tell(new AbandonGeneration(Stage, _generation));
-        }
+        var there = _members.Where(Workers.ContainsKey).ToList();
+        _attendance.Ask(there);
+        foreach (var member in there) Workers[member].Actor.Tell(new AbandonGeneration(Stage, _generation));
         Timers.StartSingleTimer("answers", new AnswersDue(_generation), AnswerWithin);
         Advance();
     }
@@ -226,30 +210,25 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void CouldNotCopy(CopyFailed failed)
     {
         Abandon($"worker {failed.Worker} could not copy the state ({failed.What})");
-        if (_answering.Contains(failed.Worker)) Drop(failed.Worker, "it could not copy the state");
+        if (_attendance.IsToAnswer(failed.Worker)) Drop(failed.Worker, "it could not copy the state");
         Advance();
     }
 
     private void Abandoned(GenerationAbandoned abandoned)
     {
-        if (!_answering.Remove(abandoned.Worker)) return;
-        _standing[abandoned.Worker] = abandoned.Standing;
-        Advance();
+        if (_attendance.Answer(abandoned.Worker, abandoned.Standing)) Advance();
     }
 
     private void DropSilent()
     {
-        foreach (var worker in _answering.Where(w => !_alive.Contains(w)).ToList()) Drop(worker, "it did not answer");
-        if (_answering.Count > 0) Timers.StartSingleTimer("answers", new AnswersDue(_generation), DeviceFreeWithin);
-        _alive.Clear();
+        foreach (var worker in _attendance.TakeSilent()) Drop(worker, "it did not answer");
+        if (_attendance.SomeAreToAnswer) Timers.StartSingleTimer("answers", new AnswersDue(_generation), DeviceFreeWithin);
         Advance();
     }
 
     private void Drop(int worker, string why)
     {
-        _answering.Remove(worker);
-        _standing.Remove(worker);
-        _drops[worker] = _drops.GetValueOrDefault(worker) + 1;
+        _attendance.Drop(worker);
         Publish(new RunWarning($"{Stage} goes on without worker {Workers[worker].Info.Name}: {why}."));
         Workers[worker].Actor.Tell(new LeaveStage(Stage, why));
     }
@@ -259,8 +238,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Context.Stop(_aggregator);
         var hashes = string.Join(", ", disagreement.Reports.OrderBy(r => r.Worker).Select(Describe));
         Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and the majority's state is taken."));
-        foreach (var report in disagreement.Reports.Where(r => _standing.ContainsKey(r.Worker)))
-            _standing[report.Worker] = new Standing(disagreement.Id.Step, report.StateHash, null, null);
+        var hashOf = disagreement.Reports.ToDictionary(r => r.Worker, r => r.StateHash);
+        _attendance.Move(hashOf.Keys, worker => new Standing(disagreement.Id.Step, hashOf[worker], null, null));
         _phase = Phase.Regrouping;
         Advance();
     }
@@ -277,7 +256,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
         _ledger.RollBack();
         _phase = Phase.Gathering;
-        _standing.Clear();
+        _attendance.Forget();
         foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));
     }
 
@@ -298,7 +277,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void WriteCheckpoint()
     {
         var writers = CheckpointWriters.Of(
-            [.. _members.Where(m => _standing.ContainsKey(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
+            [.. _members.Where(m => _attendance.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
         _writer = writers?.Writer;
         if (writers is null) _phase = Phase.Gathering;
         else
@@ -310,8 +289,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _model = written.Model ?? _model;
         // One that it was told to write before may come first.
-        if (_writer == written.Worker && written.Step >= (_standing.GetValueOrDefault(written.Worker)?.Step ?? 0)) _writer = null;
-        var released = _releasing.Contains(written.Worker) && !_standing.ContainsKey(written.Worker);
+        if (_writer == written.Worker && written.Step >= (_attendance.Standing.GetValueOrDefault(written.Worker)?.Step ?? 0)) _writer = null;
+        var released = _releasing.Contains(written.Worker) && !_attendance.Has(written.Worker);
         if (_ledger.Checkpoint(written, _generation) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
         else if (written.Step == _ledger.Step) Finish(written.Step);
@@ -346,7 +325,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         wish = true;
         if (_phase == Phase.Training) Hold();
-        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _standing.Count == 0) Rest();
+        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _attendance.Standing.Count == 0) Rest();
     }
 
     /// <summary>All that is committed is in the journal.</summary>
@@ -381,9 +360,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void LetGo(int worker)
     {
-        _joining.Remove(worker);
-        _standing.Remove(worker);
-        _answering.Remove(worker);
+        _attendance.Remove(worker);
         // What it writes must arrive before it goes.
         if (_writer == worker) return;
         _releasing.Remove(worker);

@@ -27,7 +27,7 @@ public sealed class OutputIdentityTests : IDisposable
         foreach (var thread in threads) thread.Join();
         Directory.CreateSymbolicLink(Path.Combine(_root, "mounted"), folder);
         Assert.Equal(names[0], Assert.Single(names.Append(OutputIdentity.Of(Path.Combine(_root, "mounted"))).Distinct()));
-        Assert.Single(Directory.EnumerateFiles(folder));
+        Assert.Single(Directory.EnumerateFileSystemEntries(folder));
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Evaluation;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Tests.Data;
 using ClipMoe.Actors.Transport;
 
 namespace ClipMoe.Actors.Tests.Evaluation;
@@ -24,7 +25,7 @@ public sealed class EvaluationSessionTests : IDisposable
     public async Task Figures_that_left_with_their_node_are_measured_again()
     {
         var here = new RunFolder(Path.Combine(_folder, "here"));
-        var parent = _system.ActorOf(Props.Create(() => new Coordinator(here, new Folders(_folder), _coordinator.Writer, _workers.Writer)));
+        var parent = _system.ActorOf(Props.Create(() => new Coordinator(here, new NodeFolders(_folder), _coordinator.Writer, _workers.Writer)));
         var asked = (EvaluateModel)await Next(_workers);
         Assert.Equal(("base", StagePlan.Base), (asked.Model, asked.File.Path));
         Assert.Equal("moe", ((EvaluateModel)await Next(_workers)).Model);
@@ -74,24 +75,5 @@ public sealed class EvaluationSessionTests : IDisposable
                 else session.Tell(m);
             });
         }
-    }
-
-    private sealed class Outlet : ReceiveActor
-    {
-        public Outlet(ChannelWriter<object> writer) => ReceiveAny(m => writer.TryWrite(m));
-    }
-
-    /// <summary>The output folders of nodes that share a disk with the test.</summary>
-    private sealed class Folders(string root) : IFileSource
-    {
-        public void Fetch(WrittenFile file, string path)
-        {
-            var found = Directory.EnumerateDirectories(root).Select(node => Path.Combine(node, file.Path))
-                .FirstOrDefault(copy => ArtifactCheck.Sha256(copy) == file.Sha256) ?? throw new IOException($"no node has {file.Path}");
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.Copy(found, path);
-        }
-
-        public bool Has(WrittenFile file) => Directory.EnumerateDirectories(root).Any(node => File.Exists(Path.Combine(node, file.Path)));
     }
 }

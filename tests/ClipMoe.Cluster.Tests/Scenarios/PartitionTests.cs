@@ -39,6 +39,7 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         clock.Restart();
         var stopped = await cluster.Nodes[manager].UntilLogged("put out of the cluster");
         var moved = await run.Until("run_started");
+        output.WriteLine($"link of the coordinator's node down: another one runs the experiment after {clock.Elapsed.TotalSeconds:0.0} s");
         await run.Until("stage_progress");
         output.WriteLine($"link of the coordinator's node down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
         network.BringUp(manager);

@@ -7,8 +7,8 @@ public sealed class ScaleTests
     [Fact]
     public async Task Reserves_take_the_places_of_the_lost_and_the_number_outlives_the_coordinator()
     {
-        // Long enough for a worker that was killed to come back to the first stage.
-        string[] longer = ["--set", "base.steps=600", "--set", "evaluation.compare=[direct]"];
+        // Long enough for a few commands in the first stage.
+        string[] longer = ["--set", "base.steps=240", "--set", "evaluation.compare=[direct]"];
         var expected = await UndisturbedRun.Of(longer);
         await using var cluster = new TestCluster();
         var coordinator = cluster.Start(coordinator: true, workers: 0);
@@ -22,9 +22,12 @@ public sealed class ScaleTests
         // The reserve takes the place of a worker that is killed; that one is the reserve when it is back.
         var (working, reserve) = (states.First(s => s.Value == "active").Key, states.Single(s => s.Value == "reserve").Key);
         workers.KillWorker(int.Parse(working[(working.IndexOf('#') + 1)..]));
+        await run.UntilTrainedBy(2);
+        await cluster.Ask("pause");
         await cluster.Until(async () => await States(cluster) is var now && now.GetValueOrDefault(reserve) == "active" && now.GetValueOrDefault(working) == "reserve");
 
         await cluster.Ask("scale", "all");
+        await cluster.Ask("resume");
         await run.UntilTrainedBy(3);
         await cluster.Ask("scale", "1");
         await run.UntilTrainedBy(1);

@@ -1,0 +1,118 @@
+using System.Threading.Channels;
+using Akka.Actor;
+using Akka.Persistence;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Journal;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Tests.Data;
+using ClipMoe.Actors.Transport;
+
+namespace ClipMoe.Actors.Tests.Experiments;
+
+/// <summary>All stages of a run are done, by nodes that are about to leave.</summary>
+public sealed class ExperimentCoordinatorTests : IDisposable
+{
+    private const string Id = "small-1";
+
+    private static readonly Experiment Experiment = TestExperiments.Small with { Evaluation = new EvaluationSettings { Compare = [] } };
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;
+    private readonly Channel<object> _worker = Channel.CreateUnbounded<object>();
+    private readonly ActorSystem _system;
+    private readonly RunFolder _here;
+
+    public ExperimentCoordinatorTests()
+    {
+        _here = new RunFolder(Path.Combine(_folder, "here"));
+        Directory.CreateDirectory(_here.Root);
+        _system = ActorSystem.Create("coordinator", JournalConfiguration.Sqlite(_here.Journal));
+    }
+
+    public void Dispose()
+    {
+        _system.Terminate().GetAwaiter().GetResult();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Results_are_fetched_before_a_run_is_finished()
+    {
+        var results = await AllDone();
+        var finished = Assert.IsType<RunFinished>(await Run().WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(finished.State.Completed[StagePlan.Routers].Sha256, finished.State.WeightsSha256);
+        Assert.All(results, r => Assert.Equal(r.Sha256, ArtifactCheck.Sha256(_here.Absolute(r.Path))));
+    }
+
+    [Fact]
+    public async Task A_result_that_no_node_has_as_it_was_is_made_again_before_a_run_is_finished()
+    {
+        var figures = (await AllDone()).Single(r => r.Path == RunFolder.ModelFile(StagePlan.Evaluate));
+        File.AppendAllText(Path.Combine(_folder, "node-1", figures.Path), "x");
+        var outcome = Run();
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        Assert.Equal("base", Assert.IsType<EvaluateModel>(await _worker.Reader.ReadAsync(patience.Token)).Model);
+        Assert.False(outcome.IsCompleted);
+    }
+
+    /// <summary>A journal in which all stages are completed, and a node that has what they made.</summary>
+    private async Task<IReadOnlyList<WrittenFile>> AllDone()
+    {
+        List<WrittenFile> results = [.. new[] { StagePlan.Base, StagePlan.Routers, StagePlan.Evaluate }.Select(Result)];
+        var files = results.ToDictionary(r => r.Path);
+        ExperimentEvent[] facts =
+        [
+            new ExperimentAccepted(Experiment.Name, "hash", ""),
+            new CoordinatorStarted(),
+            .. StagePlan.For(Experiment).Stages.Select(s => new StageCompleted(
+                s.Name, files.TryGetValue(RunFolder.ModelFile(s.Name), out var file) ? new StageResult(file.Path, file.Sha256, 1) : new StageResult(null, null, 1))),
+        ];
+        var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var journal = _system.ActorOf(Props.Create(() => new Facts(facts, written)));
+        await written.Task;
+        await journal.GracefulStop(TimeSpan.FromMinutes(1));
+        return results;
+    }
+
+    private WrittenFile Result(string stage)
+    {
+        var file = RunFolder.ModelFile(stage);
+        var path = Path.Combine(_folder, "node-1", file);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, stage);
+        return new WrittenFile(file, ArtifactCheck.Sha256(path)!);
+    }
+
+    private Task<RunOutcome> Run()
+    {
+        var roster = _system.ActorOf(Props.Create(() => new OneWorker(_worker.Writer)));
+        var settings = new ExperimentCoordinator.Settings(Id, Experiment, "hash", _here, new RunFiles(_here, 2, new NodeFolders(_folder)), roster);
+        return _system.ActorOf(Props.Create(() => new ExperimentCoordinator(settings))).Ask<RunOutcome>(new RunExperiment());
+    }
+
+    private sealed class Facts : ReceivePersistentActor
+    {
+        public Facts(IReadOnlyList<ExperimentEvent> facts, TaskCompletionSource written)
+        {
+            var left = facts.Count;
+            Recover<RecoveryCompleted>(_ => PersistAll(facts, _ =>
+            {
+                if (--left == 0) written.SetResult();
+            }));
+        }
+
+        public override string PersistenceId => Id;
+    }
+
+    /// <summary>A roster with a worker that opens every experiment; what else the worker is told goes out.</summary>
+    private sealed class OneWorker : ReceiveActor
+    {
+        public OneWorker(ChannelWriter<object> told)
+        {
+            Receive<WatchWorkers>(_ => Sender.Tell(new WorkerArrived(
+                new Worker(1, Self, new WorkerInfo("w1", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))));
+            Receive<OpenExperiment>(m => Sender.Tell(new ExperimentOpened(m.Id, 1, WithData: m.Data is not null)));
+            ReceiveAny(m => told.TryWrite(m));
+        }
+    }
+}

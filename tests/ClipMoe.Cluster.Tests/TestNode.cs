@@ -1,0 +1,137 @@
+using System.Diagnostics;
+
+namespace ClipMoe.Cluster.Tests;
+
+/// <summary>One node with its workers.</summary>
+/// <param name="onHost">Runs a program on the node's host.</param>
+internal sealed class TestNode(
+    Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output,
+    string? journal, IReadOnlyList<string> faults, string? tls = null)
+{
+    private readonly List<(DateTime Time, string Text)> _log = [];
+    private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Process? _process;
+
+    public string Address => address;
+
+    public string Output => output;
+
+    public string Log
+    {
+        get
+        {
+            lock (_log) return string.Join('\n', _log.Select(l => l.Text));
+        }
+    }
+
+    public static string[] TlsOption(string? files) => files is null ? [] : ["--tls", files];
+
+    public void Start()
+    {
+        string[] arguments =
+        [
+            "node", "--listen", Address, "--seeds", seeds, "--out", output, "--threads", "1",
+            "--roles", string.Join(',', [.. coordinator ? ["coordinator"] : (string[])[], .. workers > 0 ? ["worker"] : (string[])[]]),
+            "--devices", $"cpu*{Math.Max(1, workers)}", .. journal is null ? (string[])[] : ["--journal", journal], .. TlsOption(tls),
+        ];
+        var start = onHost(TestCluster.Executable, arguments);
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
+        start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"{Address}/cpu#0={f}"));
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, line) => Add(line.Data ?? "");
+        _process.ErrorDataReceived += (_, line) => Add(line.Data ?? "");
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Waits until the node says something.</summary>
+    /// <param name="after">What it said up to then does not count; in UTC.</param>
+    /// <returns>When it did, in UTC.</returns>
+    public async Task<DateTime> UntilLogged(string text, DateTime after = default)
+    {
+        using var patience = new CancellationTokenSource(TestCluster.Patience);
+        while (true)
+        {
+            Task more;
+            lock (_log)
+            {
+                if (_log.Find(l => l.Time > after && l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found) return found.Time;
+                more = _logged.Task;
+            }
+            try
+            {
+                await more.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new TimeoutException($"{Address} did not say '{text}':\n{Log}");
+            }
+        }
+    }
+
+    private void Add(string line)
+    {
+        lock (_log)
+        {
+            _log.Add((DateTime.UtcNow, line));
+            _logged.SetResult();
+            _logged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    /// <summary>kill -9 of the node; its workers end with it.</summary>
+    public async Task Kill()
+    {
+        if (_process is null) return;
+        var children = Workers();
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        foreach (var child in children) await Gone(child);
+    }
+
+    public async Task Restart()
+    {
+        await Kill();
+        Start();
+    }
+
+    /// <summary>SIGTERM, and the end of the process.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> Terminate()
+    {
+        Signal(_process!.Id, "TERM");
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    /// <summary>kill -9 of a worker process; the node starts it again.</summary>
+    public void KillWorker(int index = 0) => Process.GetProcessById(Workers()[index]).Kill();
+
+    public void StopWorker() => Signal(Workers()[0], "STOP");
+
+    public void ContinueWorker() => Signal(Workers()[0], "CONT");
+
+    /// <summary>Process numbers of its workers, in the order of their names.</summary>
+    public IReadOnlyList<int> Workers() =>
+        [.. Directory.EnumerateDirectories("/proc").Select(p => int.TryParse(Path.GetFileName(p), out var id) ? id : 0).Where(id => id > 0)
+            .Select(id => (Id: id, Line: TestCluster.CommandLineOf(id))).Where(p => p.Line.Contains($"worker --name {Address}/", StringComparison.Ordinal))
+            .OrderBy(p => p.Line, StringComparer.Ordinal).Select(p => p.Id)];
+
+    private static async Task Gone(int process)
+    {
+        try
+        {
+            await Process.GetProcessById(process).WaitForExitAsync();
+        }
+        catch (ArgumentException)
+        {
+            // It is.
+        }
+    }
+
+    private static void Signal(int process, string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{process}"]);
+        kill.WaitForExit();
+    }
+}

@@ -38,7 +38,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <param name="coordinator">Whether it may run the experiments.</param>
     /// <param name="workers">Worker processes.</param>
-    /// <param name="faults">Faults of its first worker, as <c>kill@base:12:gradient</c>.</param>
+    /// <param name="faults">As <c>kill@base:12:gradient</c>; each happens once, to whichever of its workers comes there first.</param>
     public TestNode Start(bool coordinator, int workers, params string[] faults)
     {
         var address = _network is null ? $"127.0.0.1:{FreePort()}" : On(_nodes.Count);

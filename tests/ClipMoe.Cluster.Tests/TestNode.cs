@@ -36,7 +36,7 @@ internal sealed class TestNode(
         ];
         var start = onHost(TestCluster.Executable, arguments);
         start.RedirectStandardOutput = start.RedirectStandardError = true;
-        start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"{Address}/cpu#0={f}"));
+        start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"*={f}"));
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, line) => Add(line.Data ?? "");
         _process.ErrorDataReceived += (_, line) => Add(line.Data ?? "");
@@ -68,6 +68,19 @@ internal sealed class TestNode(
             }
         }
     }
+
+    /// <summary>Holds a fault back: what has happened does not happen again.</summary>
+    /// <param name="fault">Its mark in the output folder.</param>
+    public void Defer(string fault)
+    {
+        Directory.CreateDirectory(output);
+        File.WriteAllText(Path.Combine(output, fault), "");
+    }
+
+    /// <summary>From now on it happens.</summary>
+    public void Release(string fault) => File.Delete(Path.Combine(output, fault));
+
+    public bool Happened(string fault) => File.Exists(Path.Combine(output, fault));
 
     private void Add(string line)
     {

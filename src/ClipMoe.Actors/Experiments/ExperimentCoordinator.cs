@@ -134,8 +134,13 @@ public sealed class ExperimentCoordinator : ExperimentJournal
     private void Refused(ExperimentRefused refused)
     {
         if (_pool.Refused(refused.Worker) is not { } worker) return;
-        if (_pool.Ready.Count == 0 && _stage.IsNobody()) End(new RunFailed("start", refused.Failure.ToException()));
-        else Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}");
+        if (_pool.NobodyIsLeft && _stage.IsNobody())
+        {
+            End(new RunFailed("start", refused.Failure.ToException()));
+            return;
+        }
+        Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}");
+        Settle();
     }
 
     private void Gone(WorkerGone gone)
@@ -155,11 +160,12 @@ public sealed class ExperimentCoordinator : ExperimentJournal
         Settle();
     }
 
-    /// <summary>Does something as soon as all workers there are have opened the experiment, and there is one.</summary>
+    /// <summary>Does something as soon as all workers there are have opened the experiment, and there is one; who wants to stop does not wait for that.</summary>
     private void WhenSettled(Action next)
     {
         _whenSettled = next;
         Settle();
+        if (_stopping && _whenSettled is not null) EndStopped();
     }
 
     private void Settle()
@@ -336,9 +342,11 @@ public sealed class ExperimentCoordinator : ExperimentJournal
     private void Stop()
     {
         _stopping = true;
-        if (!_stage.IsNobody()) _stage.Tell(new StopExperiment());
-        else if (_resting || _whenSettled is not null) End(new RunStopped(State.Next(_plan)?.Name ?? StagePlan.Evaluate));
+        if (_stage.IsNobody()) EndStopped();
+        else _stage.Tell(new StopExperiment());
     }
+
+    private void EndStopped() => End(new RunStopped(State.Next(_plan)?.Name ?? StagePlan.Evaluate));
 
     private void End(RunOutcome outcome)
     {

@@ -48,7 +48,8 @@ public sealed class ModelBuilding : SingleWork
             new StageDone(stage, new StageResult(m.File.Path, m.File.Sha256, Clock.Elapsed.TotalSeconds))));
         Receive<StopExperiment>(_ =>
         {
-            // The work takes seconds and leaves nothing half done: it is finished rather than stopped.
+            // The work takes seconds and leaves nothing half done: it is finished rather than stopped, if somebody is at it.
+            if (Workers.Count == 0) Context.Parent.Tell(new StageStopped(stage));
         });
     }
 }

@@ -19,6 +19,9 @@ internal sealed class WorkerPool
     /// <summary>At least one is ready, and no other is about to be: a stage can begin with all that there are.</summary>
     public bool Settled => _opening.Count == 0 && _ready.Count > 0;
 
+    /// <summary>None is ready, and none is about to be.</summary>
+    public bool NobodyIsLeft => _opening.Count == 0 && _ready.Count == 0;
+
     /// <summary>Somebody is asked to open the experiment.</summary>
     public void Open(Worker worker)
     {

@@ -78,7 +78,9 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         Command<WorkerRetires>(m => _roster.Forward(m));
         Command<ScaleWorkers>(Scale);
         Command<RunEvent>(Show);
-        Command<RunOutcome>(Over);
+        // One that is over may say so twice, and the next runs by then.
+        Command<RunOutcome>(_ => Sender.Equals(_coordinator), Over);
+        Command<ReportFailed>(failed => End(ExperimentStatus.Failed, $"report: {failed.Cause.Message}", null, []));
         Command<ReportReady>(ready => End(ExperimentStatus.Finished, null, ready.WeightsSha256, ready.Files));
         Command<Status.Failure>(f => _log.Error(f.Cause, "The manager could not finish what it was asked for"));
         Command<HandOver>(_ => HandOverRun());
@@ -92,6 +94,8 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
     public sealed record HandOver;
 
     private sealed record QuorumSettled;
+
+    private sealed record ReportFailed(Exception Cause);
 
     private sealed record ReportReady(string WeightsSha256, IReadOnlyList<WrittenFile> Files);
 
@@ -122,7 +126,15 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
             return;
         }
         var folder = new RunFolder(Path.Combine(_settings.Output, next.Id));
-        Directory.CreateDirectory(folder.Root);
+        try
+        {
+            Directory.CreateDirectory(folder.Root);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            End(ExperimentStatus.Failed, $"its folder can't be made: {e.Message}", null, []);
+            return;
+        }
         var settings = new ExperimentCoordinator.Settings(
             next.Id, next.Experiment, next.Hash, folder, new RunFiles(folder, next.Experiment.Checkpoints.Keep, _settings.Elsewhere.Of(next.Id)), _roster);
         _coordinator = Context.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), next.Id);
@@ -134,9 +146,14 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 
     private void Submit(SubmitExperiment submit)
     {
+        if (_state.Of(submit.Request) is { } known)
+        {
+            Sender.Tell(new ExperimentSubmitted(known.Id, _state.Experiments.TakeWhile(e => e != known).Count(e => e.End is null)));
+            return;
+        }
         var (client, ahead) = (Sender, _state.Experiments.Count(e => e.End is null));
         var id = _state.NextId(submit.Experiment.Name);
-        Persist(new Submitted(id, ExperimentJson.Write(submit.Experiment).ToJsonString(), submit.Hash), submitted =>
+        Persist(new Submitted(id, ExperimentJson.Write(submit.Experiment).ToJsonString(), submit.Hash, submit.Request), submitted =>
         {
             _state = _state.Apply(submitted);
             client.Tell(new ExperimentSubmitted(id, ahead));
@@ -169,7 +186,7 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
             case RunFinished finished:
                 var (settings, self) = (_settings, Self);
                 Task.Run(() => Report(settings, current, finished.State)).PipeTo(
-                    self, failure: e => new RunFailed("report", e));
+                    self, failure: e => new ReportFailed(e));
                 break;
             case RunFailed { Cause: JournalException }:
                 // Nothing can be decided without the journal: the next manager goes on from where it stands.

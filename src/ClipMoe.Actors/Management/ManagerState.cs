@@ -11,7 +11,8 @@ public abstract record ManagerEvent;
 public sealed record ManagerStarted : ManagerEvent;
 
 /// <param name="Experiment">As JSON.</param>
-public sealed record Submitted(string Id, string Experiment, string Hash) : ManagerEvent;
+/// <param name="Request">Null in journals of earlier versions.</param>
+public sealed record Submitted(string Id, string Experiment, string Hash, string? Request = null) : ManagerEvent;
 
 /// <param name="Report">Files of the report, the final checkpoint last.</param>
 public sealed record Ended(string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report) : ManagerEvent;
@@ -31,7 +32,7 @@ public sealed record Reopened(string Id) : ManagerEvent;
 
 /// <summary>An experiment that was submitted, and how it ended.</summary>
 /// <param name="Wanted">Pause or cancel; null: that it runs.</param>
-public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End, Control? Wanted = null);
+public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End, Control? Wanted = null, string? Request = null);
 
 /// <summary>The experiments of a cluster in the order in which they were submitted. Pure.</summary>
 public sealed record ManagerState
@@ -54,6 +55,9 @@ public sealed record ManagerState
 
     public QueuedExperiment? this[string? id] => id is null ? Current ?? Experiments.LastOrDefault() : Experiments.FirstOrDefault(e => e.Id == id);
 
+    /// <summary>What a request was already made into.</summary>
+    public QueuedExperiment? Of(string request) => Experiments.FirstOrDefault(e => e.Request == request);
+
     /// <summary>An identity that was not given yet, made of the experiment's name, that is good for a folder.</summary>
     public string NextId(string name)
     {
@@ -70,7 +74,7 @@ public sealed record ManagerState
         {
             Experiments = Experiments.ConvertAll(x => x.Id == c.Id ? x with { Wanted = c.Control == Control.Resume ? null : c.Control } : x),
         },
-        Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash, null)) },
+        Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash, null, Request: s.Request)) },
         Ended end => this with
         {
             Experiments = Experiments.ConvertAll(x => x.Id == end.Id ? x with { End = end } : x),

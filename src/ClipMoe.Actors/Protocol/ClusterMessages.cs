@@ -18,7 +18,8 @@ public sealed record GetMembership;
 public sealed record ClusterMembership(bool IsMember);
 
 /// <summary>Command line → manager: run this, after those before it.</summary>
-public sealed record SubmitExperiment(Experiment Experiment, string Hash);
+/// <param name="Request">Unique: what comes again, because the answer did not, is one experiment all the same.</param>
+public sealed record SubmitExperiment(Experiment Experiment, string Hash, string Request);
 
 /// <summary>Manager → command line.</summary>
 public sealed record ExperimentSubmitted(string Id, int Ahead);

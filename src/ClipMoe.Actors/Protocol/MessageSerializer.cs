@@ -20,7 +20,7 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
         typeof(WorkerHello), typeof(WorkerWelcome), typeof(WorkerDismissed), typeof(OpenExperiment), typeof(ExperimentOpened), typeof(ExperimentRefused),
         typeof(NodeHello), typeof(FileServers), typeof(GetMembership), typeof(ClusterMembership), typeof(WorkFailed), typeof(WorkAborted),
         typeof(JoinStage), typeof(StageJoined), typeof(OpenGeneration), typeof(PlanStep), typeof(GradientReady), typeof(CommitStep), typeof(StateReached),
-        typeof(CheckpointWritten), typeof(WriteCheckpoint), typeof(LeaveStage), typeof(StageLeft), typeof(ExchangeBroke), typeof(CopyFailed),
+        typeof(CheckpointWritten), typeof(CheckpointNotCopied), typeof(WriteCheckpoint), typeof(LeaveStage), typeof(StageLeft), typeof(ExchangeBroke), typeof(CopyFailed),
         typeof(AbandonGeneration), typeof(StillHere), typeof(GenerationAbandoned),
         typeof(PrepareDataSet), typeof(PreparationProgress), typeof(DataSetPrepared), typeof(ExtractShard), typeof(ShardReady),
         typeof(EvaluateModel), typeof(ModelEvaluated), typeof(BuildMoe), typeof(ImportModel), typeof(ModelBuilt),

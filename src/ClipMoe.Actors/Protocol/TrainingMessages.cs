@@ -72,7 +72,7 @@ public enum CheckpointDuty
     /// <summary>Write it, and report it with <see cref="CheckpointWritten"/>.</summary>
     Write,
 
-    /// <summary>Write the same files, for when the writer's node is lost. Nobody waits for them.</summary>
+    /// <summary>Write the same files, for when the writer's node is lost. Whether that succeeds matters to nobody else.</summary>
     Copy,
 }
 
@@ -82,6 +82,9 @@ public sealed record StateReached(StepId Id, int Worker, string StateHash);
 
 /// <summary>Worker → session: the state after <c>Step</c> steps is safely on disk. <c>Model</c>: the finished model, after the last step.</summary>
 public sealed record CheckpointWritten(string Stage, int Step, int Worker, string ManifestSha256, WrittenFile? Model);
+
+/// <summary>Worker → session: there is no second copy of a checkpoint.</summary>
+public sealed record CheckpointNotCopied(string Stage, int Worker, string What);
 
 /// <summary>A file in the output folder (relative path) with its SHA-256.</summary>
 public sealed record WrittenFile(string Path, string Sha256);
@@ -119,7 +122,8 @@ public sealed record HoldGeneration;
 public sealed record GenerationHeld(int Generation, int Step);
 
 /// <summary>Aggregator → session: a step is committed.</summary>
-public sealed record StepProgress(StepId Id, StepLoss Loss, double LearningRate);
+/// <param name="Pace">With this step.</param>
+public sealed record StepProgress(StepId Id, StepLoss Loss, double LearningRate, StepPace Pace);
 
 /// <summary>Aggregator → session: members disagree, so nothing was committed.</summary>
 public sealed record ReplicasDisagree(StepId Id, IReadOnlyList<ReplicaReport> Reports);

@@ -52,8 +52,10 @@ public sealed record Fault(FaultKind Kind, string Stage, int? Step, WorkPhase Ph
 /// </summary>
 public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, FaultOrders? orders = null)
 {
-    /// <summary>Environment variable with the faults of workers: <c>WORKER=FAULT;WORKER=FAULT</c>.</summary>
+    /// <summary>Environment variable with the faults of workers: <c>WORKER=FAULT;WORKER=FAULT</c>; <c>*=FAULT</c> is for whichever comes there first.</summary>
     public const string Variable = "CLIPMOE_FAULTS";
+
+    private const string AnyWorker = "*";
 
     private const int SigStop = 19;
 
@@ -73,7 +75,7 @@ public sealed class FaultPoints(IReadOnlyList<Fault> faults, string output, Faul
     /// <exception cref="UserErrorException">The list is malformed.</exception>
     public static FaultPoints Read(string? list, string worker, string output, FaultOrders? orders = null) => new(
         [.. (list ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(f => f.Split('=', 2)).Where(f => f[0] == worker && f.Length == 2).Select(f => Fault.Parse(f[1]))], output, orders);
+            .Select(f => f.Split('=', 2)).Where(f => (f[0] == worker || f[0] == AnyWorker) && f.Length == 2).Select(f => Fault.Parse(f[1]))], output, orders);
 
     /// <summary>The work has come to this place.</summary>
     /// <returns>Whether something is to be corrupted here.</returns>

@@ -114,7 +114,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
             _device.Gate = new GenerationGate(_device.Exchanges);
             OnDevice(before.Id, _device.FreeTensors);
         }
-        var workspace = _device.Workspace = _device.Workspaces.Open(open);
+        if (Opened(open) is not { } workspace) return;
         if (open.Data is not { } data)
         {
             Sender.Tell(new ExperimentOpened(open.Id, _number, WithData: false));
@@ -124,6 +124,20 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
             Sender, Self,
             success: () => new ExperimentOpened(open.Id, _number, WithData: true),
             failure: e => new ExperimentRefused(open.Id, _number, WorkFailure.Of(e)));
+    }
+
+    /// <returns>Null when it can't be, which the sender knows by then.</returns>
+    private Workspace? Opened(OpenExperiment open)
+    {
+        try
+        {
+            return _device.Workspace = _device.Workspaces.Open(open);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Sender.Tell(new ExperimentRefused(open.Id, _number, WorkFailure.Of(e)));
+            return null;
+        }
     }
 
     private void Join(JoinStage join)
@@ -175,19 +189,19 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     private void WriteCheckpoint(string stage, CheckpointDuty duty, IActorRef session)
     {
         if (duty == CheckpointDuty.Write) OnDevice(stage, session, () => Training.WriteCheckpoint());
-        if (duty == CheckpointDuty.Copy) OnDevice(stage, () => CopyCheckpoint(stage));
+        if (duty == CheckpointDuty.Copy) OnDevice(stage, () => CopyCheckpoint(stage, session));
     }
 
-    private void CopyCheckpoint(string stage)
+    private void CopyCheckpoint(string stage, IActorRef session)
     {
         try
         {
             Training.WriteCheckpoint();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Training needs the writer's only.
-            _log.Warning("The second copy of a checkpoint of {0} is missing: {1}", stage, e.Message);
+            session.Tell(new CheckpointNotCopied(stage, _number, e.Message));
         }
     }
 

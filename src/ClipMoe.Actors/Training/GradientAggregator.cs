@@ -16,16 +16,19 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
 
     /// <param name="Workers">The members of <paramref name="Generation"/>, by number.</param>
     /// <param name="Acquainted">Workers each of which knows where all the others are.</param>
+    /// <param name="Pace">Of the generations before.</param>
     public sealed record Plan(
         string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, IReadOnlySet<int> Acquainted, int TotalSteps,
-        int CheckpointEvery);
+        int CheckpointEvery, StepPace Pace);
 
     private readonly Plan _plan;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Stopwatch _sinceCommit = Stopwatch.StartNew();
     private StepTransaction _step;
     private readonly Dictionary<int, StateReached> _reached = [];
-    private StepPace _pace = new();
+    private StepPace _pace;
+    /// <summary>Whether the step in flight takes longer than others, by how much nobody knows: something is copied or written before it.</summary>
+    private bool _slow;
     private bool _hold;
     private int _stale;
 
@@ -33,7 +36,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
 
     public GradientAggregator(Plan plan)
     {
-        _plan = plan;
+        (_plan, _pace) = (plan, plan.Pace);
+        _slow = plan.Generation.Members.Any(m => m.Entry != Entry.InPlace);
         _step = Attempt(plan.Generation.Step);
         Receive<GradientReady>(Report);
         Receive<StateReached>(Reached);
@@ -93,10 +97,11 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var last = _hold || done == _plan.TotalSteps;
         // What is written is the state that all have just agreed on, before the update that one of them may get wrong.
         var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0 ? CheckpointWriters.Of([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
-        Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate));
+        if (!_slow) _pace = _pace.Add(_sinceCommit.Elapsed);
+        Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate, _pace));
         foreach (var member in _step.Members)
             _plan.Workers[member].Actor.Tell(new CommitStep(id, writers?.DutyOf(member) ?? CheckpointDuty.None, Continue: !last));
-        _pace = _pace.Add(_sinceCommit.Elapsed);
+        _slow = writers is not null;
         _sinceCommit.Restart();
         if (!last) _step = Attempt(done);
     }
@@ -114,7 +119,7 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
 
     private void Check()
     {
-        if (_sinceCommit.Elapsed < _pace.Deadline) return;
+        if (_sinceCommit.Elapsed < (_slow ? StepPace.Unknown : _pace).Deadline) return;
         Timers.CancelAll();
         Context.Parent.Tell(new StepOverdue(_step.Id, _sinceCommit.Elapsed));
     }

@@ -3,12 +3,15 @@ namespace ClipMoe.Actors.Training;
 /// <summary>How long the last steps took, and so how long one may take before somebody must be in trouble. Pure.</summary>
 public sealed record StepPace
 {
+    /// <summary>No step was seen.</summary>
+    public static StepPace Unknown { get; } = new();
+
     private const int Window = 32, Factor = 10;
 
     /// <summary>Shorter hiccups than this are everyday: a garbage collection, a disk that others use, a stopped and continued process.</summary>
     private static readonly TimeSpan Least = TimeSpan.FromSeconds(15);
 
-    /// <summary>Before any step was seen: the first one also opens files, compiles kernels and copies state.</summary>
+    /// <summary>Before any step was seen: the first one also opens files and compiles kernels.</summary>
     private static readonly TimeSpan First = TimeSpan.FromMinutes(10);
 
     private readonly IReadOnlyList<TimeSpan> _last = [];

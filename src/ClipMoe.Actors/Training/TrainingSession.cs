@@ -41,6 +41,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private IReadOnlyList<int> _members = [];
     private IReadOnlySet<int> _acquainted = new HashSet<int>();
     private int _opened;
+    private StepPace _pace = StepPace.Unknown;
     private IActorRef _aggregator = ActorRefs.Nobody;
     private int? _writer;
     private bool _stopping;
@@ -63,12 +64,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<GenerationHeld>(m => m.Generation == _generation && _phase != Phase.Regrouping, Held);
         Receive<ExchangeBroke>(m => m.Stage == Stage && m.Generation == _generation, m => Abandon($"a stream between workers broke ({m.What})"));
         Receive<CopyFailed>(m => m.Stage == Stage && m.Generation == _generation, CouldNotCopy);
-        Receive<StepOverdue>(m => m.Id.Generation == _generation, m => Abandon($"step {m.Id.Step} takes {m.After.TotalSeconds:0} s so far"));
+        Receive<StepOverdue>(m => m.Id.Generation == _generation, Overdue);
         Receive<ReplicasDisagree>(m => m.Id.Generation == _generation, Disagreed);
         Receive<StillHere>(m => m.Generation == _generation, m => _attendance.Lives(m.Worker));
         Receive<GenerationAbandoned>(m => m.Generation == _generation, Abandoned);
         Receive<AnswersDue>(m => m.Generation == _generation, _ => DropSilent());
         Receive<CheckpointWritten>(m => m.Stage == Stage, Checkpointed);
+        Receive<CheckpointNotCopied>(m => m.Stage == Stage, m => Publish(new RunWarning(
+            $"{Stage}: worker {Workers.GetValueOrDefault(m.Worker)?.Info.Name ?? $"{m.Worker}"} could not keep a second copy of a checkpoint: {m.What}")));
         Receive<FactJournaled>(Journaled);
         Receive<StopExperiment>(_ => Interrupt(ref _stopping));
         Receive<PauseExperiment>(_ => Interrupt(ref _pausing));
@@ -131,13 +134,19 @@ public sealed class TrainingSession : StageActor, IWithTimers
                 Open();
                 break;
             case Phase.Regrouping when !_attendance.SomeAreToAnswer:
-                // Nobody is left who has the state: those who come begin from the last checkpoint.
-                _phase = Phase.Gathering;
+                LoseState();
                 break;
             case Phase.Training when _members.Count < _settings.Leaves && _attendance.Standing.Keys.Except(_members).Any():
                 Hold();
                 break;
         }
+    }
+
+    /// <summary>Nobody is left who has the state: those who come begin from the last checkpoint.</summary>
+    private void LoseState()
+    {
+        _phase = Phase.Gathering;
+        if (_stopping || _pausing) Rest();
     }
 
     private void Open()
@@ -168,7 +177,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _members = [.. plan.Members.Select(m => m.Worker)];
         _opened = plan.Step;
         var details = new GradientAggregator.Plan(
-            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), _acquainted, total, _settings.CheckpointEvery);
+            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), _acquainted, total, _settings.CheckpointEvery, _pace);
         _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
         // The generation before this one broke before it could let them go.
         if (_members.Any(_releasing.Contains)) Hold();
@@ -204,6 +213,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
         foreach (var member in there) Workers[member].Actor.Tell(new AbandonGeneration(Stage, _generation));
         Timers.StartSingleTimer("answers", new AnswersDue(_generation), AnswerWithin);
         Advance();
+    }
+
+    private void Overdue(StepOverdue overdue)
+    {
+        // Should it be that fewer workers take longer now, the next attempt has all the time of a first step.
+        _pace = StepPace.Unknown;
+        Abandon($"step {overdue.Id.Step} takes {overdue.After.TotalSeconds:0} s so far");
     }
 
     /// <summary>Whoever could not copy would hold the others up again and again, so it comes back in its own time.</summary>
@@ -263,6 +279,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Progress(StepProgress progress)
     {
         _ledger.Commit(progress.Id.Step, progress.Loss.Total);
+        _pace = progress.Pace;
         // They took a step together, so each was told of all the others.
         if (progress.Id.Step == _opened) _acquainted = _members.ToHashSet();
         var committed = progress.Id.Step + 1;
@@ -279,10 +296,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
         var writers = CheckpointWriters.Of(
             [.. _members.Where(m => _attendance.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
         _writer = writers?.Writer;
-        if (writers is null) _phase = Phase.Gathering;
-        else
-            foreach (var member in _members.Where(m => writers.DutyOf(m) != CheckpointDuty.None))
-                Workers[member].Actor.Tell(new WriteCheckpoint(Stage, writers.DutyOf(member)));
+        if (writers is null)
+        {
+            LoseState();
+            return;
+        }
+        foreach (var member in _members.Where(m => writers.DutyOf(m) != CheckpointDuty.None))
+            Workers[member].Actor.Tell(new WriteCheckpoint(Stage, writers.DutyOf(member)));
     }
 
     private void Checkpointed(CheckpointWritten written)

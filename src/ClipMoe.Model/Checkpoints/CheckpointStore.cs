@@ -10,7 +10,8 @@ public sealed record DamagedCheckpoint(string ManifestPath, string Why);
 
 /// <summary>
 /// The checkpoints of one stage in one folder. A checkpoint exists from the moment its manifest, written last, gets its name; whatever a killed
-/// process leaves behind belongs to no manifest and is removed by the next write. One process at a time writes to a folder.
+/// process leaves behind belongs to no manifest and is removed by a later write. Of several processes that write to a folder, one that is behind removes nothing
+/// of what the others have written.
 /// </summary>
 /// <param name="folder">Made by the first write.</param>
 /// <param name="keep">Checkpoints to keep, the newest first.</param>
@@ -18,7 +19,7 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
 {
     private readonly string _folder = Path.GetFullPath(folder);
 
-    /// <summary>Writes a checkpoint, then removes those beyond the number to keep and any of a later step (training went back behind them).</summary>
+    /// <summary>Writes a checkpoint, then removes those before it that are beyond the number to keep.</summary>
     /// <exception cref="IOException">The disk is full; the message says what to do, and the checkpoints there stay as they are.</exception>
     public Checkpoint Write(long step, Action<CheckpointWriter> write)
     {
@@ -28,7 +29,7 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
         var manifest = Checkpoint.Manifest(step, writer.Parts);
         var checkpoint = new Checkpoint(_folder, step, Convert.ToHexStringLower(SHA256.HashData(manifest)), writer.Parts);
         AtomicFile.WriteAllBytes(checkpoint.ManifestPath, manifest);
-        RemoveAllBut(Kept(checkpoint));
+        RemoveAllBut(Kept(checkpoint), step);
         return checkpoint;
     }
 
@@ -89,12 +90,15 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
         return kept;
     }
 
-    private void RemoveAllBut(List<Checkpoint> kept)
+    private void RemoveAllBut(List<Checkpoint> kept, long step)
     {
         var files = kept.SelectMany(c => c.Parts.Select(p => p.File).Append(Path.GetFileName(c.ManifestPath))).ToHashSet();
         // Manifests first: if a kill comes between, files without a manifest are harmless, a manifest without its files is not.
-        foreach (var name in Files().Select(p => Path.GetFileName(p)).Except(files).OrderByDescending(n => ManifestName().IsMatch(n)))
+        foreach (var name in Files().Select(p => Path.GetFileName(p)).Where(IsBehind).Except(files).OrderByDescending(n => ManifestName().IsMatch(n)))
             File.Delete(Path.Combine(_folder, name));
+
+        // What is of a later step is not this process's to judge, and what is temporary of the same step another may still write to.
+        bool IsBehind(string name) => StepOf(name) < step || (StepOf(name) == step && !name.Contains(AtomicFile.TemporaryMark, StringComparison.Ordinal));
     }
 
     private IEnumerable<string> Manifests() =>
@@ -141,7 +145,7 @@ public sealed class CheckpointWriter
     /// <summary>Files are named by what is in them, so that writing a step again never touches the files of the first time.</summary>
     private void Add(string part, string extension, Action<string> write)
     {
-        var unnamed = Path.Combine(_folder, $"{_step:d8}-{part}.{extension}{AtomicFile.TemporaryMark}unnamed");
+        var unnamed = Path.Combine(_folder, $"{_step:d8}-{part}.{extension}{AtomicFile.TemporaryMark}{Guid.NewGuid():n}");
         write(unnamed);
         string sha256;
         using (var stream = File.OpenRead(unnamed)) sha256 = Convert.ToHexStringLower(SHA256.HashData(stream));

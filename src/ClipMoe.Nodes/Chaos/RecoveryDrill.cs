@@ -47,7 +47,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         try
         {
             await Until(() => view.Status?.Workers.Count(w => w.State == WorkerState.Active) == cluster.Nodes.Count, "all workers began", over.Token);
-            var submitted = await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash))
+            var submitted = await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash, $"{Guid.NewGuid()}"))
                 ?? throw new TimeoutException("the cluster took no experiment");
             watching = Watch(view, submitted.Id, over.Token);
             await Next(c => c.Workers == cluster.Nodes.Count && c.Step >= WarmUp, over.Token);

@@ -183,10 +183,11 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     /// <summary>Of a request that nobody answered it is not known whether it will be done: an experiment that is there already is as good.</summary>
     private async Task<string?> Submit(ClusterView view, CancellationToken stop)
     {
+        var request = $"{Guid.NewGuid()}";
         for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience; await Task.Delay(Glance, stop))
         {
             if (view.Status?.Experiments.FirstOrDefault(IsOpen) is { } there) return there.Id;
-            if (await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash)) is { } submitted) return submitted.Id;
+            if (await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash, request)) is { } submitted) return submitted.Id;
         }
         return null;
 

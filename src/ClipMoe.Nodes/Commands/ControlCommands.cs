@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Nodes.Commands;
@@ -23,9 +24,14 @@ internal static class ControlCommands
         var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.", Arity = ArgumentArity.ZeroOrOne };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster, tls };
-        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new ControlExperiment(control, result.GetValue(id))));
+        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), async client =>
+            new ControlExperiment(control, result.GetValue(id) ?? Meant(await client.Ask<ClusterStatus>(new GetStatus())))));
         return command;
     }
+
+    /// <summary>Found out before: a command that comes late, or twice, is not to hit the experiment after.</summary>
+    private static string? Meant(ClusterStatus status) =>
+        (status.Experiments.FirstOrDefault(e => e.Status is ExperimentStatus.Running or ExperimentStatus.Paused) ?? status.Experiments.LastOrDefault())?.Id;
 
     private static Command Drain()
     {
@@ -67,10 +73,13 @@ internal static class ControlCommands
         return command;
     }
 
-    private static async Task<int> Send(string cluster, string? tls, object request)
+    private static Task<int> Send(string cluster, string? tls, object request) => Send(cluster, tls, _ => Task.FromResult(request));
+
+    private static async Task<int> Send<T>(string cluster, string? tls, Func<ClusterClient, Task<T>> request)
+        where T : class
     {
         await using var client = ClusterOption.Connect(cluster, tls);
-        Console.WriteLine((await client.Ask<CommandDone>(request)).Message);
+        Console.WriteLine((await client.Ask<CommandDone>(await request(client))).Message);
         return ExitCodes.Success;
     }
 }

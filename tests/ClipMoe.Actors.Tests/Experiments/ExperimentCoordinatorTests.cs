@@ -55,6 +55,24 @@ public sealed class ExperimentCoordinatorTests : IDisposable
         Assert.False(outcome.IsCompleted);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_worker_that_refuses_is_gone_on_without_whether_it_answers_first_or_last(int refuses)
+    {
+        await AllDone();
+        var outcome = await Run(new Dictionary<int, bool> { [1] = refuses != 1, [2] = refuses != 2 }).WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.IsType<RunFinished>(outcome);
+    }
+
+    [Fact]
+    public async Task Where_all_refuse_the_run_fails_with_the_reason()
+    {
+        await AllDone();
+        var outcome = await Run(new Dictionary<int, bool> { [1] = false, [2] = false }).WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.Equal(OneByOne.Reason, Assert.IsType<RunFailed>(outcome).Cause.Message);
+    }
+
     /// <summary>A journal in which all stages are completed, and a node that has what they made.</summary>
     private async Task<IReadOnlyList<WrittenFile>> AllDone()
     {
@@ -83,9 +101,11 @@ public sealed class ExperimentCoordinatorTests : IDisposable
         return new WrittenFile(file, ArtifactCheck.Sha256(path)!);
     }
 
-    private Task<RunOutcome> Run()
+    /// <param name="opens">By number: whether that worker can open the experiment.</param>
+    private Task<RunOutcome> Run(IReadOnlyDictionary<int, bool>? opens = null)
     {
-        var roster = _system.ActorOf(Props.Create(() => new OneWorker(_worker.Writer)));
+        opens ??= new Dictionary<int, bool> { [1] = true };
+        var roster = _system.ActorOf(Props.Create(() => new OneByOne(opens, _worker.Writer)));
         var settings = new ExperimentCoordinator.Settings(Id, Experiment, "hash", _here, new RunFiles(_here, 2, new NodeFolders(_folder)), roster);
         return _system.ActorOf(Props.Create(() => new ExperimentCoordinator(settings))).Ask<RunOutcome>(new RunExperiment());
     }
@@ -104,14 +124,25 @@ public sealed class ExperimentCoordinatorTests : IDisposable
         public override string PersistenceId => Id;
     }
 
-    /// <summary>A roster with a worker that opens every experiment; what else the worker is told goes out.</summary>
-    private sealed class OneWorker : ReceiveActor
+    /// <summary>A roster whose workers answer in the order of their numbers, once all are asked; what else they are told goes out.</summary>
+    private sealed class OneByOne : ReceiveActor
     {
-        public OneWorker(ChannelWriter<object> told)
+        public const string Reason = "the data set is not there";
+
+        public OneByOne(IReadOnlyDictionary<int, bool> opens, ChannelWriter<object> told)
         {
-            Receive<WatchWorkers>(_ => Sender.Tell(new WorkerArrived(
-                new Worker(1, Self, new WorkerInfo("w1", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))));
-            Receive<OpenExperiment>(m => Sender.Tell(new ExperimentOpened(m.Id, 1, WithData: m.Data is not null)));
+            var asked = 0;
+            Receive<WatchWorkers>(_ =>
+            {
+                foreach (var number in opens.Keys.Order())
+                    Sender.Tell(new WorkerArrived(new Worker(number, Self, new WorkerInfo($"w{number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there"))));
+            });
+            Receive<OpenExperiment>(m =>
+            {
+                if (++asked < opens.Count) return;
+                foreach (var (number, can) in opens.OrderBy(o => o.Key))
+                    Sender.Tell(can ? new ExperimentOpened(m.Id, number, WithData: false) : new ExperimentRefused(m.Id, number, WorkFailure.Of(new IOException(Reason))));
+            });
             ReceiveAny(m => told.TryWrite(m));
         }
     }

@@ -56,6 +56,14 @@ public sealed class ManagerStateTests
     }
 
     [Fact]
+    public void A_request_that_comes_again_is_known_by_what_was_made_of_it()
+    {
+        var state = Fold(Submit("a") with { Request = "r1" }, Submit("b"), End("a"));
+        Assert.Equal("a", state.Of("r1")?.Id);
+        Assert.Null(state.Of("r2"));
+    }
+
+    [Fact]
     public void A_worker_is_drained_until_it_is_given_work_again()
     {
         var state = Fold(new WorkerDrained("w1", Back: false), new WorkerDrained("w2", Back: false), new ManagerStarted(), new WorkerDrained("w1", Back: true));

@@ -5,17 +5,22 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed)
 {
     [Fact]
-    public async Task The_coordinators_node_is_killed_in_training_and_in_clustering()
+    public async Task The_coordinators_node_is_killed_in_each_stage()
     {
         await using var cluster = new TestCluster();
-        var coordinator = cluster.Start(coordinator: true, workers: 1);
-        cluster.Start(coordinator: false, workers: 1);
+        var coordinator = cluster.Start(coordinator: true, workers: 0);
+        cluster.Start(coordinator: false, workers: 2);
         await cluster.UntilWorkers(2);
         using var run = cluster.Submit();
+        await run.Until("stage_started", "data");
+        await coordinator.Restart();
         await run.Until("stage_progress", "base", done: 25);
         await coordinator.Restart();
-        await run.Until("stage_started", "cluster-1");
-        await coordinator.Restart();
+        foreach (var stage in (string[])["extract-1", "cluster-1", "mcl-1", "assemble", "routers", "evaluate"])
+        {
+            await run.Until("stage_started", stage);
+            await coordinator.Restart();
+        }
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
     }

@@ -15,20 +15,20 @@ public sealed class HealingTests
         await using var cluster = new TestCluster();
         var donor = cluster.Start(coordinator: true, workers: 1, "kill@base:*:serve");
         var joiner = cluster.Start(coordinator: false, workers: 1, "kill@base:*:copy");
-        // Neither happens before its time: as long as this is there it counts as done.
-        Mark(donor, Serving);
-        Mark(joiner, Copying);
+        // Neither happens before its time.
+        donor.Defer(Serving);
+        joiner.Defer(Copying);
         await cluster.UntilWorkers(2);
         using var run = cluster.Submit(longer);
         await run.UntilTrainedBy(2);
 
-        var resumed = await HasToCopy(joiner, () => Clear(joiner, Copying));
+        var resumed = await HasToCopy(joiner, () => joiner.Release(Copying));
         await joiner.UntilLogged("worker cpu#0: in the cluster", resumed);
         // After its death nobody has the state: it is the last checkpoint's again.
-        await HasToCopy(joiner, () => Clear(donor, Serving));
+        await HasToCopy(joiner, () => donor.Release(Serving));
 
         Assert.True(expected == await run.End(), cluster.Log());
-        Assert.True(File.Exists(MarkOf(joiner, Copying)) && File.Exists(MarkOf(donor, Serving)), $"a fault did not happen\n{cluster.Log()}");
+        Assert.True(joiner.Happened(Copying) && donor.Happened(Serving), $"a fault did not happen\n{cluster.Log()}");
         Ledger.AssertEachSampleOncePerEpoch(donor.Output);
 
         // While training pauses a worker loses its state, so that it copies the other's when it goes on.
@@ -46,14 +46,4 @@ public sealed class HealingTests
             return resumed;
         }
     }
-
-    private static string MarkOf(TestNode node, string fault) => Path.Combine(node.Output, fault);
-
-    private static void Mark(TestNode node, string fault)
-    {
-        Directory.CreateDirectory(node.Output);
-        File.WriteAllText(MarkOf(node, fault), "");
-    }
-
-    private static void Clear(TestNode node, string fault) => File.Delete(MarkOf(node, fault));
 }

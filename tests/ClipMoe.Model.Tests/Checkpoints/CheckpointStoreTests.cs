@@ -114,14 +114,16 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void Training_that_went_back_removes_what_lay_ahead()
+    public void Who_is_behind_removes_nothing_of_what_others_have_written()
     {
-        Write(10, 1);
-        Write(20, 2);
-        FlipByte(Directory.GetFiles(_folder.File("store"), "00000020-state-*").Single(), 9);
-        Write(15, 3);
-        Assert.Equal(15, Store.LatestIntact(out var damaged)!.Step);
+        Write(30, 1);
+        Write(40, 2);
+        var writing = _folder.File($"store/00000020-state.safetensors{AtomicFile.TemporaryMark}other");
+        File.WriteAllText(writing, "half");
+        Write(20, 3);
+        Assert.Equal(40, Store.LatestIntact(out var damaged)!.Step);
         Assert.Empty(damaged);
+        Assert.True(File.Exists(writing));
     }
 
     [Fact]
@@ -137,6 +139,7 @@ public sealed class CheckpointStoreTests : IDisposable
         Assert.Equal(10, Store.LatestIntact(out var damaged)!.Step);
         Assert.Empty(damaged);
         Write(20, 2);
+        Write(30, 3);
         Assert.Equal(2 * 3, Directory.GetFiles(_folder.File("store")).Length);
     }
 

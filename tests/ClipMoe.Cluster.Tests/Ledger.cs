@@ -42,6 +42,16 @@ internal static class Ledger
         return turns.Count;
     }
 
+    /// <summary>What was extracted before a restart was not extracted again after it.</summary>
+    /// <param name="coordinator">Output folder of the coordinator.</param>
+    public static void AssertNothingExtractedTwice(string coordinator, string experimentId = "tiny-1")
+    {
+        using var journal = new SqliteConnection($"Data Source={Path.Combine(coordinator, "cluster.db")};Mode=ReadOnly");
+        var shards = Read(journal, experimentId).Select(e => e.Event).OfType<ShardExtracted>().Select(s => (s.Stage, s.Shard)).ToList();
+        Assert.NotEmpty(shards);
+        Assert.Equal(shards.Distinct(), shards);
+    }
+
     private static void AssertEachSampleOncePerEpoch(DbConnection journal, string report, string experimentId)
     {
         var state = Read(journal, experimentId).Aggregate(ExperimentState.Empty, (s, e) => s.Apply(e.Event));

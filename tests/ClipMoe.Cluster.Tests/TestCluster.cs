@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace ClipMoe.Cluster.Tests;
 
 /// <summary>
-/// Nodes and their workers as real processes on this machine, each node with an output folder of its own, so that nothing is shared but the
-/// network. At the end no process may be left.
+/// Nodes and their workers as real processes on this machine, each node as a rule with an output folder of its own, so that nothing is shared but
+/// the network. At the end no process may be left.
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
@@ -17,10 +17,13 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly List<TestNode> _nodes = [];
     private readonly string? _journal;
     private readonly VirtualNetwork? _network;
+    private readonly bool _sharedFolder;
 
     /// <param name="journal">Connection string; null: a SQLite file of the first node.</param>
     /// <param name="network">Each node is on a host of its own there; null: all are on this one.</param>
-    public TestCluster(string? journal = null, VirtualNetwork? network = null) => (_journal, _network) = (journal, network);
+    /// <param name="sharedFolder">All nodes have the same output folder.</param>
+    public TestCluster(string? journal = null, VirtualNetwork? network = null, bool sharedFolder = false) =>
+        (_journal, _network, _sharedFolder) = (journal, network, sharedFolder);
 
     public IReadOnlyList<TestNode> Nodes => _nodes;
 
@@ -34,7 +37,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public int HostOf(string address) => _nodes.FindIndex(n => n.Address == address);
 
     /// <summary>Output folder of a node, which may be started later.</summary>
-    public string OutputOf(int node) => Path.Combine(_root, $"node-{node}");
+    public string OutputOf(int node) => Path.Combine(_root, _sharedFolder ? "shared" : $"node-{node}");
 
     /// <param name="coordinator">Whether it may run the experiments.</param>
     /// <param name="workers">Worker processes.</param>

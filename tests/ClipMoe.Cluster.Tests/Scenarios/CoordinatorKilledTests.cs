@@ -23,6 +23,7 @@ public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed)
         }
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+        Ledger.AssertNothingExtractedTwice(coordinator.Output);
     }
 
     [Fact]

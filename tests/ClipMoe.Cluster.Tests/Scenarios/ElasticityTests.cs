@@ -88,7 +88,7 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
     public async Task Cancelled_it_ends_at_a_checkpoint_and_the_next_experiment_runs()
     {
         await using var cluster = new TestCluster();
-        cluster.Start(coordinator: true, workers: 1);
+        var coordinator = cluster.Start(coordinator: true, workers: 1);
         await cluster.UntilWorkers(1);
         using var first = cluster.Submit("--set", "base.steps=5000");
         await first.Until("stage_progress", "base", done: 3);
@@ -96,5 +96,6 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await cluster.Ask("cancel");
         Assert.Equal(130, await first.ExitCode());
         Assert.True(undisturbed.WeightsSha256 == await second.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output, "tiny-2");
     }
 }

@@ -27,6 +27,7 @@ public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
         await run.Until("stage_progress", "base", done: 25);
         await first.Kill();
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(postgres.ConnectionString, cluster.Fetched, "tiny-1");
         var status = await cluster.Status();
         Assert.NotEqual(first.Address, status.GetProperty("coordinator").GetString());
         Assert.Equal(2, status.GetProperty("term").GetInt32());

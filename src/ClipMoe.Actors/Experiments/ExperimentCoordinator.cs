@@ -110,7 +110,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
             ]
             : [new CoordinatorStarted()];
         var resumed = State.Accepted is not null;
-        Note(facts, () =>
+        PersistFacts(facts, () =>
         {
             // Workers that open the data see whether it is what it was.
             WhenSettled(resumed ? CheckArtifacts : Next);
@@ -190,7 +190,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
             return;
         }
         foreach (var damage in check.Damages) Warn(ArtifactCheck.Describe(damage));
-        Note(check.Damages, Next);
+        PersistFacts(check.Damages, Next);
     }
 
     private void Next()
@@ -227,10 +227,10 @@ public sealed class ExperimentCoordinator : ExperimentJournal
             return;
         }
         _before = State.Completed.GetValueOrDefault(spec.Name);
-        Note(new StageReset(spec.Name), _ => Start(spec));
+        PersistFact(new StageReset(spec.Name), _ => Start(spec));
     }
 
-    private void Start(StageSpec spec) => Note(new StageStarted(spec.Name), _ =>
+    private void Start(StageSpec spec) => PersistFact(new StageStarted(spec.Name), _ =>
     {
         if (_stopping)
         {
@@ -248,7 +248,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
     private void Record(JournalFact command)
     {
         var sender = Sender;
-        Note(command.Fact, fact =>
+        PersistFact(command.Fact, fact =>
         {
             sender.Tell(new FactJournaled(fact));
             if (fact is StepsCheckpointed c) Publish(new CheckpointSaved(c.Stage, c.ToStep, RunFolder.StageFolder(c.Stage)));
@@ -258,7 +258,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
 
     private void Done(StageDone done)
     {
-        Note(new StageCompleted(done.Stage, done.Result), completed =>
+        PersistFact(new StageCompleted(done.Stage, done.Result), completed =>
         {
             Publish(new StageFinished(completed.Stage, completed.Result));
             CloseStage();
@@ -294,7 +294,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
         }
         CloseStage();
         foreach (var damage in damages) Warn(ArtifactCheck.Describe(damage));
-        Note(damages, () => WhenSettled(Next));
+        PersistFacts(damages, () => WhenSettled(Next));
     }
 
     /// <summary>After another result than before, what was built on it is of no use.</summary>
@@ -303,7 +303,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
         IReadOnlyList<string> outOfDate = _before is null || _before.Sha256 == completed.Result.Sha256
             ? []
             : [.. _plan.BuiltOn(completed.Stage).Where(State.Completed.ContainsKey)];
-        Note([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
+        PersistFacts([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
     }
 
     /// <summary>Everything has been made: what a run is for is brought here before it is finished, for the nodes that have it may leave.</summary>
@@ -336,7 +336,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
             End(new RunFinished(State));
             return;
         }
-        Note(new ExperimentCompleted(State.Completed[StagePlan.Routers].Sha256!), _ => End(new RunFinished(State)));
+        PersistFact(new ExperimentCompleted(State.Completed[StagePlan.Routers].Sha256!), _ => End(new RunFinished(State)));
     }
 
     private void Stop()

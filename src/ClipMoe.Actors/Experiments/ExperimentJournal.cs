@@ -3,8 +3,8 @@ using Akka.Persistence;
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// The journaled part of an experiment's coordinator: its state is what <see cref="ExperimentState.Apply"/> makes of the facts in the journal, and nothing counts
-/// before it is there. Started again on the same journal, by whatever process, it stands where the last fact left it.
+/// The journaled part of an experiment's coordinator: its state is what <see cref="ExperimentState.Apply"/> makes of the facts in the journal, and
+/// nothing counts before it is there. Started again on the same journal, by whatever process, it stands where the last fact left it.
 /// </summary>
 public abstract class ExperimentJournal : ReceivePersistentActor
 {
@@ -20,7 +20,7 @@ public abstract class ExperimentJournal : ReceivePersistentActor
     protected ExperimentState State { get; private set; } = ExperimentState.Empty;
 
     /// <summary>Does something once a fact is journaled.</summary>
-    protected void Note<T>(T fact, Action<T> then)
+    protected void PersistFact<T>(T fact, Action<T> then)
         where T : ExperimentEvent => Persist(fact, journaled =>
         {
             Apply(journaled);
@@ -28,7 +28,7 @@ public abstract class ExperimentJournal : ReceivePersistentActor
         });
 
     /// <summary>Does something once all facts are journaled. Not by DeferAsync: after a Persist in its handler, Akka handles no further command.</summary>
-    protected void Note(IReadOnlyList<ExperimentEvent> facts, Action then)
+    protected void PersistFacts(IReadOnlyList<ExperimentEvent> facts, Action then)
     {
         if (facts.Count == 0)
         {

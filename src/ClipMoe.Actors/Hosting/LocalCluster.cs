@@ -42,7 +42,8 @@ public sealed class LocalCluster : IAsyncDisposable
         for (var n = 0; n < workers; n++)
         {
             var device = new DeviceContext(
-                new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess, workspace.Folder.Root), new OneWorkspace(workspace), exchanges, states);
+                new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess, workspace.Folder.Root),
+                new OneWorkspace(workspace), exchanges, states);
             _devices.Add(device);
             _system.ActorOf(Props.Create(() => new GpuWorker(device, roster)), $"worker-{n}");
         }

@@ -18,7 +18,9 @@ internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log
     /// <summary>Heeds what goes wrong with connections of an actor system.</summary>
     public void Watch(ActorSystem system) => system.ActorOf(Props.Create(() => new Listener(this)), "tls");
 
-    /// <summary>A connection to a node failed. Nobody is asked without need: who does not speak TLS takes the question for a message, and logs an error.</summary>
+    /// <summary>
+    /// A connection to a node failed. Nobody is asked without need: who does not speak TLS takes the question for a message, and logs an error.
+    /// </summary>
     private void About(string node, Exception cause)
     {
         if (_connected.ContainsKey(node) || cause.ToString().Contains("Connection refused", StringComparison.Ordinal)) return;

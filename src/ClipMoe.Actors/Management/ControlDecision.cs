@@ -17,9 +17,13 @@ public sealed record ControlDecision(ManagerEvent? Fact, string Answer)
         if ((wish.Id is null ? state.Current : state[wish.Id]) is not { End: null } experiment)
             return new ControlDecision(null, wish.Id is null ? "no experiment is running." : $"experiment {wish.Id} is not there, or is over.");
         if (experiment == state.Current)
-            return new ControlDecision(new ControlWanted(experiment.Id, wish.Control), $"experiment {experiment.Id}: {wish.Control.ToString().ToLowerInvariant()} is under way.");
+        {
+            return new ControlDecision(
+                new ControlWanted(experiment.Id, wish.Control), $"experiment {experiment.Id}: {wish.Control.ToString().ToLowerInvariant()} is under way.");
+        }
         return wish.Control == Control.Cancel
-            ? new ControlDecision(new Ended(experiment.Id, ExperimentStatus.Cancelled, "cancelled before its start", null, []), $"experiment {experiment.Id} is cancelled.")
+            ? new ControlDecision(
+                new Ended(experiment.Id, ExperimentStatus.Cancelled, "cancelled before its start", null, []), $"experiment {experiment.Id} is cancelled.")
             : new ControlDecision(null, $"experiment {experiment.Id} waits for its turn.");
     }
 }

@@ -146,7 +146,7 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
 
     private void Submit(SubmitExperiment submit)
     {
-        if (_state.Of(submit.Request) is { } known)
+        if (_state.ByRequest(submit.Request) is { } known)
         {
             Sender.Tell(new ExperimentSubmitted(known.Id, _state.Experiments.TakeWhile(e => e != known).Count(e => e.End is null)));
             return;

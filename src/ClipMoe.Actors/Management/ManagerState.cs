@@ -56,7 +56,7 @@ public sealed record ManagerState
     public QueuedExperiment? this[string? id] => id is null ? Current ?? Experiments.LastOrDefault() : Experiments.FirstOrDefault(e => e.Id == id);
 
     /// <summary>What a request was already made into.</summary>
-    public QueuedExperiment? Of(string request) => Experiments.FirstOrDefault(e => e.Request == request);
+    public QueuedExperiment? ByRequest(string request) => Experiments.FirstOrDefault(e => e.Request == request);
 
     /// <summary>An identity that was not given yet, made of the experiment's name, that is good for a folder.</summary>
     public string NextId(string name)

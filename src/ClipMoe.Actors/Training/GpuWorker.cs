@@ -114,7 +114,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
             _device.Gate = new GenerationGate(_device.Exchanges);
             OnDevice(before.Id, _device.FreeTensors);
         }
-        if (Opened(open) is not { } workspace) return;
+        if (TryOpen(open) is not { } workspace) return;
         if (open.Data is not { } data)
         {
             Sender.Tell(new ExperimentOpened(open.Id, _number, WithData: false));
@@ -127,7 +127,7 @@ public sealed class GpuWorker : ReceiveActor, IWithTimers
     }
 
     /// <returns>Null when it can't be, which the sender knows by then.</returns>
-    private Workspace? Opened(OpenExperiment open)
+    private Workspace? TryOpen(OpenExperiment open)
     {
         try
         {

@@ -4,7 +4,7 @@ namespace ClipMoe.Actors.Training;
 public sealed record StepPace
 {
     /// <summary>No step was seen.</summary>
-    public static StepPace Unknown { get; } = new();
+    public static StepPace Unknown { get; } = new([]);
 
     private const int Window = 32, Factor = 10;
 
@@ -14,7 +14,7 @@ public sealed record StepPace
     /// <summary>Before any step was seen: the first one also opens files and compiles kernels.</summary>
     private static readonly TimeSpan First = TimeSpan.FromMinutes(10);
 
-    private readonly IReadOnlyList<TimeSpan> _last = [];
+    private readonly IReadOnlyList<TimeSpan> _last;
 
     /// <summary>Above it a step is overdue: a multiple of the median.</summary>
     public TimeSpan Deadline
@@ -28,10 +28,6 @@ public sealed record StepPace
     }
 
     public StepPace Add(TimeSpan step) => new([.. _last.Append(step).TakeLast(Window)]);
-
-    public StepPace()
-    {
-    }
 
     private StepPace(IReadOnlyList<TimeSpan> last) => _last = last;
 }

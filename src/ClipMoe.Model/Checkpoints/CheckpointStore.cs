@@ -10,8 +10,8 @@ public sealed record DamagedCheckpoint(string ManifestPath, string Why);
 
 /// <summary>
 /// The checkpoints of one stage in one folder. A checkpoint exists from the moment its manifest, written last, gets its name; whatever a killed
-/// process leaves behind belongs to no manifest and is removed by a later write. Of several processes that write to a folder, one that is behind removes nothing
-/// of what the others have written.
+/// process leaves behind belongs to no manifest and is removed by a later write. Of several processes that write to a folder, one that is behind
+/// removes nothing of what the others have written.
 /// </summary>
 /// <param name="folder">Made by the first write.</param>
 /// <param name="keep">Checkpoints to keep, the newest first.</param>

@@ -59,8 +59,8 @@ public sealed class ManagerStateTests
     public void A_request_that_comes_again_is_known_by_what_was_made_of_it()
     {
         var state = Fold(Submit("a") with { Request = "r1" }, Submit("b"), End("a"));
-        Assert.Equal("a", state.Of("r1")?.Id);
-        Assert.Null(state.Of("r2"));
+        Assert.Equal("a", state.ByRequest("r1")?.Id);
+        Assert.Null(state.ByRequest("r2"));
     }
 
     [Fact]

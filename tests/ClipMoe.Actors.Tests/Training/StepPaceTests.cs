@@ -4,10 +4,10 @@ namespace ClipMoe.Actors.Tests.Training;
 
 public sealed class StepPaceTests
 {
-    private static StepPace After(params double[] seconds) => seconds.Aggregate(new StepPace(), (pace, s) => pace.Add(TimeSpan.FromSeconds(s)));
+    private static StepPace After(params double[] seconds) => seconds.Aggregate(StepPace.Unknown, (pace, s) => pace.Add(TimeSpan.FromSeconds(s)));
 
     [Fact]
-    public void The_first_step_may_take_minutes() => Assert.Equal(TimeSpan.FromMinutes(10), new StepPace().Deadline);
+    public void The_first_step_may_take_minutes() => Assert.Equal(TimeSpan.FromMinutes(10), StepPace.Unknown.Deadline);
 
     [Fact]
     public void A_step_may_take_ten_times_the_median() => Assert.Equal(TimeSpan.FromSeconds(40), After(3, 4, 500).Deadline);

@@ -129,10 +129,17 @@ internal sealed class ReplicaTraining : IDisposable
         _faults.Reach(Stage, id.Step, WorkPhase.Normalisers);
         var normalisers = exchange.Gather(step.Normalise(features));
         _faults.Reach(Stage, id.Step, WorkPhase.Gradient);
-        var gradients = step.Backward(normalisers, out var losses);
-        _pendingGradient = exchange.Reduce(_tree, [.. gradients.Select(g => (g.Node, g.Values))], _replica.ReducedGradient).ToString("x32");
+        // Nearly all of the text tower's gradient travels while the image tower's is computed.
+        using var textBlocks = Reduce(step.BackwardText(normalisers), _replica.Layout.TextBlocks);
+        var gradients = step.BackwardImages(out var losses);
+        var text = textBlocks.Complete();
+        using var rest = Reduce(gradients, _replica.Layout.BeforeTextBlocks);
+        _pendingGradient = GradientChunks.Hash(text, rest.Complete()).ToString("x32");
         _faults.Reach(Stage, id.Step, WorkPhase.Ready);
         return new GradientReady(id, _worker, _pendingGradient, _replica.TrainedHash().ToString("x32"), losses, _schedule.At(id.Step));
+
+        ISumInProgress Reduce(IReadOnlyList<SubtreeGradient> mine, GradientRange part) =>
+            exchange.BeginReduce(_tree, [.. mine.Select(g => (g.Node, g.Values))], _replica.ReducedGradient, part);
     }
 
     /// <summary>The committed step's update.</summary>

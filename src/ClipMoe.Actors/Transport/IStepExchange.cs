@@ -1,3 +1,4 @@
+using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -17,12 +18,36 @@ public interface IStepExchange
     /// <summary>Everybody's normalisers, in leaf order.</summary>
     IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine);
 
-    /// <summary>Sums the gradients of everybody's subtrees in the tree's order.</summary>
+    /// <summary>
+    /// Begins to sum a part of the gradients of everybody's subtrees in the tree's order, while the caller computes on; it is to be completed before
+    /// anything else is exchanged.
+    /// </summary>
     /// <param name="tree">Its format is that of the gradients and their sums, also on the network.</param>
-    /// <param name="mine">Maximal complete subtrees of the caller's leaves, each of the sum's length; not read any more after the call.</param>
-    /// <param name="sum">Receives the sum over all leaves; not the memory of a subtree.</param>
+    /// <param name="mine">Maximal complete subtrees of the caller's leaves, each of the sum's length; their part is read until completion.</param>
+    /// <param name="sum">Its part receives the sum over all leaves; not the memory of a subtree.</param>
+    /// <param name="part">The same for all members.</param>
+    ISumInProgress BeginReduce(
+        ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part);
+
+    /// <summary>Sums the gradients of everybody's subtrees in the tree's order.</summary>
     /// <returns>A hash of the sum, equal on all members whose sums are equal.</returns>
-    UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum);
+    /// <inheritdoc cref="BeginReduce"/>
+    UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+    {
+        using var all = BeginReduce(tree, mine, sum, new GradientRange(0, sum.Length));
+        return all.Complete();
+    }
+}
+
+/// <summary>
+/// A sum that <see cref="IStepExchange.BeginReduce"/> has begun. If it is disposed before it is complete, the exchange breaks for everybody; when
+/// that returns, no memory that was handed over is touched any more.
+/// </summary>
+public interface ISumInProgress : IDisposable
+{
+    /// <summary>Waits for the sum.</summary>
+    /// <returns>A hash of it, equal on all members whose sums are equal.</returns>
+    UInt128 Complete();
 }
 
 /// <summary>Gives members of a generation their exchange, and aborts it.</summary>

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -69,8 +70,13 @@ public sealed class LocalExchanges : IExchangeProvider
         public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
             [.. meeting.Normalisers.Meet(rank, mine).SelectMany(n => n)];
 
+        public ISumInProgress BeginReduce(
+            ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part) =>
+            new SumOnCompletion(() => Reduce(
+                tree, [.. mine.Select(m => (m.Node, m.Gradient.Slice(part.Start, part.Length)))], sum.Slice(part.Start, part.Length)));
+
         /// <summary>Each member finishes the tree for its slice, then copies the slices of the others.</summary>
-        public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+        private UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
         {
             var subtrees = meeting.Gradients.Meet(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
             var chunks = new GradientChunks(sum.Length, meeting.World);

@@ -21,12 +21,16 @@ public sealed class ParameterLayout
     public const int Alignment = 16;
 
     private readonly Dictionary<string, ParameterSlot> _byName;
+    private readonly (long Start, long End) _imageTower;
 
-    private ParameterLayout(ClipConfig config, Locking locking, IReadOnlyList<ParameterSlot> slots, long trainableLength, long length)
+    private ParameterLayout(
+        ClipConfig config, Locking locking, IReadOnlyList<ParameterSlot> slots, (long Start, long End) imageTower, long trainableLength,
+        long length)
     {
         Config = config;
         Locking = locking;
         Slots = slots;
+        _imageTower = imageTower;
         TrainableLength = trainableLength;
         Length = length;
         _byName = slots.ToDictionary(s => s.Name);
@@ -41,6 +45,18 @@ public sealed class ParameterLayout
     /// <summary>Floats of the trainable part, a multiple of <see cref="Alignment"/>; the length of a gradient.</summary>
     public long TrainableLength { get; }
 
+    /// <summary>The gradient of the image tower and the logit scale; around it lies that of the text tower.</summary>
+    public GradientRange ImageTower => Range(_imageTower.Start, _imageTower.End);
+
+    /// <summary>The last part of the text tower's gradient, which is nearly all of it: blocks and token embedding.</summary>
+    public GradientRange TextBlocks => Range(_imageTower.End, TrainableLength);
+
+    /// <summary>The rest of the gradient: what comes before the text tower's blocks.</summary>
+    public GradientRange BeforeTextBlocks => Range(0, _imageTower.End);
+
+    /// <summary>The gradient of the text tower.</summary>
+    public IReadOnlyList<GradientRange> TextTower => [Range(0, _imageTower.Start), TextBlocks];
+
     /// <summary>Floats of the whole buffer.</summary>
     public long Length { get; }
 
@@ -50,24 +66,32 @@ public sealed class ParameterLayout
 
     public bool TryGet(string name, out ParameterSlot slot) => _byName.TryGetValue(name, out slot!);
 
+    private static GradientRange Range(long start, long end) => new(checked((int)start), checked((int)(end - start)));
+
     public static ParameterLayout Of(ClipConfig config, Locking locking)
     {
         var specs = ParameterNames.Of(config);
         var offsets = new long[specs.Count];
         var next = 0L;
+        var imageTower = (Start: 0L, End: 0L);
         Place(trainable: true);
         var trainableLength = next;
         Place(trainable: false);
         var slots = specs.Select((s, i) => new ParameterSlot(s, offsets[i], locking.Trains(s.Name))).ToList();
-        return new ParameterLayout(config, locking, slots, trainableLength, next);
+        return new ParameterLayout(config, locking, slots, imageTower, trainableLength, next);
 
         void Place(bool trainable)
         {
             for (var i = 0; i < specs.Count; i++)
             {
-                if (locking.Trains(specs[i].Name) != trainable) continue;
-                offsets[i] = next;
-                next += (specs[i].Count + Alignment - 1) / Alignment * Alignment;
+                if (trainable && specs[i].Name == ParameterNames.LogitScale) imageTower.Start = next;
+                if (locking.Trains(specs[i].Name) == trainable)
+                {
+                    offsets[i] = next;
+                    next += (specs[i].Count + Alignment - 1) / Alignment * Alignment;
+                }
+
+                if (trainable && specs[i].Name.StartsWith(ParameterNames.Vision, StringComparison.Ordinal)) imageTower.End = next;
             }
         }
     }

@@ -10,7 +10,13 @@ using static TorchSharp.torch;
 namespace ClipMoe.Model.Training;
 
 /// <summary>Log-normalisers of the whole batch, [N] each.</summary>
-internal sealed record Normalisers(Tensor Image_N, Tensor Text_N, Tensor? ImageShort_N, Tensor? ShortText_N);
+internal sealed record Normalisers(Tensor Image_N, Tensor Text_N, Tensor? ImageShort_N, Tensor? ShortText_N) : IDisposable
+{
+    public void Dispose()
+    {
+        foreach (var owned in (Tensor?[])[Image_N, Text_N, ImageShort_N, ShortText_N]) owned?.Dispose();
+    }
+}
 
 /// <summary>Forward and backward pass of one leaf.</summary>
 internal sealed class LeafPass : IDisposable
@@ -20,6 +26,7 @@ internal sealed class LeafPass : IDisposable
     private readonly TowerPass _image, _text;
     private readonly TowerPass? _short;
     private ContrastiveLoss? _imageLoss, _textLoss, _imageShortLoss, _shortLoss;
+    private double _textBalance, _shortBalance;
 
     public LeafPass(Replica replica, StepSettings settings, int step, MicroShard shard)
     {
@@ -65,35 +72,47 @@ internal sealed class LeafPass : IDisposable
         static float[]? Read(ContrastiveLoss? loss) => loss is null ? null : HostTensor.Read(loss.LogNormalisers_n);
     }
 
-    /// <summary>One backward pass from the features and the routers' probabilities into the replica's leaf gradient.</summary>
-    public StepLoss Backward(Normalisers all, LeafLoads? group)
+    /// <summary>From the text features and the routers' probabilities into the text tower's part of the replica's leaf gradient.</summary>
+    /// <param name="group">Load of the tokens that share one balance loss.</param>
+    public void BackwardText(Normalisers all, LeafLoads? group)
+    {
+        var roots = new List<(Tensor Root, Tensor Gradient)>();
+        using var noGrad = no_grad();
+        if (_short is not null)
+            roots.Add((_short.Features_nC, _shortLoss!.Gradient(all.ImageShort_N!, _settings.ShortTextWeight, withLogitScale: false).Features_nC));
+        roots.Add((_text.Features_nC, _textLoss!.Gradient(all.Image_N, 1, withLogitScale: false).Features_nC));
+        if (group is not null)
+        {
+            _textBalance = _text.Balance(group.Text, PerRank, _settings.RouterLossWeight / 2, roots);
+            if (_short is not null) _shortBalance = _short.Balance(group.ShortText!, PerRank, _settings.RouterLossWeight / 2, roots);
+        }
+
+        Backward(roots);
+    }
+
+    /// <summary>The same for the image tower, and the logit scale; after <see cref="BackwardText"/>.</summary>
+    public StepLoss BackwardImages(Normalisers all, LeafLoads? group)
     {
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
         var learnsScale = _replica.Layout.Locking.LearnTemperature;
         var (image_nC, scale1) = _imageLoss!.Gradient(all.Text_N, 1, learnsScale);
-        var (text_nC, _) = _textLoss!.Gradient(all.Image_N, 1, withLogitScale: false);
-        var contrastive = (_imageLoss.RowLosses() + _textLoss.RowLosses()) / (2.0 * all.Image_N.shape[0]);
+        var contrastive = (_imageLoss.RowLosses() + _textLoss!.RowLosses()) / (2.0 * all.Image_N.shape[0]);
         var (contrastiveShort, scale2) = (0.0, 0.0);
         if (_short is not null)
         {
-            var weight = _settings.ShortTextWeight;
-            (var imageShort_nC, scale2) = _imageShortLoss!.Gradient(all.ShortText_N!, weight, learnsScale);
-            var (short_nC, _) = _shortLoss!.Gradient(all.ImageShort_N!, weight, withLogitScale: false);
+            (var imageShort_nC, scale2) = _imageShortLoss!.Gradient(all.ShortText_N!, _settings.ShortTextWeight, learnsScale);
             image_nC.PlusInPlace(imageShort_nC);
-            roots.Add((_short.Features_nC, short_nC));
-            contrastiveShort = (_imageShortLoss.RowLosses() + _shortLoss.RowLosses()) / (2.0 * all.Image_N.shape[0]);
+            contrastiveShort = (_imageShortLoss.RowLosses() + _shortLoss!.RowLosses()) / (2.0 * all.Image_N.shape[0]);
         }
 
         roots.Add((_image.Features_nC, image_nC));
-        roots.Add((_text.Features_nC, text_nC));
-        var balance = Balance(group, roots);
-        roots.RemoveAll(r => !r.Root.requires_grad);
-        if (roots.Count > 0) autograd.backward([.. roots.Select(r => r.Root)], [.. roots.Select(r => r.Gradient)]);
+        var imageBalance = group is null ? 0 : _image.Balance(group.Image, PerRank, _settings.RouterLossWeight, roots);
+        Backward(roots);
         if (learnsScale) AddToLogitScale(scale1 + scale2);
         var total = contrastive + _settings.ShortTextWeight * contrastiveShort
-            + _settings.RouterLossWeight * (balance.Image + (balance.Text + balance.Short) / 2);
-        return new StepLoss(total, contrastive, contrastiveShort, balance.Image, balance.Text, balance.Short);
+            + _settings.RouterLossWeight * (imageBalance + (_textBalance + _shortBalance) / 2);
+        return new StepLoss(total, contrastive, contrastiveShort, imageBalance, _textBalance, _shortBalance);
     }
 
     public void Dispose()
@@ -101,13 +120,13 @@ internal sealed class LeafPass : IDisposable
         foreach (var owned in (IDisposable?[])[_image, _text, _short, _imageLoss, _textLoss, _imageShortLoss, _shortLoss]) owned?.Dispose();
     }
 
-    private (double Image, double Text, double Short) Balance(LeafLoads? group, List<(Tensor, Tensor)> roots)
+    /// <summary>Factor of a group's balance loss in the mean over the reference's ranks.</summary>
+    private double PerRank => 1.0 / ((double)_settings.ReferenceWorld * _settings.ReferenceWorld);
+
+    private static void Backward(List<(Tensor Root, Tensor Gradient)> roots)
     {
-        if (group is null) return default;
-        var perRank = 1.0 / ((double)_settings.ReferenceWorld * _settings.ReferenceWorld);
-        var weight = _settings.RouterLossWeight;
-        return (_image.Balance(group.Image, perRank, weight, roots), _text.Balance(group.Text, perRank, weight / 2, roots),
-            _short?.Balance(group.ShortText!, perRank, weight / 2, roots) ?? 0);
+        roots.RemoveAll(r => !r.Root.requires_grad);
+        if (roots.Count > 0) autograd.backward([.. roots.Select(r => r.Root)], [.. roots.Select(r => r.Gradient)]);
     }
 
     private void AddToLogitScale(double derivative)

@@ -42,20 +42,14 @@ public sealed record StepLoss(
 /// </summary>
 public sealed class SubtreeGradient
 {
+    private readonly float[] _copy;
+
     internal SubtreeGradient(Subtree node, FlatBuffer buffer)
     {
         Node = node;
         Buffer = buffer;
-        var length = checked((int)buffer.Length);
-        if (buffer.OnHost)
-        {
-            Values = buffer.Host;
-            return;
-        }
-
-        var copy = new float[length];
-        buffer.Read(0, copy);
-        Values = copy;
+        _copy = buffer.OnHost ? [] : new float[checked((int)buffer.Length)];
+        Values = buffer.OnHost ? buffer.Host : _copy;
     }
 
     public Subtree Node { get; }
@@ -64,4 +58,10 @@ public sealed class SubtreeGradient
     public ReadOnlyMemory<float> Values { get; }
 
     internal FlatBuffer Buffer { get; }
+
+    /// <summary>Brings a part that is finished to the host.</summary>
+    internal void Fetch(GradientRange part)
+    {
+        if (!Buffer.OnHost) Buffer.Read(part.Start, _copy.AsSpan(part.Start, part.Length));
+    }
 }

@@ -1,12 +1,16 @@
 using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Training;
 
 /// <summary>Sums the gradients of consecutive leaves along the reduction tree while they arrive one after another.</summary>
-internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
+/// <param name="parts">Of the gradient; the rest is left alone.</param>
+/// <param name="room">By its first leaf, where a maximal subtree's sum goes; what isn't there gets a buffer of its own.</param>
+internal sealed class SubtreeAccumulator(
+    ReductionTree tree, Replica replica, IReadOnlyList<GradientRange> parts, IReadOnlyDictionary<int, FlatBuffer> room)
 {
     private readonly Stack<(Subtree Node, FlatBuffer Sum)> _done = [];
     private Subtree? _open;
@@ -24,16 +28,17 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
             Close();
         }
 
-        replica.LeafGradient!.Tensor.zero_();
+        using var scope = NewDisposeScope();
+        foreach (var part in parts) Of(replica.LeafGradient!, part).zero_();
     }
 
     public void End(int leaf) => _open = _open is { } first ? first with { To = leaf + 1 } : new Subtree(leaf, leaf + 1);
 
     /// <summary>The sums of the maximal subtrees that the leaves cover.</summary>
-    public IReadOnlyList<SubtreeGradient> Finish()
+    public IReadOnlyList<(Subtree Node, FlatBuffer Sum)> Finish()
     {
         Close();
-        return [.. _done.Reverse().Select(d => new SubtreeGradient(d.Node, d.Sum))];
+        return [.. _done.Reverse()];
     }
 
     private void Close()
@@ -41,7 +46,8 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
         if (_open is not { } node) return;
         _open = null;
         var fresh = replica.LeafGradient!;
-        if (tree.Format == GradientFormat.Bf16) fresh.RoundToBFloat16(0, fresh.Length);
+        if (tree.Format == GradientFormat.Bf16)
+            foreach (var part in parts) fresh.RoundToBFloat16(part.Start, part.Length);
         FlatBuffer? sum = null;
         while (_done.TryPeek(out var left) && tree.AreSiblings(left.Node, node))
         {
@@ -53,8 +59,9 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
 
         if (sum is null)
         {
-            sum = replica.Rent();
-            sum.Tensor.copy_(fresh.Tensor);
+            sum = room.GetValueOrDefault(node.From) ?? replica.Rent();
+            using var scope = NewDisposeScope();
+            foreach (var part in parts) Of(sum, part).copy_(Of(fresh, part));
         }
 
         _done.Push((node, sum));
@@ -62,11 +69,17 @@ internal sealed class SubtreeAccumulator(ReductionTree tree, Replica replica)
 
     private void Add(FlatBuffer sum, FlatBuffer addend)
     {
-        foreach (var (start, length) in Chunks.Of(replica.Layout.TrainableLength, replica.Device))
+        foreach (var part in parts)
         {
-            using var scope = NewDisposeScope();
-            sum.Tensor.narrow(0, start, length).PlusInPlace(addend.Tensor.narrow(0, start, length));
-            if (tree.Format == GradientFormat.Bf16) sum.RoundToBFloat16(start, length);
+            foreach (var (start, length) in Chunks.Of(part.Length, replica.Device))
+            {
+                using var scope = NewDisposeScope();
+                var chunk = new GradientRange(checked((int)(part.Start + start)), (int)length);
+                Of(sum, chunk).PlusInPlace(Of(addend, chunk));
+                if (tree.Format == GradientFormat.Bf16) sum.RoundToBFloat16(chunk.Start, chunk.Length);
+            }
         }
     }
+
+    private static Tensor Of(FlatBuffer buffer, GradientRange part) => buffer.Tensor.narrow(0, part.Start, part.Length);
 }

@@ -10,9 +10,9 @@ using static TorchSharp.torch;
 namespace ClipMoe.Model.Training;
 
 /// <summary>
-/// One worker's part in one training step, in three phases between which workers exchange host memory: <see cref="Features"/>,
-/// <see cref="Normalise"/>, <see cref="Backward"/>. All calls come from the thread that owns the replica. Each leaf is computed by itself, in a
-/// shape that depends on the leaf alone, so results have the same bits whichever worker computes it.
+/// One worker's part in one training step, in phases between which workers exchange host memory: <see cref="Features"/>,
+/// <see cref="Normalise"/>, <see cref="BackwardText"/> and <see cref="BackwardImages"/>. All calls come from the thread that owns the replica. Each
+/// leaf is computed by itself, in a shape that depends on the leaf alone, so results have the same bits whichever worker computes it.
 /// </summary>
 public sealed class TrainingStep : IDisposable
 {
@@ -21,9 +21,10 @@ public sealed class TrainingStep : IDisposable
     private readonly int _step;
     private readonly double _logitScale;
     private readonly List<(int Leaf, LeafPass? Pass)> _mine = [];
-    private readonly List<FlatBuffer> _sums = [];
+    private IReadOnlyList<SubtreeGradient> _gradients = [];
     private IReadOnlyList<LeafFeatures> _all = [];
     private Tensor[] _joined = [];
+    private Normalisers? _normalisers;
 
     /// <param name="step">Number of the step, for the dropout masks.</param>
     public TrainingStep(Replica replica, StepSettings settings, int step)
@@ -65,33 +66,46 @@ public sealed class TrainingStep : IDisposable
             ?? new LeafNormalisers(m.Leaf, [], [], short_NC is null ? null : [], short_NC is null ? null : []))];
     }
 
-    /// <summary>Backward passes of this worker's leaves, and the sums of their gradients along the reduction tree.</summary>
-    /// <param name="all">Normalisers of all leaves, in leaf order.</param>
-    /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
-    /// <returns>The maximal complete subtrees that this worker's leaves cover; valid until this step is disposed.</returns>
+    /// <summary>Backward passes of this worker's leaves through both towers.</summary>
+    /// <inheritdoc cref="BackwardText"/>
+    /// <inheritdoc cref="BackwardImages"/>
     public IReadOnlyList<SubtreeGradient> Backward(IReadOnlyList<LeafNormalisers> all, out StepLoss[] leafLosses)
     {
-        using var stepScope = NewDisposeScope();
-        var normalisers = new Normalisers(
+        BackwardText(all);
+        return BackwardImages(out leafLosses);
+    }
+
+    /// <summary>
+    /// Backward passes of this worker's leaves through the text tower, and the sums of its gradients along the reduction tree. They can be exchanged
+    /// while the image tower's are computed.
+    /// </summary>
+    /// <param name="all">Normalisers of all leaves, in leaf order.</param>
+    /// <returns>The maximal complete subtrees that this worker's leaves cover, of whose gradients <see cref="ParameterLayout.TextTower"/> is
+    /// there; valid until this step is disposed.</returns>
+    public IReadOnlyList<SubtreeGradient> BackwardText(IReadOnlyList<LeafNormalisers> all)
+    {
+        _normalisers = new Normalisers(
             Join(all, n => n.Image, _replica.Device), Join(all, n => n.Text, _replica.Device),
             all[0].ImageShort is null ? null : Join(all, n => n.ImageShort!, _replica.Device),
             all[0].ShortText is null ? null : Join(all, n => n.ShortText!, _replica.Device));
-        var accumulator = new SubtreeAccumulator(new ReductionTree(_settings.Leaves, _settings.Gradients), _replica);
-        var trains = _replica.Layout.TrainableLength > 0;
-        leafLosses = new StepLoss[_mine.Count];
-        for (var i = 0; i < _mine.Count; i++)
-        {
-            using var scope = NewDisposeScope();
-            var (leaf, pass) = _mine[i];
-            if (trains) accumulator.Begin(leaf);
-            leafLosses[i] = pass?.Backward(normalisers, GroupLoads(leaf)) ?? StepLoss.Zero;
-            if (trains) accumulator.End(leaf);
-        }
+        var parts = _replica.Layout.TextTower;
+        var sums = Accumulate(parts, new Dictionary<int, FlatBuffer>(), (_, leaf, pass) => pass?.BackwardText(_normalisers, GroupLoads(leaf)));
+        _gradients = [.. sums.Select(s => new SubtreeGradient(s.Node, s.Sum))];
+        return Fetched(parts);
+    }
 
-        if (!trains || _mine.Count == 0) return [];
-        var gradients = accumulator.Finish();
-        _sums.AddRange(gradients.Select(g => g.Buffer));
-        return gradients;
+    /// <summary>The same through the image tower, after <see cref="BackwardText"/>.</summary>
+    /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
+    /// <returns>The subtrees of <see cref="BackwardText"/>, of whose gradients the rest is there, too.</returns>
+    public IReadOnlyList<SubtreeGradient> BackwardImages(out StepLoss[] leafLosses)
+    {
+        var normalisers = _normalisers ?? throw new InvalidOperationException("the text tower's backward pass comes first");
+        GradientRange[] parts = [_replica.Layout.ImageTower];
+        var losses = new StepLoss[_mine.Count];
+        Accumulate(parts, _gradients.ToDictionary(g => g.Node.From, g => g.Buffer), (i, leaf, pass) =>
+            losses[i] = pass?.BackwardImages(normalisers, GroupLoads(leaf)) ?? StepLoss.Zero);
+        leafLosses = losses;
+        return Fetched(parts);
     }
 
     /// <summary>Frees graphs and gradients.</summary>
@@ -99,8 +113,35 @@ public sealed class TrainingStep : IDisposable
     {
         _mine.ForEach(m => m.Pass?.Dispose());
         foreach (var joined in _joined) joined.Dispose();
-        _sums.ForEach(_replica.Return);
-        _sums.Clear();
+        _normalisers?.Dispose();
+        foreach (var gradient in _gradients) _replica.Return(gradient.Buffer);
+        _gradients = [];
+    }
+
+    /// <summary>Computes a part of the gradient leaf by leaf, and sums it along the tree.</summary>
+    /// <param name="backward">Given which of the worker's leaves it is, the leaf's number, and its pass if it has samples.</param>
+    private IReadOnlyList<(Subtree Node, FlatBuffer Sum)> Accumulate(
+        IReadOnlyList<GradientRange> parts, IReadOnlyDictionary<int, FlatBuffer> room, Action<int, int, LeafPass?> backward)
+    {
+        var accumulator = new SubtreeAccumulator(new ReductionTree(_settings.Leaves, _settings.Gradients), _replica, parts, room);
+        var trains = _replica.Layout.TrainableLength > 0;
+        for (var i = 0; i < _mine.Count; i++)
+        {
+            using var scope = NewDisposeScope();
+            var (leaf, pass) = _mine[i];
+            if (trains) accumulator.Begin(leaf);
+            backward(i, leaf, pass);
+            if (trains) accumulator.End(leaf);
+        }
+
+        return trains ? accumulator.Finish() : [];
+    }
+
+    private IReadOnlyList<SubtreeGradient> Fetched(IReadOnlyList<GradientRange> parts)
+    {
+        foreach (var gradient in _gradients)
+            foreach (var part in parts) gradient.Fetch(part);
+        return _gradients;
     }
 
     /// <summary>What a leaf without samples publishes: a batch may have fewer samples than leaves.</summary>
@@ -127,7 +168,7 @@ public sealed class TrainingStep : IDisposable
     private static Tensor Join(IReadOnlyList<LeafNormalisers> all, Func<LeafNormalisers, float[]> part, Device device)
     {
         var values = all.SelectMany(part).ToArray();
-        return HostTensor.Of(values, [values.Length], device);
+        return HostTensor.Of(values, [values.Length], device).DetachFromDisposeScope();
     }
 
     /// <summary>Loads of all leaves that share this leaf's balance loss.</summary>

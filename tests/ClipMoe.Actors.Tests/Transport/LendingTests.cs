@@ -1,6 +1,5 @@
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
-using ClipMoe.Model.Native;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -125,18 +124,5 @@ public sealed class LendingTests
     {
         var addresses = mapping[..mapping.IndexOf(' ')].Split('-').Select(a => Convert.ToInt64(a, 16)).ToArray();
         return addresses[1] - addresses[0];
-    }
-
-    private sealed class Memories : IDisposable
-    {
-        private readonly List<SharedMemory> _all = [];
-
-        public Memory<float> New(int length)
-        {
-            _all.Add(SharedMemory.Create(length));
-            return _all[^1].Memory;
-        }
-
-        public void Dispose() => _all.ForEach(m => m.Dispose());
     }
 }

@@ -92,7 +92,7 @@ public sealed class WorldTests
         void Step() => replica.Apply(LocalWorld.Step(replica, settings, 0, leaves).Gradient, 1e-3, new AdamWSettings(0.1));
     }
 
-    private static Replica New(string kind, Precision precision) => kind switch
+    internal static Replica New(string kind, Precision precision) => kind switch
     {
         "dense" => Models.Seeded(Models.Small, Locking.None with { LearnTemperature = true }, precision: precision),
         "ffn" => Models.Seeded(Models.Small, Locking.ExceptFfn(), precision: precision),

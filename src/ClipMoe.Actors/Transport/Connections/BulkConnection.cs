@@ -37,6 +37,9 @@ internal sealed class BulkConnection : IDisposable
     /// <summary>Whether files, and so memory, can be lent through it: as both sides have seen, the peer is a process of this host and user.</summary>
     public bool Lends => _local;
 
+    /// <summary>Whether <see cref="SendPages"/> can be used: over TCP, unencrypted.</summary>
+    public bool SendsPages => !_local && _tls is null;
+
     /// <summary>For messages.</summary>
     public string Peer { get; }
 
@@ -90,6 +93,13 @@ internal sealed class BulkConnection : IDisposable
     {
         header.Write(_sent);
         Send(_sent, payload);
+    }
+
+    /// <summary>Sends a frame whose payload must not change until the receiver has it.</summary>
+    public void SendPages(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        header.Write(_sent);
+        _socket.WritePages(_sent, payload);
     }
 
     /// <summary>Sends a header without a payload and lends a file with it.</summary>

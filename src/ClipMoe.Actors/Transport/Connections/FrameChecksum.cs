@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace ClipMoe.Actors.Transport.Connections;
 
@@ -52,6 +53,12 @@ internal struct FrameChecksum
 
     private static void Add(Span<Vector256<ulong>> lanes, ReadOnlySpan<Vector256<ulong>> stripes)
     {
+        if (Avx512F.IsSupported)
+        {
+            AddWide(MemoryMarshal.Cast<Vector256<ulong>, Vector512<ulong>>(lanes), MemoryMarshal.Cast<Vector256<ulong>, Vector512<ulong>>(stripes));
+            return;
+        }
+
         var (a0, a1, a2, a3) = (lanes[0], lanes[1], lanes[2], lanes[3]);
         var (b0, b1, b2, b3) = (lanes[4], lanes[5], lanes[6], lanes[7]);
         ref var first = ref MemoryMarshal.GetReference(stripes);
@@ -72,4 +79,20 @@ internal struct FrameChecksum
     }
 
     private static Vector256<ulong> Rotate(Vector256<ulong> sums) => sums << 1 | sums >>> 63;
+
+    /// <summary>The same with half the instructions of half the number, where the processor has them.</summary>
+    private static void AddWide(Span<Vector512<ulong>> lanes, ReadOnlySpan<Vector512<ulong>> stripes)
+    {
+        var (a0, a1, b0, b1) = (lanes[0], lanes[1], lanes[2], lanes[3]);
+        ref var first = ref MemoryMarshal.GetReference(stripes);
+        for (nint i = 0; i < stripes.Length; i += 2)
+        {
+            a0 += Unsafe.Add(ref first, i);
+            a1 += Unsafe.Add(ref first, i + 1);
+            b0 = Avx512F.RotateLeft(b0, 1) + a0;
+            b1 = Avx512F.RotateLeft(b1, 1) + a1;
+        }
+
+        (lanes[0], lanes[1], lanes[2], lanes[3]) = (a0, a1, b0, b1);
+    }
 }

@@ -17,6 +17,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     private long _deadline = long.MaxValue;
     private long _lastProgress = Environment.TickCount64;
     private SafeFileHandle? _file;
+    private PagePipe? _pages;
 
     /// <summary>When bytes last moved, as <see cref="Environment.TickCount64"/>.</summary>
     public long LastProgress => Volatile.Read(ref _lastProgress);
@@ -85,7 +86,31 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     }
 
     /// <summary>Writes two buffers, in one call if the system takes them.</summary>
-    public void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    public void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second) => Write(first, second, NoSignal);
+
+    /// <summary>Writes two buffers to a TCP socket; the second one must not change until the receiver has it (<see cref="PagePipe"/>).</summary>
+    public void WritePages(ReadOnlySpan<byte> first, ReadOnlySpan<byte> pages)
+    {
+        Write(first, [], NoSignal | More);
+        _pages ??= new PagePipe();
+        fixed (byte* memory = pages)
+        {
+            nint taken = 0, sent = 0;
+            while (sent < pages.Length)
+            {
+                var takes = taken == sent;
+                var moved = takes
+                    ? _pages.Take(memory + taken, pages.Length - taken)
+                    : _pages.Send(socket.SafeHandle, taken - sent, more: taken < pages.Length);
+                if (moved < 0) ThrowUnlessInterrupted();
+                else if (takes) taken += moved;
+                else sent += moved;
+                Volatile.Write(ref _lastProgress, Environment.TickCount64);
+            }
+        }
+    }
+
+    private void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, int flags)
     {
         fixed (byte* a = first, b = second)
         {
@@ -94,7 +119,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
             {
                 if (_deadline != long.MaxValue) socket.SendTimeout = Remaining();
                 var message = new Message { Parts = parts, Count = 2 };
-                var sent = sendmsg(socket.SafeHandle, &message, NoSignal);
+                var sent = sendmsg(socket.SafeHandle, &message, flags);
                 if (sent < 0)
                 {
                     ThrowUnlessInterrupted();
@@ -186,6 +211,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
         }
 
         socket.Dispose();
+        _pages?.Dispose();
         TakeFile()?.Dispose();
     }
 
@@ -200,7 +226,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    private const int WaitAll = 0x100, NoSignal = 0x4000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
+    private const int WaitAll = 0x100, NoSignal = 0x4000, More = 0x8000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
 
     /// <summary><c>struct iovec</c>.</summary>
     private readonly struct Part(byte* start, nint length)

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Transport.Streams;
+using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -20,25 +21,12 @@ internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : I
 
     public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) => streams.Gather(mine);
 
-    public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+    public ISumInProgress BeginReduce(
+        ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part)
     {
-        foreach (var (node, gradient) in mine)
-            if (gradient.Length != sum.Length)
-                throw new ArgumentException($"the gradient of {node} has {gradient.Length} elements, the sum {sum.Length}");
-        // Who is slow to compute is waited for here, so that a round is waited for only as long as its bytes take.
-        var nodes = streams.Gather(StepCodec.Encode([.. mine.Select(m => m.Node)]));
-        try
-        {
-            var hash = _reduction.Reduce(tree, [.. nodes.Select(n => StepCodec.DecodeSubtrees(n))], [.. mine.Select(m => m.Gradient)], sum);
-            // Nobody leaves, and takes its communicator away, while bytes are on their way to another.
-            streams.Gather(ReadOnlyMemory<byte>.Empty);
-            Outcome(null);
-            return hash;
-        }
-        catch (CarriageException e)
-        {
-            throw Broken(streams, e, Outcome);
-        }
+        StreamExchange.RequireLengths(mine, sum);
+        return new SumOnCompletion(() => Reduce(
+            tree, [.. mine.Select(m => (m.Node, m.Gradient.Slice(part.Start, part.Length)))], sum.Slice(part.Start, part.Length)));
     }
 
     /// <summary>Frees what the carrier has on the device; from any thread, once the streams are over.</summary>
@@ -53,5 +41,23 @@ internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : I
         streams.Broke(cause.Peer ?? streams.Rank, cause.Message, cause);
         streams.ThrowIfOver();
         return cause;
+    }
+
+    private UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+    {
+        // Who is slow to compute is waited for here, so that a round is waited for only as long as its bytes take.
+        var nodes = streams.Gather(StepCodec.Encode([.. mine.Select(m => m.Node)]));
+        try
+        {
+            var hash = _reduction.Reduce(tree, [.. nodes.Select(n => StepCodec.DecodeSubtrees(n))], [.. mine.Select(m => m.Gradient)], sum);
+            // Nobody leaves, and takes its communicator away, while bytes are on their way to another.
+            streams.Gather(ReadOnlyMemory<byte>.Empty);
+            Outcome(null);
+            return hash;
+        }
+        catch (CarriageException e)
+        {
+            throw Broken(streams, e, Outcome);
+        }
     }
 }

@@ -40,6 +40,9 @@ internal sealed class Peer
     /// <inheritdoc cref="SocketStream.LastProgress"/>
     public long LastProgress => _connection.LastProgress;
 
+    /// <summary>Whether what it is sent is best left as it is until it has said that it has read it.</summary>
+    public bool SendsPages => _connection.SendsPages;
+
     public void Start()
     {
         _sender.Start();
@@ -173,6 +176,7 @@ internal sealed class Peer
         if (frame.Memory is not null && header.Kind != FrameKind.Memory) payload = [];
         if (header.Kind == FrameKind.Memory) _connection.Send(header, frame.Memory!.File);
         else if (_fault is not null) TransmitFaulty(header, payload);
+        else if (frame.Stays) _connection.SendPages(header, payload);
         else _connection.Send(header, payload);
     }
 

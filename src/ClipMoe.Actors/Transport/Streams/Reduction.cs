@@ -7,9 +7,9 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// The sum of everybody's gradients. Each member sends every other one the chunks of that member's slice; the owner of a chunk sends the sum to
-/// everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the own one side by side. Where both are in
-/// memory that can be lent to the peer, it carries only the checksums, the peer reads the memory, and says when it has.
+/// The sum of everybody's gradients, or of a part of them. Each member sends every other one the chunks of that member's slice; the owner of a chunk
+/// sends the sum to everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the own one side by side.
+/// Where both are in memory that can be lent to the peer, it carries only the checksums, the peer reads the memory, and says when it has.
 /// </summary>
 internal sealed class Reduction : Operation
 {
@@ -27,6 +27,8 @@ internal sealed class Reduction : Operation
     /// <summary>By rank: the memory of the own gradients, where it is lent to that peer.</summary>
     private readonly SharedMemory?[][] _lent;
     private readonly bool[] _lendsSum;
+    /// <summary>By rank: whether gradients and sum stay as they are until that peer has read them, though they travel.</summary>
+    private readonly bool[] _stays;
     private int _unpublished;
     /// <summary>The own slice's sums as they travel, while they do.</summary>
     private readonly ushort[] _roundedSums;
@@ -49,11 +51,10 @@ internal sealed class Reduction : Operation
 
     public Reduction(
         StreamExchange exchange, uint number, ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine,
-        Memory<float> sum)
-        : base(exchange, number, r => FramesTo(new GradientChunks(sum.Length, exchange.World), exchange.Rank, r, mine.Count))
+        Memory<float> sum, GradientChunks chunks)
+        : base(exchange, number, r => FramesTo(chunks, exchange.Rank, r, mine.Count))
     {
-        (_mine, _sum) = (mine, sum);
-        _chunks = new GradientChunks(sum.Length, exchange.World);
+        (_mine, _sum, _chunks) = (mine, sum, chunks);
         _own = _chunks.OwnedBy(exchange.Rank);
         _slice = new SliceSum(exchange, tree, _chunks, mine, sum, Publish);
         _checksums = new ulong[_chunks.Count];
@@ -64,18 +65,22 @@ internal sealed class Reduction : Operation
         // Before a receiving thread can ask: all that a peer without a chunk owes, but for its word that it has read, may be there already.
         _lent = new SharedMemory?[exchange.World][];
         _lendsSum = new bool[exchange.World];
+        _stays = new bool[exchange.World];
         // What is rounded on its way is not what is in memory.
         var memories = mine.Select(m => _rounds ? null : SharedMemory.Of(m.Gradient)).ToList();
+        // What the garbage collector can move can't stay.
+        var stays = !_rounds && SharedMemory.Of(sum) is not null && memories.TrueForAll(m => m is not null);
         foreach (var peer in exchange.Peers)
         {
             _lendsSum[peer.Rank] = peer.Lend(_rounds ? null : SharedMemory.Of(sum));
+            _stays[peer.Rank] = stays && peer.SendsPages;
             _lent[peer.Rank] = [.. memories.Select(m => peer.Lend(m) ? m : null)];
         }
     }
 
     public override string Phase => "gradients were reduced";
 
-    /// <summary>Of the sum, once the operation is complete.</summary>
+    /// <summary>Of the part of the sum, once the operation is complete.</summary>
     public UInt128 Hash => GradientChunks.Hash(_checksums);
 
     public override void Wake() => _slice.Wake();
@@ -97,7 +102,7 @@ internal sealed class Reduction : Operation
                 {
                     var header = Header(FrameKind.Gradients, part, chunk, lent[part]);
                     var payload = gradients[part].Slice(start * sizeof(float), length * sizeof(float));
-                    peer.Send(new OutgoingFrame(this, header, payload, Rounds: _rounds, Memory: lent[part]));
+                    peer.Send(new OutgoingFrame(this, header, payload, Rounds: _rounds, Memory: lent[part], Stays: _stays[peer.Rank]));
                 }
             }
         }
@@ -194,7 +199,7 @@ internal sealed class Reduction : Operation
     private ReadOnlyMemory<float> Borrowed(Peer peer, in FrameHeader header)
     {
         var (start, length) = _chunks[(int)header.Offset];
-        return peer.Borrowed(header.Total, _chunks.Length).Slice(start, length);
+        return peer.Borrowed(header.Total, _sum.Length).Slice(start, length);
     }
 
     /// <summary>Whether a frame has a chunk's bytes, or refers to them where the sender lends memory.</summary>
@@ -205,7 +210,7 @@ internal sealed class Reduction : Operation
         foreach (var peer in Exchange.Peers) CountRead(peer, _peers[peer.Rank]);
     }
 
-    private bool Lends(int rank) => _lendsSum[rank] || Array.Exists(_lent[rank], m => m is not null);
+    private bool Lends(int rank) => _stays[rank] || _lendsSum[rank] || Array.Exists(_lent[rank], m => m is not null);
 
     /// <summary>On any thread: one of the three things is there after which all that the peer has lent is read.</summary>
     private void CountRead(Peer peer, Progress progress)
@@ -231,7 +236,7 @@ internal sealed class Reduction : Operation
         {
             var lent = _lendsSum[peer.Rank] ? memory : null;
             var header = Header(FrameKind.Sums, 0, chunk, lent) with { Checksum = _checksums[chunk] };
-            peer.Send(new OutgoingFrame(this, header, payload, HasChecksum: true, Memory: lent), urgent: true);
+            peer.Send(new OutgoingFrame(this, header, payload, HasChecksum: true, Memory: lent, Stays: _stays[peer.Rank]), urgent: true);
         }
 
         if (Interlocked.Decrement(ref _unpublished) == 0) OwnSliceIsSummed();

@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
@@ -102,12 +103,20 @@ internal sealed class StreamExchange : IStepExchange
         return [.. Enumerable.Range(0, World).Select(r => gathered[r].ToArray())];
     }
 
-    public UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
+    public ISumInProgress BeginReduce(
+        ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part)
+    {
+        RequireLengths(mine, sum);
+        var chunks = new GradientChunks(part.Length, World, part.Start);
+        return new SumInProgress(this, Begin(number => new Reduction(this, number, tree, mine, sum, chunks)));
+    }
+
+    /// <exception cref="ArgumentException">A gradient hasn't the sum's length.</exception>
+    public static void RequireLengths(IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
     {
         foreach (var (node, gradient) in mine)
             if (gradient.Length != sum.Length)
                 throw new ArgumentException($"the gradient of {node} has {gradient.Length} elements, the sum {sum.Length}");
-        return Run(number => new Reduction(this, number, tree, mine, sum)).Hash;
     }
 
     /// <summary>On a receiving thread: the operation that a frame belongs to, once this member has begun it.</summary>
@@ -226,6 +235,15 @@ internal sealed class StreamExchange : IStepExchange
     private T Run<T>(Func<uint, T> create)
         where T : Operation
     {
+        var operation = Begin(create);
+        End(operation);
+        return operation;
+    }
+
+    /// <summary>Begins an operation, which goes on upon the peers' threads; <see cref="End"/> is to follow.</summary>
+    private T Begin<T>(Func<uint, T> create)
+        where T : Operation
+    {
         T operation;
         int? left;
         lock (_gate)
@@ -244,6 +262,20 @@ internal sealed class StreamExchange : IStepExchange
         {
             if (left is { } peer) Broke(peer, HasLeft);
             operation.Start();
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+        }
+
+        return operation;
+    }
+
+    /// <summary>Waits for an operation, or until it has failed and no memory of it is touched any more.</summary>
+    private void End(Operation operation)
+    {
+        try
+        {
             AwaitCompletion(operation);
         }
         catch (Exception e)
@@ -256,10 +288,35 @@ internal sealed class StreamExchange : IStepExchange
         }
 
         lock (_gate) _operation = null;
-        if (_failure is null) return operation;
+        if (_failure is null) return;
         Join();
         ExceptionDispatchInfo.Throw(_failure);
-        throw _failure;
+    }
+
+    private sealed class SumInProgress(StreamExchange exchange, Reduction reduction) : ISumInProgress
+    {
+        private bool _ended;
+
+        public UInt128 Complete()
+        {
+            _ended = true;
+            exchange.End(reduction);
+            return reduction.Hash;
+        }
+
+        public void Dispose()
+        {
+            if (_ended) return;
+            exchange.Fail(new OperationCanceledException($"a step of {exchange.Generation} ended before its sums were made"));
+            try
+            {
+                Complete();
+            }
+            catch (Exception e) when (e is OperationCanceledException or ExchangeBrokenException or IOException or InvalidDataException)
+            {
+                // It has just been ended, or was before.
+            }
+        }
     }
 
     private void AwaitCompletion(Operation operation)

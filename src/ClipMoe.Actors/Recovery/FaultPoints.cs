@@ -7,8 +7,14 @@ using ClipMoe.Model;
 namespace ClipMoe.Actors.Recovery;
 
 /// <summary>Places in a worker's work where something can be made to go wrong.</summary>
-/// <remarks>Copy: some of the state of others is copied. Serve: others begin to copy the state.</remarks>
-public enum WorkPhase { Join, Copy, Serve, Features, Normalisers, Gradient, Ready, Commit, Checkpoint, Extract, Cluster, Label, Evaluate }
+/// <remarks>
+/// Copy: some of the state of others is copied. Serve: others begin to copy the state. Checkpoint: nothing of it is written yet. HalfCheckpoint: one
+/// of its files is whole, another is half written, under its temporary name.
+/// </remarks>
+public enum WorkPhase
+{
+    Join, Copy, Serve, Features, Normalisers, Gradient, Ready, Commit, Checkpoint, HalfCheckpoint, Extract, Cluster, Label, Evaluate,
+}
 
 /// <summary>What goes wrong.</summary>
 public enum FaultKind

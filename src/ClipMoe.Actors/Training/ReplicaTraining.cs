@@ -161,7 +161,9 @@ internal sealed class ReplicaTraining : IDisposable
     {
         var provenance = _workspace.Provenance(Stage, _committed);
         _faults.Reach(Stage, _committed, WorkPhase.Checkpoint);
-        var checkpoint = TrainingCheckpoints.Write(_workspace.Files.Checkpoints(Stage), _replica, Stage, _committed, provenance);
+        var checkpoint = TrainingCheckpoints.Write(
+            _workspace.Files.Checkpoints(Stage), _replica, Stage, _committed, provenance,
+            halfway: () => _faults.Reach(Stage, _committed, WorkPhase.HalfCheckpoint));
         WrittenFile? model = null;
         if (_committed == TotalSteps)
         {

@@ -11,13 +11,14 @@ internal static class TrainingCheckpoints
 
     private sealed record TrainingPosition(string Stage, int Step, long Updates);
 
-    public static Checkpoint Write(CheckpointStore store, Replica replica, string stage, int step, Provenance provenance)
+    /// <param name="halfway">Done when half of the moments are written, which are most of the bytes.</param>
+    public static Checkpoint Write(CheckpointStore store, Replica replica, string stage, int step, Provenance provenance, Action halfway)
     {
         var (layout, metadata) = (replica.Layout, CheckpointMetadata.Create(replica.Layout.Config, provenance));
         return store.Write(step, checkpoint =>
         {
             checkpoint.Tensors(Model, ReplicaFiles.Weights(layout), writer => ReplicaFiles.WriteWeights(writer, replica), metadata);
-            checkpoint.Tensors(Optimizer, ReplicaFiles.Moments(layout), writer => ReplicaFiles.WriteMoments(writer, replica));
+            checkpoint.Tensors(Optimizer, ReplicaFiles.Moments(layout), writer => ReplicaFiles.WriteMoments(writer, replica, halfway));
             checkpoint.Json(Position, new TrainingPosition(stage, step, replica.Updates));
         });
     }

@@ -10,8 +10,8 @@ public sealed record DamagedCheckpoint(string ManifestPath, string Why);
 
 /// <summary>
 /// The checkpoints of one stage in one folder. A checkpoint exists from the moment its manifest, written last, gets its name; whatever a killed
-/// process leaves behind belongs to no manifest and is removed by a later write. Of several processes that write to a folder, one that is behind
-/// removes nothing of what the others have written.
+/// process leaves behind belongs to no manifest and is removed by the next write of the same step or a later one. Of several processes that write to
+/// a folder, one that is behind removes nothing of what the others have written.
 /// </summary>
 /// <param name="folder">Made by the first write.</param>
 /// <param name="keep">Checkpoints to keep, the newest first.</param>
@@ -98,7 +98,10 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
             File.Delete(Path.Combine(_folder, name));
 
         // What is of a later step is not this process's to judge, and what is temporary of the same step another may still write to.
-        bool IsBehind(string name) => StepOf(name) < step || (StepOf(name) == step && !name.Contains(AtomicFile.TemporaryMark, StringComparison.Ordinal));
+        bool IsBehind(string name) => StepOf(name) < step
+            || (StepOf(name) == step && (!IsTemporary(name) || AtomicFile.IsAbandoned(Path.Combine(_folder, name))));
+
+        static bool IsTemporary(string name) => name.Contains(AtomicFile.TemporaryMark, StringComparison.Ordinal);
     }
 
     private IEnumerable<string> Manifests() =>

@@ -95,6 +95,21 @@ public sealed class AtomicFile : IDisposable
         File.Delete(_temporary);
     }
 
+    /// <summary>Whether nobody, on this machine or where the file system passes locks on, has a temporary file open any more.</summary>
+    internal static bool IsAbandoned(string temporary)
+    {
+        try
+        {
+            // Who writes it shares it with readers only.
+            using var nobodyElse = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Turns the system's error into a sentence that says which file could not be written and what helps.</summary>
     public static IOException Explain(string path, Exception e)
     {

@@ -25,9 +25,17 @@ public static class ReplicaFiles
     }
 
     /// <summary>Writes <see cref="Moments"/>.</summary>
-    public static void WriteMoments(TensorWriter writer, Replica replica)
+    /// <param name="halfway">Done between the first moments and the second.</param>
+    public static void WriteMoments(TensorWriter writer, Replica replica, Action? halfway = null)
     {
-        foreach (var (name, slot, at) in MomentsOf(replica.Layout)) Transfer(slot, at, replica.ReadState, values => writer.WriteFloats(name, values));
+        Write(FirstMoments(replica.Layout));
+        halfway?.Invoke();
+        Write(SecondMoments(replica.Layout));
+
+        void Write(IEnumerable<(string Name, ParameterSlot Slot, long At)> moments)
+        {
+            foreach (var (name, slot, at) in moments) Transfer(slot, at, replica.ReadState, values => writer.WriteFloats(name, values));
+        }
     }
 
     /// <summary>Restores what <see cref="WriteMoments"/> wrote.</summary>
@@ -35,7 +43,7 @@ public static class ReplicaFiles
     public static void ReadMoments(ITensorFile file, Replica replica, long updates)
     {
         var buffer = new float[Chunk];
-        foreach (var (name, slot, at) in MomentsOf(replica.Layout))
+        foreach (var (name, slot, at) in FirstMoments(replica.Layout).Concat(SecondMoments(replica.Layout)))
         {
             var found = file.Get(name).Count;
             if (found != slot.Count)
@@ -49,9 +57,11 @@ public static class ReplicaFiles
         }
     }
 
-    private static IEnumerable<(string Name, ParameterSlot Slot, long At)> MomentsOf(ParameterLayout layout) =>
-        layout.Slots.Where(s => s.Trainable).Select(s => ("exp_avg/" + s.Name, s, layout.Length + s.Offset))
-            .Concat(layout.Slots.Where(s => s.Trainable).Select(s => ("exp_avg_sq/" + s.Name, s, layout.Length + layout.TrainableLength + s.Offset)));
+    private static IEnumerable<(string Name, ParameterSlot Slot, long At)> FirstMoments(ParameterLayout layout) =>
+        layout.Slots.Where(s => s.Trainable).Select(s => ("exp_avg/" + s.Name, s, layout.Length + s.Offset));
+
+    private static IEnumerable<(string Name, ParameterSlot Slot, long At)> SecondMoments(ParameterLayout layout) =>
+        layout.Slots.Where(s => s.Trainable).Select(s => ("exp_avg_sq/" + s.Name, s, layout.Length + layout.TrainableLength + s.Offset));
 
     private delegate void Reader(long offset, Span<float> destination);
 

@@ -1,3 +1,5 @@
+using ClipMoe.Model.Files;
+
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>kill -9 of a worker at each place of a step, of a checkpoint, of an extraction, of k-means.</summary>
@@ -5,10 +7,11 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 public sealed class WorkerKilledInEachPhaseTests
 {
     /// <summary>One after another, while two workers train.</summary>
-    private static readonly string[] OfAStep = ["Features", "Normalisers", "Gradient", "Ready", "Commit", "Checkpoint"];
+    private static readonly string[] OfAStep = ["Features", "Normalisers", "Gradient", "Ready", "Commit", "Checkpoint", "HalfCheckpoint"];
 
-    /// <summary>Each comes to pass when the stage does.</summary>
-    private static readonly string[] OfStages = ["extract-1:*:Extract", "cluster-1:*:Cluster", "cluster-1:*:Label", "mcl-1:*:Join", "evaluate:*:Evaluate"];
+    /// <summary>Each comes to pass when the stage does. The checkpoint after step 30 is the last of mcl-1: no later one clears up after it.</summary>
+    private static readonly string[] OfStages =
+        ["extract-1:*:Extract", "cluster-1:*:Cluster", "cluster-1:*:Label", "mcl-1:*:Join", "mcl-1:30:HalfCheckpoint", "evaluate:*:Evaluate"];
 
     [Fact]
     public async Task The_run_ends_in_the_same_weights_with_each_sample_once_per_epoch()
@@ -34,8 +37,12 @@ public sealed class WorkerKilledInEachPhaseTests
         }
         Assert.True(expected == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(node.Output);
-        Assert.All(OfStages, f => Assert.True(node.Happened($"fault-Kill-{f.Replace(":*:", "-any-")}"), $"nobody was killed in {f}\n{cluster.Log()}"));
+        Assert.All(OfStages, f => Assert.True(node.Happened(MarkOf(f)), $"nobody was killed in {f}\n{cluster.Log()}"));
+        Assert.Empty(Directory.GetFiles(node.Output, $"*{AtomicFile.TemporaryMark}*", SearchOption.AllDirectories));
+        Assert.DoesNotContain(run.Warnings, w => w.Contains("can't be used"));
     }
 
-    private static string Mark(string phase) => $"fault-Kill-base-any-{phase}";
+    private static string Mark(string phase) => MarkOf($"base:*:{phase}");
+
+    private static string MarkOf(string fault) => $"fault-Kill-{fault.Replace("*", "any").Replace(':', '-')}";
 }

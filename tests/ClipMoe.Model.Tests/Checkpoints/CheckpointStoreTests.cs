@@ -118,12 +118,11 @@ public sealed class CheckpointStoreTests : IDisposable
     {
         Write(30, 1);
         Write(40, 2);
-        var writing = _folder.File($"store/00000020-state.safetensors{AtomicFile.TemporaryMark}other");
-        File.WriteAllText(writing, "half");
+        using var writing = AtomicFile.Create(_folder.File("store/00000020-state.safetensors"));
         Write(20, 3);
         Assert.Equal(40, Store.LatestIntact(out var damaged)!.Step);
         Assert.Empty(damaged);
-        Assert.True(File.Exists(writing));
+        Assert.True(File.Exists(writing.Stream.Name));
     }
 
     [Fact]
@@ -140,6 +139,15 @@ public sealed class CheckpointStoreTests : IDisposable
         Assert.Empty(damaged);
         Write(20, 2);
         Write(30, 3);
+        Assert.Equal(2 * 3, Directory.GetFiles(_folder.File("store")).Length);
+    }
+
+    [Fact]
+    public void What_a_killed_writer_left_of_a_step_goes_with_the_next_write_of_that_step()
+    {
+        Write(10, 1);
+        File.WriteAllText(_folder.File($"store/00000020-state.safetensors{AtomicFile.TemporaryMark}killed"), "half");
+        Write(20, 2);
         Assert.Equal(2 * 3, Directory.GetFiles(_folder.File("store")).Length);
     }
 

@@ -97,7 +97,13 @@ public sealed class ReplicaTests
 
         using (var writer = TensorWriter.Create(moments, ReplicaFiles.Moments(source.Layout)))
         {
-            ReplicaFiles.WriteMoments(writer, source);
+            ReplicaFiles.WriteMoments(writer, source, () =>
+            {
+                // A kill here leaves this much, and not under the file's name.
+                var temporary = Assert.Single(Directory.GetFiles(folder.Path, "optimizer.*"));
+                Assert.NotEqual(moments, temporary);
+                Assert.InRange(new FileInfo(temporary).Length, 4 * source.Layout.TrainableLength, 8 * source.Layout.TrainableLength - 1);
+            });
             writer.Commit();
         }
 

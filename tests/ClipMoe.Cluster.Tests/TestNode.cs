@@ -11,6 +11,7 @@ internal sealed class TestNode(
     private readonly List<(DateTime Time, string Text)> _log = [];
     private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Process? _process;
+    private int? _stopped;
 
     public string Address => address;
 
@@ -99,6 +100,8 @@ internal sealed class TestNode(
         var children = Workers();
         _process.Kill();
         await _process.WaitForExitAsync();
+        // One that stands still does not see that it is to end.
+        if (_stopped is { } stopped && children.Contains(stopped)) Signal(stopped, "CONT");
         foreach (var child in children) await Gone(child);
     }
 
@@ -120,15 +123,26 @@ internal sealed class TestNode(
     /// <summary>kill -9 of a worker process; the node starts it again.</summary>
     public void KillWorker(int index = 0) => Process.GetProcessById(Workers()[index]).Kill();
 
-    public void StopWorker() => Signal(Workers()[0], "STOP");
+    /// <summary>SIGSTOP of its first worker, which stands still until <see cref="ContinueWorker"/>.</summary>
+    public void StopWorker() => Signal((_stopped = Workers()[0]).Value, "STOP");
 
-    public void ContinueWorker() => Signal(Workers()[0], "CONT");
+    /// <returns>Whether it stood still until now.</returns>
+    public bool ContinueWorker()
+    {
+        var stands = _stopped is { } worker && StateOf(worker) == 'T';
+        if (stands) Signal(_stopped!.Value, "CONT");
+        _stopped = null;
+        return stands;
+    }
 
     /// <summary>Process numbers of its workers, in the order of their names.</summary>
     public IReadOnlyList<int> Workers() =>
         [.. Directory.EnumerateDirectories("/proc").Select(p => int.TryParse(Path.GetFileName(p), out var id) ? id : 0).Where(id => id > 0)
             .Select(id => (Id: id, Line: TestCluster.CommandLineOf(id))).Where(p => p.Line.Contains($"worker --name {Address}/", StringComparison.Ordinal))
             .OrderBy(p => p.Line, StringComparer.Ordinal).Select(p => p.Id)];
+
+    /// <summary>The letter by which the kernel tells what a process does.</summary>
+    private static char StateOf(int process) => File.ReadAllText($"/proc/{process}/stat") is var stat ? stat[stat.LastIndexOf(')') + 2] : default;
 
     private static async Task Gone(int process)
     {

@@ -66,9 +66,9 @@ public sealed class ClusteringSession : StageActor
         if (_members.Count == 0) Deal();
     }
 
-    protected override void OnGone(int worker)
+    protected override void OnGone(Worker worker)
     {
-        if (_members.Contains(worker)) Deal();
+        if (_members.Contains(worker.Number)) Deal();
     }
 
     /// <summary>Gives each worker a contiguous run of shards, so that its leaves make few, large subtrees.</summary>

@@ -57,9 +57,9 @@ public sealed class EvaluationSession : StageActor
             worker.Actor.Tell(new EvaluateModel(Stage, Label(model), _files[model], WithExamples: model == StagePlan.Routers));
     }
 
-    protected override void OnGone(int worker)
+    protected override void OnGone(Worker worker)
     {
-        _leases.Return(worker);
+        _leases.Return(worker.Number);
         GiveWork();
     }
 

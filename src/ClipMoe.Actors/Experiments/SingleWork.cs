@@ -22,9 +22,9 @@ public abstract class SingleWork : StageActor
 
     protected override void OnArrived(Worker worker) => Give();
 
-    protected override void OnGone(int worker)
+    protected override void OnGone(Worker worker)
     {
-        if (_worker != worker) return;
+        if (_worker != worker.Number) return;
         _worker = null;
         Give();
     }

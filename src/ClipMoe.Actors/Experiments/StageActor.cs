@@ -31,7 +31,7 @@ public abstract class StageActor : ReceiveActor
     protected abstract void OnArrived(Worker worker);
 
     /// <summary>Whatever the worker was to do for the stage will not come; it is no longer among <see cref="Workers"/>.</summary>
-    protected abstract void OnGone(int worker);
+    protected abstract void OnGone(Worker worker);
 
     /// <summary>A worker is to be given nothing more. What it is doing is done again by another, unless a stage knows better.</summary>
     protected virtual void Release(int worker)
@@ -67,6 +67,6 @@ public abstract class StageActor : ReceiveActor
 
     private void Remove(int worker)
     {
-        if (_workers.Remove(worker)) OnGone(worker);
+        if (_workers.Remove(worker, out var gone)) OnGone(gone);
     }
 }

@@ -52,9 +52,9 @@ public sealed class FeatureExtraction : StageActor
         worker.Actor.Tell(new ExtractShard(Stage, shard, first, end, _model));
     }
 
-    protected override void OnGone(int worker)
+    protected override void OnGone(Worker worker)
     {
-        _leases.Return(worker);
+        _leases.Return(worker.Number);
         foreach (var other in Workers.Values) OnArrived(other);
         EndIfDone();
     }

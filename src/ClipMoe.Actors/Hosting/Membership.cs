@@ -29,7 +29,7 @@ internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> beg
             // Akka also ends an actor system that a node, to which it connects, shows another certificate.
             var downed = CoordinatedShutdown.Get(System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
             log(downed
-                ? "put out of the cluster, because most coordinators are gone or can't be reached; joins again."
+                ? "put out of the cluster, because it could not be reached for a while, or most coordinators are gone; joins again."
                 : "not in the cluster: a node has another certificate; tries again.");
             await Task.Delay(downed ? Pause : PauseAfterRefusal);
             System = Start(setup, begin);

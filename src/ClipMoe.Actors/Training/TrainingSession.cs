@@ -94,12 +94,12 @@ public sealed class TrainingSession : StageActor, IWithTimers
         worker.Actor.Tell(_attendance.Standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
     }
 
-    protected override void OnGone(int worker)
+    protected override void OnGone(Worker worker)
     {
-        _attendance.Remove(worker);
-        _releasing.Remove(worker);
-        if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker)) Abandon($"worker {worker} is gone");
-        else if (_writer == worker) WriteCheckpoint();
+        _attendance.Remove(worker.Number);
+        _releasing.Remove(worker.Number);
+        if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker.Number)) Abandon($"worker {worker.Info.Name} is gone");
+        else if (_writer == worker.Number) WriteCheckpoint();
         else Advance();
     }
 

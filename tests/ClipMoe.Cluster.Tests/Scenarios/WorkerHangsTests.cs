@@ -1,0 +1,30 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>A worker stands still in mid-training, and nobody has it go on.</summary>
+[Collection(ScenarioCollection.Name)]
+public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
+{
+    [Fact]
+    public async Task The_others_drop_it_and_finish_and_when_it_goes_on_it_is_told_so_and_works_again()
+    {
+        await using var cluster = new TestCluster();
+        var node = cluster.Start(coordinator: true, workers: 2);
+        await cluster.UntilWorkers(2);
+        using var run = cluster.Submit();
+        await run.UntilTrainedBy(2);
+        node.StopWorker();
+        await run.UntilTrainedBy(1);
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(node.Output);
+        Assert.Contains(run.Warnings, w => w.Contains($"{node.Address}/cpu#0"));
+
+        var continued = DateTime.UtcNow;
+        Assert.True(node.ContinueWorker(), "it did not stand still to the end of the run");
+        await node.UntilLogged("worker cpu#0: put out of the cluster, because it could not be reached for a while", continued);
+        await cluster.UntilWorkers(2);
+        using var next = cluster.Submit();
+        await next.UntilTrainedBy(2);
+        await cluster.Ask("cancel");
+        Assert.Equal(130, await next.ExitCode());
+    }
+}

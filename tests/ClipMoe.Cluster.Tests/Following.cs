@@ -28,6 +28,9 @@ internal sealed class Following : IDisposable
     /// <summary>Warnings so far.</summary>
     public ConcurrentQueue<string> Warnings { get; } = [];
 
+    /// <summary>Steps committed so far.</summary>
+    public ConcurrentQueue<CommittedStep> Commits { get; } = [];
+
     /// <summary>Waits for an event of a kind, of a stage, with at least so many steps (shards, iterations) done.</summary>
     public async Task<JsonElement> Until(string kind, string? stage = null, int done = 0)
     {
@@ -88,6 +91,7 @@ internal sealed class Following : IDisposable
             if (!line.StartsWith('{')) continue;
             var e = JsonDocument.Parse(line).RootElement;
             if (e.GetProperty("event").GetString() == "run_warning") Warnings.Enqueue(e.GetProperty("message").GetString()!);
+            if (CommittedStep.Of(e) is { } commit) Commits.Enqueue(commit);
             _events.Writer.TryWrite(e);
         }
         _events.Writer.Complete();

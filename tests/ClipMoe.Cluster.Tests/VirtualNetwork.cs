@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 
 namespace ClipMoe.Cluster.Tests;
 
@@ -42,6 +44,20 @@ internal sealed class VirtualNetwork : IDisposable
     /// <summary>Starts a program on a host; the process is the program's.</summary>
     public ProcessStartInfo On(int host, string program, IEnumerable<string> arguments) =>
         new("ip", ["netns", "exec", Host(host), program, .. arguments]);
+
+    /// <summary>Has the kernel break all connections with TCP ports of this host, or of another; the processes are not asked.</summary>
+    /// <returns>How many sockets it closed; none where the kernel was built without that (CONFIG_INET_DIAG_DESTROY).</returns>
+    public int CloseSockets(int host, IReadOnlyCollection<int> ports)
+    {
+        var filter = string.Join(" or ", ports.Select(p => $"sport = :{p} or dport = :{p}"));
+        var start = On(host, "ss", ["--kill", "--tcp", "--no-header", "state", "established", $"( {filter} )"]);
+        start.RedirectStandardOutput = true;
+        using var ss = Process.Start(start)!;
+        // It tells of those only that were closed.
+        var closed = ss.StandardOutput.ReadToEnd();
+        ss.WaitForExit();
+        return closed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
+    }
 
     public void TakeDown(int host) => Ip("link", "set", Host(host), "down");
 
@@ -107,5 +123,33 @@ internal sealed class NetworkFactAttribute : FactAttribute
     public NetworkFactAttribute()
     {
         if (Environment.GetEnvironmentVariable("CI") != "true") Skip = VirtualNetwork.Lack;
+    }
+}
+
+/// <summary>As <see cref="NetworkFactAttribute"/>, and the kernel must be able to close sockets that others have open.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SocketFactAttribute : FactAttribute
+{
+    private static readonly Lazy<string?> Lack = new(Try);
+
+    public SocketFactAttribute()
+    {
+        if (Environment.GetEnvironmentVariable("CI") != "true") Skip = Lack.Value;
+    }
+
+    private static string? Try()
+    {
+        if (VirtualNetwork.Lack is { } lack) return lack;
+        using var network = VirtualNetwork.Create(hosts: 1);
+        using var listener = new TcpListener(IPAddress.Parse(network.OwnAddress), 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        // Somebody on the host connects, and stays connected until what it waits for comes, or the connection breaks.
+        using var peer = Process.Start(network.On(0, "bash", ["-c", $"read -r < /dev/tcp/{network.OwnAddress}/{port}"]))!;
+        using var accepted = listener.AcceptSocket();
+        var closed = network.CloseSockets(0, [port]);
+        accepted.Close();
+        peer.WaitForExit();
+        return closed > 0 ? null : "this kernel can't close sockets of others (it needs CONFIG_INET_DIAG_DESTROY)";
     }
 }

@@ -61,6 +61,7 @@ internal static class StatusCommand
         ["workers"] = new JsonArray([.. status.Workers.Select(w => new JsonObject
         {
             ["name"] = w.Info.Name, ["device"] = w.Info.Device.Name, ["threads"] = w.Info.Device.Threads, ["state"] = w.State.ToString().ToLowerInvariant(),
+            ["bulk"] = w.Info.Endpoint.ToString(),
         })]),
         ["max_workers"] = status.MaxWorkers,
         ["experiments"] = new JsonArray([.. status.Experiments.Select(e => new JsonObject

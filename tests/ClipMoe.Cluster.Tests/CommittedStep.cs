@@ -1,0 +1,25 @@
+using System.Text.Json;
+
+namespace ClipMoe.Cluster.Tests;
+
+/// <summary>A training step as those who follow a run are told of it.</summary>
+/// <param name="Step">How many steps of the stage are committed with it.</param>
+internal sealed record CommittedStep(string Stage, int Generation, int Step, int Workers)
+{
+    /// <returns>Null for another event.</returns>
+    public static CommittedStep? Of(JsonElement e)
+    {
+        if (e.GetProperty("event").GetString() != "stage_progress" || e.GetProperty("generation").ValueKind == JsonValueKind.Null) return null;
+        return new CommittedStep(
+            e.GetProperty("stage").GetString()!, e.GetProperty("generation").GetInt32(), e.GetProperty("done").GetInt32(), e.GetProperty("workers").GetInt32());
+    }
+
+    /// <summary>How often workers of a stage worked in vain: in generations that committed nothing, and at steps that were committed again later.</summary>
+    /// <param name="commits">Of one coordinator.</param>
+    public static int InVain(IEnumerable<CommittedStep> commits, string stage)
+    {
+        var steps = commits.Where(c => c.Stage == stage).ToList();
+        var generations = steps.Select(s => s.Generation).Distinct().ToList();
+        return generations.Max() - generations.Min() + 1 - generations.Count + steps.Count - steps.Select(s => s.Step).Distinct().Count();
+    }
+}

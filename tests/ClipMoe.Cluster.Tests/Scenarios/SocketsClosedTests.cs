@@ -1,0 +1,36 @@
+namespace ClipMoe.Cluster.Tests.Scenarios;
+
+/// <summary>The connections over which two workers exchange gradients are broken from outside, at the one end and at the other.</summary>
+[Collection(ScenarioCollection.Name)]
+public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
+{
+    private const string Broke = "a stream between workers broke";
+
+    [SocketFact]
+    public async Task The_step_is_given_up_for_that_reason_and_done_again_by_the_same_workers()
+    {
+        using var network = VirtualNetwork.Create(hosts: 2);
+        await using var cluster = new TestCluster(network: network);
+        var coordinator = cluster.Start(coordinator: true, workers: 1);
+        cluster.Start(coordinator: false, workers: 1);
+        await cluster.UntilWorkers(2);
+        var workers = cluster.Nodes.SelectMany(n => n.Workers()).ToList();
+        var ports = (await cluster.Status()).GetProperty("workers").EnumerateArray()
+            .Select(w => int.Parse(w.GetProperty("bulk").GetString()!.Split(':')[1])).ToList();
+        using var run = cluster.Submit();
+        for (var host = 0; host < 2; host++)
+        {
+            await run.UntilTrainedBy(2);
+            var before = run.Commits.Last().Generation;
+            Assert.True(network.CloseSockets(host, ports) > 0, "no socket was closed: the kernel needs CONFIG_INET_DIAG_DESTROY");
+            Assert.Contains(Broke, (await run.Until("run_warning")).GetProperty("message").GetString());
+            await run.UntilTrainedBy(2);
+            Assert.True(run.Commits.Last().Generation > before, cluster.Log());
+        }
+        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+        // Nobody waited for a deadline, or lost a worker by it.
+        Assert.True(run.Warnings.All(w => w.Contains(Broke)), $"{string.Join('\n', run.Warnings)}\n{cluster.Log()}");
+        Assert.Equal(workers, cluster.Nodes.SelectMany(n => n.Workers()));
+    }
+}

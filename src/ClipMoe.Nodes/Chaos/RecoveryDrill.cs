@@ -13,11 +13,13 @@ internal sealed record DrillSettings(Experiment Experiment, string Hash, Cluster
 /// <summary>Seconds.</summary>
 /// <param name="WorkerKilled">From the kill -9 of a worker to the next step that the others committed.</param>
 /// <param name="WorkerBack">From it to the first step that the worker took part in again.</param>
+/// <param name="HeldUp">Not seconds: the longest interval between two commits around the first step with the worker, in median ones.</param>
 /// <param name="CoordinatorKilled">From the kill -9 of the node that runs the experiment to the next committed step.</param>
 /// <param name="UndisturbedSteps">A second, with all workers.</param>
 /// <param name="DisturbedSteps">A second, with a worker killed every minute.</param>
 internal sealed record DrillFigures(
-    RecoveryTimes WorkerKilled, RecoveryTimes WorkerBack, double CoordinatorKilled, double UndisturbedSteps, double DisturbedSteps)
+    RecoveryTimes WorkerKilled, RecoveryTimes WorkerBack, RecoveryTimes HeldUp, double CoordinatorKilled, double UndisturbedSteps,
+    double DisturbedSteps)
 {
     /// <summary>By a kill a minute.</summary>
     public double ShareLost => 1 - DisturbedSteps / UndisturbedSteps;
@@ -28,6 +30,9 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
 {
     /// <summary>Steps before anything is measured: the code is compiled for good then.</summary>
     private const int WarmUp = 200;
+
+    /// <summary>So many commits before and after a worker's first one are looked at.</summary>
+    private const int Around = 20;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3), Glance = TimeSpan.FromMilliseconds(100);
 
@@ -62,12 +67,14 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
 
     private async Task<DrillFigures> Measure(ChaosCluster cluster, ClusterView view, CancellationToken stop)
     {
-        var (killed, back) = (new List<double>(), new List<double>());
+        var (killed, back, heldUp) = (new List<double>(), new List<double>(), new List<double>());
         for (var n = 0; n < settings.Kills; n++)
         {
             var at = await KillWorker(cluster, n, stop, killed);
-            back.Add(Seconds(at, await Next(c => c.Workers == cluster.Nodes.Count, stop)));
-            say($"worker killed: next step after {killed[^1]:0.00} s, in its place again after {back[^1]:0.0} s");
+            var (joined, held) = await Join(cluster.Nodes.Count, stop);
+            back.Add(Seconds(at, joined));
+            heldUp.Add(held);
+            say($"worker killed: next step after {killed[^1]:0.00} s, in its place again after {back[^1]:0.0} s: {held:0.0} median steps");
         }
 
         var quiet = await StepsPerSecond(() => Task.CompletedTask, stop);
@@ -85,7 +92,24 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         if (settings.Cluster.Journal == ClusterPlan.Sqlite) coordinator.Start();
         var moved = Seconds(lost, await Next(c => c.At > lost, stop));
         say($"coordinator's node killed: next step after {moved:0.0} s");
-        return new DrillFigures(RecoveryTimes.Of(killed)!, RecoveryTimes.Of(back)!, moved, quiet, disturbed);
+        return new DrillFigures(RecoveryTimes.Of(killed)!, RecoveryTimes.Of(back)!, RecoveryTimes.Of(heldUp)!, moved, quiet, disturbed);
+    }
+
+    /// <summary>Waits until all workers train.</summary>
+    /// <returns>Their first step, and the longest interval between two commits around it, in median ones.</returns>
+    private async Task<(Commit Joined, double HeldUp)> Join(int workers, CancellationToken stop)
+    {
+        var commits = new List<Commit>();
+        var joined = -1;
+        await Next(c =>
+        {
+            commits.Add(c);
+            if (joined < 0 && c.Workers == workers) joined = commits.Count - 1;
+            return joined >= 0 && commits.Count > joined + Around;
+        }, stop);
+        var around = commits.Skip(Math.Max(0, joined - Around)).ToList();
+        var intervals = around.Zip(around.Skip(1), (one, next) => Seconds(one.At, next)).Order().ToList();
+        return (commits[joined], intervals[^1] / intervals[intervals.Count / 2]);
     }
 
     /// <returns>When.</returns>

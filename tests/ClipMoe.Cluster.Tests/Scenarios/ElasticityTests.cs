@@ -7,17 +7,32 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
     [Fact]
     public async Task A_node_is_added_in_mid_epoch_and_another_leaves_in_good_order()
     {
+        // Long enough for who is killed to come back before it ends.
+        string[] longer = ["--set", "base.steps=500"];
+        var expected = await UndisturbedRun.Of(longer);
         await using var cluster = new TestCluster();
         var coordinator = cluster.Start(coordinator: true, workers: 1);
         await cluster.UntilWorkers(1);
-        using var run = cluster.Submit();
+        using var run = cluster.Submit(longer);
         await run.Until("stage_progress", "base", done: 10);
         var added = cluster.Start(coordinator: false, workers: 2);
         await run.UntilTrainedBy(3);
+        AssertNobodyHasTheOthersRepeatAStep(deaths: 0);
+        added.KillWorker();
+        await run.UntilTrainedBy(2);
+        await run.UntilTrainedBy(3);
+        AssertNobodyHasTheOthersRepeatAStep(deaths: 1);
         Assert.Equal(0, await added.Terminate());
         await run.UntilTrainedBy(1);
-        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
+        Assert.True(expected == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
+
+        // Who joins waits for the step in flight, and the others for it in the next one only.
+        void AssertNobodyHasTheOthersRepeatAStep(int deaths)
+        {
+            Assert.Equal(deaths, run.Warnings.Count(w => w.Contains("the step is done again")));
+            Assert.True(CommittedStep.InVain(run.Commits, "base") == 0, string.Join('\n', run.Commits));
+        }
     }
 
     [Fact]

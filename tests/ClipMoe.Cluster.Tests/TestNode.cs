@@ -37,6 +37,7 @@ internal sealed class TestNode(
         ];
         var start = onHost(TestCluster.Executable, arguments);
         start.RedirectStandardOutput = start.RedirectStandardError = true;
+        start.WorkingDirectory = Directory.CreateDirectory(output).FullName;
         start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"*={f}"));
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, line) => Add(line.Data ?? "");

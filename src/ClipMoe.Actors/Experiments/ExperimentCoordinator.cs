@@ -17,7 +17,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
     /// <param name="Id">Names the experiment in the journal and among the workers.</param>
     /// <param name="Hash">Of what decides the weights.</param>
     /// <param name="Roster">Tells which workers there are.</param>
-    /// <param name="Conditions">What all of them compute with, where that is the same for all.</param>
+    /// <param name="Conditions">What all of them compute with, where that is the same for all; null in a cluster.</param>
     public sealed record Settings(
         string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster, ComputeConditions? Conditions = null);
 
@@ -134,12 +134,16 @@ public sealed class ExperimentCoordinator : ExperimentJournal
     private void Refused(ExperimentRefused refused)
     {
         if (_pool.Refused(refused.Worker) is not { } worker) return;
-        if (_pool.NobodyIsLeft && _stage.IsNobody())
+        var missing = refused.Failure.Kind == FailureKind.MissingInput;
+        // Somebody had the data set, and in a cluster may come again.
+        var othersMayCome = missing && State.Data is not null && _settings.Conditions is null;
+        if (_pool.NobodyIsLeft && _stage.IsNobody() && !othersMayCome)
         {
             End(new RunFailed("start", refused.Failure.ToException()));
             return;
         }
-        Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}");
+        Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}"
+            + (missing ? " Put it there, under the same path as on the other nodes, and start this node again." : ""));
         Settle();
     }
 

@@ -65,6 +65,7 @@ public sealed record WorkFailure(FailureKind Kind, string Message, string? Detai
     public static WorkFailure Of(Exception cause) => cause is LostFileException lost ? new(FailureKind.LostFile, lost.Message, Lost: lost.File) : new(
         cause switch
         {
+            UserErrorException { IsMissing: true } => FailureKind.MissingInput,
             UserErrorException => FailureKind.WrongInput,
             IOException or UnauthorizedAccessException => FailureKind.Storage,
             _ => FailureKind.Fault,
@@ -75,6 +76,7 @@ public sealed record WorkFailure(FailureKind Kind, string Message, string? Detai
     public Exception ToException() => Kind switch
     {
         FailureKind.WrongInput => new UserErrorException(Message),
+        FailureKind.MissingInput => new UserErrorException(Message) { IsMissing = true },
         FailureKind.Storage => new IOException(Message),
         FailureKind.LostFile => new LostFileException(Lost!, Message, new IOException(Message)),
         _ => new InvalidOperationException(Message, Detail is null ? null : new InvalidOperationException(Detail)),
@@ -86,6 +88,9 @@ public enum FailureKind
 {
     /// <summary>What the user gave can't be used.</summary>
     WrongInput,
+
+    /// <summary>What the user gave is not where this worker is; it may be where others are.</summary>
+    MissingInput,
 
     /// <summary>A disk or a file.</summary>
     Storage,

@@ -14,7 +14,7 @@ public static class DatasetReader
         if (format == DatasetFormat.Auto)
             format = Detect(path);
         else if (!File.Exists(path) && !Directory.Exists(path) && !(format == DatasetFormat.WebDataset && WebDataset.IsPattern(path)))
-            throw new UserErrorException($"There is no data set {path}.");
+            throw new UserErrorException($"There is no data set {path}.") { IsMissing = true };
         return format switch
         {
             DatasetFormat.Folder => FolderDataset.Open(path),
@@ -35,7 +35,7 @@ public static class DatasetReader
         if (Directory.Exists(path))
             return Directory.EnumerateFiles(path, "*.tar").Any() ? DatasetFormat.WebDataset : DatasetFormat.Folder;
         if (!File.Exists(path) && !WebDataset.IsPattern(path))
-            throw new UserErrorException($"There is no data set {path}.");
+            throw new UserErrorException($"There is no data set {path}.") { IsMissing = true };
         var format = WebDataset.IsPattern(path) ? DatasetFormat.WebDataset : ByExtension(path);
         return format != DatasetFormat.Auto
             ? format

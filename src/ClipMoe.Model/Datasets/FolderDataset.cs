@@ -58,7 +58,11 @@ internal sealed class FolderDataset : ICaptionedImages
             ? data
             : throw new UserErrorException(
                 $"The folder {root} holds no images ({string.Join(", ", ImageExtensions)}): " +
-                "a data set is a folder with NAME.jpg and NAME.txt files.");
+                "a data set is a folder with NAME.jpg and NAME.txt files.")
+            {
+                // Where a disk is not mounted its folder is there, and empty.
+                IsMissing = true,
+            };
     }
 
     public string Key(int index)

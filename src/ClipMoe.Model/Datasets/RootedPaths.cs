@@ -28,7 +28,7 @@ internal sealed class RootedPaths
         var root = imageRoot ?? Path.GetDirectoryName(Path.GetFullPath(listing))!;
         return Directory.Exists(root)
             ? new RootedPaths(root)
-            : throw new UserErrorException($"There is no folder {root} to find the images of {listing} in.");
+            : throw new UserErrorException($"There is no folder {root} to find the images of {listing} in.") { IsMissing = true };
     }
 
     /// <returns>The full path, free of symbolic links.</returns>

@@ -135,15 +135,15 @@ internal sealed partial class WebDataset : ICaptionedImages
             var root = new RootedPaths(path);
             string[] inside = [.. Directory.GetFiles(path, "*.tar").Select(t => Path.GetFileName(t)).Order(StringComparer.Ordinal)];
             if (inside.Length == 0)
-                throw new UserErrorException($"The folder {path} holds no tar files.");
+                throw new UserErrorException($"The folder {path} holds no tar files.") { IsMissing = true };
             return (Path.GetFullPath(path), [.. inside.Select(t => Inside(root, path, t))]);
         }
 
         if (!IsPattern(path))
-            throw new UserErrorException($"There is no tar {path}.");
+            throw new UserErrorException($"There is no tar {path}.") { IsMissing = true };
         string[] shards = [.. Expand(Path.GetFullPath(path))];
         if (shards.FirstOrDefault(s => !File.Exists(s)) is { } missing)
-            throw new UserErrorException($"The tar {missing} of {path} is missing.");
+            throw new UserErrorException($"The tar {missing} of {path} is missing.") { IsMissing = true };
         var fixedPart = Path.GetFullPath(path)[..Path.GetFullPath(path).IndexOf('{')];
         return (Path.GetDirectoryName(fixedPart + "x")!, shards);
     }

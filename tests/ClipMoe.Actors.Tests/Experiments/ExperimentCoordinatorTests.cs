@@ -7,6 +7,7 @@ using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Tests.Data;
 using ClipMoe.Actors.Transport;
+using ClipMoe.Model;
 
 namespace ClipMoe.Actors.Tests.Experiments;
 
@@ -73,8 +74,16 @@ public sealed class ExperimentCoordinatorTests : IDisposable
         Assert.Equal(OneByOne.Reason, Assert.IsType<RunFailed>(outcome).Cause.Message);
     }
 
+    [Fact]
+    public async Task Who_lacks_the_data_set_and_is_the_first_to_come_after_a_restart_does_not_end_the_run()
+    {
+        await AllDone(new DataPrepared("", 1, 1, 0, "", []));
+        var roster = _system.ActorOf(Props.Create(() => new Lacking()));
+        Assert.IsType<RunFinished>(await Run(roster).WaitAsync(TimeSpan.FromMinutes(1)));
+    }
+
     /// <summary>A journal in which all stages are completed, and a node that has what they made.</summary>
-    private async Task<IReadOnlyList<WrittenFile>> AllDone()
+    private async Task<IReadOnlyList<WrittenFile>> AllDone(params ExperimentEvent[] more)
     {
         List<WrittenFile> results = [.. new[] { StagePlan.Base, StagePlan.Routers, StagePlan.Evaluate }.Select(Result)];
         var files = results.ToDictionary(r => r.Path);
@@ -82,6 +91,7 @@ public sealed class ExperimentCoordinatorTests : IDisposable
         [
             new ExperimentAccepted(Experiment.Name, "hash", ""),
             new CoordinatorStarted(),
+            .. more,
             .. StagePlan.For(Experiment).Stages.Select(s => new StageCompleted(
                 s.Name, files.TryGetValue(RunFolder.ModelFile(s.Name), out var file) ? new StageResult(file.Path, file.Sha256, 1) : new StageResult(null, null, 1))),
         ];
@@ -105,7 +115,11 @@ public sealed class ExperimentCoordinatorTests : IDisposable
     private Task<RunOutcome> Run(IReadOnlyDictionary<int, bool>? opens = null)
     {
         opens ??= new Dictionary<int, bool> { [1] = true };
-        var roster = _system.ActorOf(Props.Create(() => new OneByOne(opens, _worker.Writer)));
+        return Run(_system.ActorOf(Props.Create(() => new OneByOne(opens, _worker.Writer))));
+    }
+
+    private Task<RunOutcome> Run(IActorRef roster)
+    {
         var settings = new ExperimentCoordinator.Settings(Id, Experiment, "hash", _here, new RunFiles(_here, 2, new NodeFolders(_folder)), roster);
         return _system.ActorOf(Props.Create(() => new ExperimentCoordinator(settings))).Ask<RunOutcome>(new RunExperiment());
     }
@@ -124,6 +138,27 @@ public sealed class ExperimentCoordinatorTests : IDisposable
         public override string PersistenceId => Id;
     }
 
+    private static WorkerArrived Arrived(int number, IActorRef worker) =>
+        new(new Worker(number, worker, new WorkerInfo($"w{number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")));
+
+    /// <summary>A roster whose second worker comes when the first, which has no data set, has refused.</summary>
+    private sealed class Lacking : ReceiveActor
+    {
+        public Lacking()
+        {
+            var asked = 0;
+            Receive<WatchWorkers>(_ => Sender.Tell(Arrived(1, Self)));
+            Receive<OpenExperiment>(m =>
+            {
+                Sender.Tell(++asked == 1
+                    ? new ExperimentRefused(m.Id, asked, WorkFailure.Of(new UserErrorException("There is no data set.") { IsMissing = true }))
+                    : new ExperimentOpened(m.Id, asked, WithData: true));
+                if (asked == 1) Sender.Tell(Arrived(2, Self));
+            });
+            ReceiveAny(_ => { });
+        }
+    }
+
     /// <summary>A roster whose workers answer in the order of their numbers, once all are asked; what else they are told goes out.</summary>
     private sealed class OneByOne : ReceiveActor
     {
@@ -135,7 +170,7 @@ public sealed class ExperimentCoordinatorTests : IDisposable
             Receive<WatchWorkers>(_ =>
             {
                 foreach (var number in opens.Keys.Order())
-                    Sender.Tell(new WorkerArrived(new Worker(number, Self, new WorkerInfo($"w{number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there"))));
+                    Sender.Tell(Arrived(number, Self));
             });
             Receive<OpenExperiment>(m =>
             {

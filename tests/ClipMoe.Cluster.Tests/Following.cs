@@ -52,6 +52,15 @@ internal sealed class Following : IDisposable
         throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {await _errors}");
     }
 
+    /// <summary>Waits for a warning that says so.</summary>
+    public async Task UntilWarned(string text)
+    {
+        while (!(await Until("run_warning")).GetProperty("message").GetString()!.Contains(text, StringComparison.Ordinal))
+        {
+            // The next one may.
+        }
+    }
+
     /// <summary>Waits until a step is committed by so many workers.</summary>
     public async Task UntilTrainedBy(int workers)
     {

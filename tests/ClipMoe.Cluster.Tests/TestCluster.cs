@@ -83,7 +83,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<string> Ask(params string[] command)
     {
         var (exitCode, output, errors) = await Program([.. command, .. Here]);
-        Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}");
+        Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}\n{Log()}");
         return output;
     }
 

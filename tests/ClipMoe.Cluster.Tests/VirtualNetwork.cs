@@ -45,12 +45,14 @@ internal sealed class VirtualNetwork : IDisposable
     public ProcessStartInfo On(int host, string program, IEnumerable<string> arguments) =>
         new("ip", ["netns", "exec", Host(host), program, .. arguments]);
 
-    /// <summary>Has the kernel break all connections with TCP ports of this host, or of another; the processes are not asked.</summary>
+    /// <summary>Has the kernel break all connections of a host that have one of these TCP ports at either end; the processes are not asked.</summary>
     /// <returns>How many sockets it closed; none where the kernel was built without that (CONFIG_INET_DIAG_DESTROY).</returns>
-    public int CloseSockets(int host, IReadOnlyCollection<int> ports)
+    public int CloseSockets(int host, IReadOnlyCollection<int> ports) => CloseSockets((program, arguments) => On(host, program, arguments), ports);
+
+    public static int CloseSockets(Func<string, IEnumerable<string>, ProcessStartInfo> onHost, IReadOnlyCollection<int> ports)
     {
         var filter = string.Join(" or ", ports.Select(p => $"sport = :{p} or dport = :{p}"));
-        var start = On(host, "ss", ["--kill", "--tcp", "--no-header", "state", "established", $"( {filter} )"]);
+        var start = onHost("ss", ["--kill", "--tcp", "--no-header", "state", "established", $"( {filter} )"]);
         start.RedirectStandardOutput = true;
         using var ss = Process.Start(start)!;
         // It tells of those only that were closed.
@@ -140,16 +142,13 @@ internal sealed class SocketFactAttribute : FactAttribute
     private static string? Try()
     {
         if (VirtualNetwork.Lack is { } lack) return lack;
-        using var network = VirtualNetwork.Create(hosts: 1);
-        using var listener = new TcpListener(IPAddress.Parse(network.OwnAddress), 0);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        // Somebody on the host connects, and stays connected until what it waits for comes, or the connection breaks.
-        using var peer = Process.Start(network.On(0, "bash", ["-c", $"read -r < /dev/tcp/{network.OwnAddress}/{port}"]))!;
-        using var accepted = listener.AcceptSocket();
-        var closed = network.CloseSockets(0, [port]);
-        accepted.Close();
-        peer.WaitForExit();
-        return closed > 0 ? null : "this kernel can't close sockets of others (it needs CONFIG_INET_DIAG_DESTROY)";
+        using var peer = new TcpClient();
+        peer.Connect(IPAddress.Loopback, port);
+        return VirtualNetwork.CloseSockets((program, arguments) => new ProcessStartInfo(program, arguments), [port]) > 0
+            ? null
+            : "this kernel can't close sockets of others (it needs CONFIG_INET_DIAG_DESTROY)";
     }
 }

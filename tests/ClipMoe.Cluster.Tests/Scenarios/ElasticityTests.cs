@@ -17,22 +17,19 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await run.Until("stage_progress", "base", done: 10);
         var added = cluster.Start(coordinator: false, workers: 2);
         await run.UntilTrainedBy(3);
-        AssertNobodyHasTheOthersRepeatAStep(deaths: 0);
+        // Who joins waits for the step in flight, and the others for it in the next one.
+        Assert.True(Repeated() == 0, cluster.Log());
         added.KillWorker();
         await run.UntilTrainedBy(2);
         await run.UntilTrainedBy(3);
-        AssertNobodyHasTheOthersRepeatAStep(deaths: 1);
+        // The step in which it died, and at most one for its coming back.
+        Assert.True(Repeated() is 1 or 2, cluster.Log());
         Assert.Equal(0, await added.Terminate());
         await run.UntilTrainedBy(1);
         Assert.True(expected == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
 
-        // Who joins waits for the step in flight, and the others for it in the next one only.
-        void AssertNobodyHasTheOthersRepeatAStep(int deaths)
-        {
-            Assert.Equal(deaths, run.Warnings.Count(w => w.Contains("the step is done again")));
-            Assert.True(CommittedStep.InVain(run.Commits, "base") == 0, string.Join('\n', run.Commits));
-        }
+        int Repeated() => run.Warnings.Count(w => w.Contains("the step is done again")) + CommittedStep.InVain(run.Commits, "base");
     }
 
     [Fact]

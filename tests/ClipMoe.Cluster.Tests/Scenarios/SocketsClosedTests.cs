@@ -4,8 +4,6 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 [Collection(ScenarioCollection.Name)]
 public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
 {
-    private const string Broke = "a stream between workers broke";
-
     [SocketFact]
     public async Task The_step_is_given_up_for_that_reason_and_done_again_by_the_same_workers()
     {
@@ -23,14 +21,14 @@ public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
             await run.UntilTrainedBy(2);
             var before = run.Commits.Last().Generation;
             Assert.True(network.CloseSockets(host, ports) > 0, "no socket was closed: the kernel needs CONFIG_INET_DIAG_DESTROY");
-            Assert.Contains(Broke, (await run.Until("run_warning")).GetProperty("message").GetString());
+            await run.UntilWarned("a stream between workers broke");
             await run.UntilTrainedBy(2);
             Assert.True(run.Commits.Last().Generation > before, cluster.Log());
         }
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
-        // Nobody waited for a deadline, or lost a worker by it.
-        Assert.True(run.Warnings.All(w => w.Contains(Broke)), $"{string.Join('\n', run.Warnings)}\n{cluster.Log()}");
+        // No step was given up because it took too long, and nobody was lost by it.
+        Assert.DoesNotContain(run.Warnings, w => w.Contains("s so far") || w.Contains("is gone"));
         Assert.Equal(workers, cluster.Nodes.SelectMany(n => n.Workers()));
     }
 }

@@ -82,7 +82,11 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Runs a command against the cluster.</summary>
     public async Task<string> Ask(params string[] command)
     {
+        using var patience = new CancellationTokenSource(Patience);
         var (exitCode, output, errors) = await Program([.. command, .. Here]);
+        // On a machine that is busy with other things a node may not come to answer in the time that a command gives it.
+        while (errors.Contains("no answer from", StringComparison.Ordinal) && !patience.IsCancellationRequested)
+            (exitCode, output, errors) = await Program([.. command, .. Here]);
         Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}\n{Log()}");
         return output;
     }

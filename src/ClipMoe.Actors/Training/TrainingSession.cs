@@ -151,7 +151,11 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Open()
     {
-        if (_attendance.Standing.Count == 0 || _totalSteps is not { } total) return;
+        if (_attendance.Standing.Count == 0 || _totalSteps is not { } total)
+        {
+            LoseState();
+            return;
+        }
         if (GenerationPlan.Of(_attendance.Standing, _settings.Leaves) is not { } plan)
         {
             RollBack("the replicas differ and no majority is right");
@@ -271,9 +275,9 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
         _ledger.RollBack();
-        _phase = Phase.Gathering;
         _attendance.Forget();
         foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));
+        LoseState();
     }
 
     private void Progress(StepProgress progress)

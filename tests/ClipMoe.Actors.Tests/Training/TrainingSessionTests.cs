@@ -1,0 +1,79 @@
+using System.Threading.Channels;
+using Akka.Actor;
+using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Training;
+using ClipMoe.Actors.Transport;
+
+namespace ClipMoe.Actors.Tests.Training;
+
+/// <summary>What is asked of a stage while nobody is there who has its state.</summary>
+public sealed class TrainingSessionTests : IDisposable
+{
+    private const string Stage = StagePlan.Base;
+
+    private readonly ActorSystem _system = ActorSystem.Create("training");
+    private readonly Channel<object> _said = Channel.CreateUnbounded<object>();
+    private readonly IActorRef _session;
+
+    public TrainingSessionTests() => _session = _system.ActorOf(Props.Create(() => new Coordinator(_said.Writer)));
+
+    public void Dispose() => _system.Terminate().GetAwaiter().GetResult();
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task It_stops_or_pauses_when_all_are_gone_before_the_last_of_them_was_ready(bool stops)
+    {
+        _session.Tell(Joined(1, "a"));
+        _session.Tell(stops ? new StopExperiment() : new PauseExperiment());
+        _session.Tell(new WorkerGone(1, "it was killed"));
+        _session.Tell(new WorkerGone(2, "it was killed"));
+        await Ends(stops);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task It_stops_or_pauses_where_the_checkpoint_is_when_nobody_can_tell_which_replica_is_right(bool stops)
+    {
+        _session.Tell(Joined(1, "a"));
+        _session.Tell(stops ? new StopExperiment() : new PauseExperiment());
+        _session.Tell(Joined(2, "b"));
+        await Ends(stops);
+    }
+
+    private static StageJoined Joined(int worker, string state) => new(Stage, worker, 100, new Standing(0, state, null, null));
+
+    private async Task Ends(bool stops)
+    {
+        Assert.IsType<JournalFact>(await Next());
+        var ended = await Next();
+        Assert.Equal<object>(stops ? new StageStopped(Stage) : new StagePaused(Stage), ended);
+    }
+
+    private async Task<object> Next()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        return await _said.Reader.ReadAsync(patience.Token);
+    }
+
+    /// <summary>Has the session as its child; what comes from outside goes to it, what it says goes out.</summary>
+    private sealed class Coordinator : ReceiveActor
+    {
+        public Coordinator(ChannelWriter<object> said)
+        {
+            var spec = StagePlan.For(TestExperiments.Small).Stages.OfType<TrainModel>().First(s => s.Name == Stage);
+            var settings = new TrainingSession.Settings(new JoinStage(spec, 0, 0, null, null, null), null, 8, 16, 10, 1, 0, null);
+            Worker[] workers = [.. new[] { 1, 2 }.Select(n =>
+                new Worker(n, ActorRefs.Nobody, new WorkerInfo($"w{n}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))];
+            var session = Context.ActorOf(Props.Create(() => new TrainingSession(settings, workers)));
+            ReceiveAny(m =>
+            {
+                if (Sender.Equals(session)) said.TryWrite(m);
+                else session.Tell(m);
+            });
+        }
+    }
+}

@@ -143,7 +143,7 @@ public sealed class ExperimentCoordinator : ExperimentJournal
             return;
         }
         Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}"
-            + (missing ? " Put it there, under the same path as on the other nodes, and start this node again." : ""));
+            + (missing && _settings.Conditions is null ? " Put it there, under the same path as on the other nodes, and start this node again." : ""));
         Settle();
     }
 

@@ -54,13 +54,15 @@ public abstract class StageActor : ReceiveActor
     /// </summary>
     private void Failed(WorkFailed failed)
     {
-        if (failed.Failure.Kind is FailureKind.WrongInput or FailureKind.LostFile || _workers.Count <= 1)
+        var isMember = _workers.TryGetValue(failed.Worker, out var worker);
+        if (failed.Failure.Kind is FailureKind.WrongInput or FailureKind.LostFile || isMember && _workers.Count == 1)
         {
             Fail(failed.Failure.ToException());
             return;
         }
-        if (!_workers.TryGetValue(failed.Worker, out var worker)) return;
-        Publish(new RunWarning($"worker {worker.Info.Name} failed in {Stage}, which goes on without it: {failed.Failure.Message}"));
+        // One that the stage goes on without may fail at more of what it was given.
+        if (!isMember) return;
+        Publish(new RunWarning($"worker {worker!.Info.Name} failed in {Stage}, which goes on without it: {failed.Failure.Message}"));
         worker.Actor.Tell(new LeaveStage(Stage, "it failed in it"));
         Remove(failed.Worker);
     }

@@ -88,6 +88,11 @@ internal sealed class Attendance
         _answering.Remove(worker);
     }
 
-    /// <summary>Nobody's replica is of use any more.</summary>
-    public void Forget() => _standing.Clear();
+    /// <summary>Nobody's replica is of use any more, nor is one that is being built: all are to be invited again.</summary>
+    public void Forget()
+    {
+        _joining.Clear();
+        _standing.Clear();
+        _answering.Clear();
+    }
 }

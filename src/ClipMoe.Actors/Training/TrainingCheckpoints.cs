@@ -11,7 +11,7 @@ internal static class TrainingCheckpoints
 
     private sealed record TrainingPosition(string Stage, int Step, long Updates);
 
-    /// <param name="halfway">Done when half of the moments are written, which are most of the bytes.</param>
+    /// <param name="halfway">Done between the first moments and the second.</param>
     public static Checkpoint Write(CheckpointStore store, Replica replica, string stage, int step, Provenance provenance, Action halfway)
     {
         var (layout, metadata) = (replica.Layout, CheckpointMetadata.Create(replica.Layout.Config, provenance));

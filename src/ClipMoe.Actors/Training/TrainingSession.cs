@@ -26,7 +26,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     /// <summary>
     /// Gathering: nobody has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping: between
-    /// two generations. Paused: all that is committed is written, or is being written. Finishing: all steps are committed.
+    /// two generations. Paused: what nobody may lose is written, or is being written. Finishing: all steps are committed.
     /// </summary>
     private enum Phase { Gathering, Training, Holding, Regrouping, Paused, Finishing }
 
@@ -352,7 +352,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         else if (_phase == Phase.Paused || _phase == Phase.Gathering && _attendance.Standing.Count == 0) Rest();
     }
 
-    /// <summary>All that is committed is in the journal.</summary>
+    /// <summary>Nobody has anything that isn't in the journal.</summary>
     private void Rest()
     {
         _phase = Phase.Paused;

@@ -148,7 +148,7 @@ public sealed class CheckpointWriter
     /// <summary>Files are named by what is in them, so that writing a step again never touches the files of the first time.</summary>
     private void Add(string part, string extension, Action<string> write)
     {
-        var unnamed = Path.Combine(_folder, $"{_step:d8}-{part}.{extension}{AtomicFile.TemporaryMark}{Guid.NewGuid():n}");
+        var unnamed = Path.Combine(_folder, AtomicFile.TemporaryName($"{_step:d8}-{part}.{extension}", Environment.ProcessId));
         write(unnamed);
         string sha256;
         using (var stream = File.OpenRead(unnamed)) sha256 = Convert.ToHexStringLower(SHA256.HashData(stream));

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace ClipMoe.Model.Files;
 
@@ -7,10 +8,12 @@ namespace ClipMoe.Model.Files;
 /// A file that appears whole or not at all: written to a temporary file in the same folder, flushed to the disk, renamed over the target,
 /// and the folder flushed too, so that neither a kill nor a power cut leaves half a file or loses the one that was there.
 /// </summary>
-public sealed class AtomicFile : IDisposable
+public sealed partial class AtomicFile : IDisposable
 {
     /// <summary>Part of the name of every temporary file, so that what a killed process left behind can be recognised.</summary>
     public const string TemporaryMark = ".clipmoe-tmp-";
+
+    private const string TemporaryPattern = @"\" + TemporaryMark + @"(?<process>\d+)-[0-9a-f]+@(?<machine>[^@]+)\z";
 
     private readonly string _path, _temporary;
     private bool _committed;
@@ -20,7 +23,7 @@ public sealed class AtomicFile : IDisposable
         _path = Path.GetFullPath(path);
         var folder = Path.GetDirectoryName(_path) ?? throw new UserErrorException($"{path} is a folder, not a file that can be written.");
         Directory.CreateDirectory(folder);
-        _temporary = $"{_path}{TemporaryMark}{Guid.NewGuid():n}";
+        _temporary = TemporaryName(_path, Environment.ProcessId);
         Stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, bufferSize: 1 << 16);
     }
 
@@ -95,12 +98,18 @@ public sealed class AtomicFile : IDisposable
         File.Delete(_temporary);
     }
 
-    /// <summary>Whether nobody, on this machine or where the file system passes locks on, has a temporary file open any more.</summary>
+    /// <summary>A name beside a path's for a temporary file of a process of this machine.</summary>
+    internal static string TemporaryName(string path, int process) =>
+        $"{path}{TemporaryMark}{process}-{Guid.NewGuid().ToString("n")[..12]}@{Environment.MachineName}";
+
+    /// <summary>Whether a temporary file is of a process of this machine that has ended; of another machine's nobody here can tell.</summary>
     internal static bool IsAbandoned(string temporary)
     {
+        var owner = OwnerOf().Match(temporary);
+        if (!owner.Success || owner.Groups["machine"].Value != Environment.MachineName || Directory.Exists($"/proc/{owner.Groups["process"]}")) return false;
         try
         {
-            // Who writes it shares it with readers only.
+            // A process of another container may have the same machine's name and a number that is nobody's here. It shares what it writes with readers only.
             using var nobodyElse = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
             return true;
         }
@@ -109,6 +118,9 @@ public sealed class AtomicFile : IDisposable
             return false;
         }
     }
+
+    [GeneratedRegex(TemporaryPattern)]
+    private static partial Regex OwnerOf();
 
     /// <summary>Turns the system's error into a sentence that says which file could not be written and what helps.</summary>
     public static IOException Explain(string path, Exception e)

@@ -48,7 +48,7 @@ public sealed class ParameterLayout
     /// <summary>The gradient of the image tower and the logit scale; around it lies that of the text tower.</summary>
     public GradientRange ImageTower => Range(_imageTower.Start, _imageTower.End);
 
-    /// <summary>The last part of the text tower's gradient, which is nearly all of it: blocks and token embedding.</summary>
+    /// <summary>The last part of the text tower's gradient, which is nearly all of it: blocks, token embedding, last normalisation.</summary>
     public GradientRange TextBlocks => Range(_imageTower.End, TrainableLength);
 
     /// <summary>The rest of the gradient: what comes before the text tower's blocks.</summary>

@@ -62,6 +62,6 @@ public sealed class SubtreeGradient
     /// <summary>Brings a part that is finished to the host.</summary>
     internal void Fetch(GradientRange part)
     {
-        if (!Buffer.OnHost) Buffer.Read(part.Start, _copy.AsSpan(part.Start, part.Length));
+        if (!Buffer.OnHost && part.Length > 0) Buffer.Read(part.Start, _copy.AsSpan(part.Start, part.Length));
     }
 }

@@ -66,9 +66,10 @@ public sealed class TrainingStep : IDisposable
             ?? new LeafNormalisers(m.Leaf, [], [], short_NC is null ? null : [], short_NC is null ? null : []))];
     }
 
-    /// <summary>Backward passes of this worker's leaves through both towers.</summary>
-    /// <inheritdoc cref="BackwardText"/>
-    /// <inheritdoc cref="BackwardImages"/>
+    /// <summary><see cref="BackwardText"/> and <see cref="BackwardImages"/>, where nothing is exchanged meanwhile.</summary>
+    /// <param name="all">Normalisers of all leaves, in leaf order.</param>
+    /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
+    /// <returns>The maximal complete subtrees that this worker's leaves cover; valid until this step is disposed.</returns>
     public IReadOnlyList<SubtreeGradient> Backward(IReadOnlyList<LeafNormalisers> all, out StepLoss[] leafLosses)
     {
         BackwardText(all);

@@ -77,6 +77,7 @@ public sealed class AttendanceTests
         _attendance.Invite(2);
         _attendance.Forget();
         Assert.Empty(_attendance.Standing);
-        Assert.True(_attendance.SomeJoin);
+        Assert.False(_attendance.SomeJoin);
+        Assert.False(_attendance.Join(2, new Standing(0, "a", null, null)));
     }
 }

@@ -8,7 +8,7 @@ using ClipMoe.Actors.Transport;
 
 namespace ClipMoe.Actors.Tests.Training;
 
-/// <summary>What is asked of a stage while nobody is there who has its state.</summary>
+/// <summary>A stage that loses its workers, by which none of them has the state any more.</summary>
 public sealed class TrainingSessionTests : IDisposable
 {
     private const string Stage = StagePlan.Base;
@@ -42,6 +42,18 @@ public sealed class TrainingSessionTests : IDisposable
         _session.Tell(stops ? new StopExperiment() : new PauseExperiment());
         _session.Tell(Joined(2, "b"));
         await Ends(stops);
+    }
+
+    [Fact]
+    public async Task Who_fails_again_after_the_stage_goes_on_without_it_does_not_end_it()
+    {
+        var failure = new WorkFailed(Stage, 1, new WorkFailure(FailureKind.Fault, "it failed"));
+        _session.Tell(failure);
+        _session.Tell(failure);
+        _session.Tell(Joined(2, "a"));
+        Assert.IsType<JournalFact>(await Next());
+        _session.Tell(new WorkFailed(Stage, 2, failure.Failure));
+        Assert.IsType<StageFailed>(await Next());
     }
 
     private static StageJoined Joined(int worker, string state) => new(Stage, worker, 100, new Standing(0, state, null, null));

@@ -134,7 +134,7 @@ public sealed class CheckpointStoreTests : IDisposable
             writer.Json("position", new Position(3, 20));
             throw AtomicFile.Explain("x", new IOException("No space left on device", 28));
         }));
-        File.WriteAllText(_folder.File($"store/00000020-state.safetensors{AtomicFile.TemporaryMark}killed"), "half");
+        File.WriteAllText(Temporary(NoProcess), "half");
         Assert.Equal(10, Store.LatestIntact(out var damaged)!.Step);
         Assert.Empty(damaged);
         Write(20, 2);
@@ -146,10 +146,25 @@ public sealed class CheckpointStoreTests : IDisposable
     public void What_a_killed_writer_left_of_a_step_goes_with_the_next_write_of_that_step()
     {
         Write(10, 1);
-        File.WriteAllText(_folder.File($"store/00000020-state.safetensors{AtomicFile.TemporaryMark}killed"), "half");
+        File.WriteAllText(Temporary(NoProcess), "half");
         Write(20, 2);
         Assert.Equal(2 * 3, Directory.GetFiles(_folder.File("store")).Length);
     }
+
+    [Fact]
+    public void What_a_process_of_this_or_of_another_machine_may_still_write_stays()
+    {
+        Write(10, 1);
+        string[] others = [Temporary(Environment.ProcessId), $"{Temporary(NoProcess)}-2"];
+        foreach (var other in others) File.WriteAllText(other, "half");
+        Write(20, 2);
+        Assert.All(others, o => Assert.True(File.Exists(o)));
+    }
+
+    /// <summary>Greater than any that Linux gives.</summary>
+    private const int NoProcess = int.MaxValue;
+
+    private string Temporary(int process) => AtomicFile.TemporaryName(_folder.File("store/00000020-state.safetensors"), process);
 
     [Theory]
     [InlineData("../outside")]

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Tests.Training;
 
-/// <summary>The three-phase gradient against autograd through the plain loss of the whole batch.</summary>
+/// <summary>The gradient computed in phases against autograd through the plain loss of the whole batch.</summary>
 [Collection(TorchCollection.Name)]
 public sealed class ContrastiveGradientTests
 {

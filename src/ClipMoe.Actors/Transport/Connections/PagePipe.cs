@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Transport.Connections;
 /// Writes memory to a TCP socket without copying it: a pipe takes references to its pages (<c>vmsplice</c>), the socket takes these from the pipe
 /// (<c>splice</c>), and the network card, or on one host the receiver, reads the memory itself. So it is not to change until the receiver has it.
 /// </summary>
-/// <remarks>An all-reduce takes a tenth to a fifth less processor time.</remarks>
+/// <remarks>An all-reduce on one host takes 7 % less processor time.</remarks>
 internal sealed unsafe partial class PagePipe : IDisposable
 {
     /// <summary>Bytes under way, in whole pages: a chunk of gradients, wherever it begins. The system may grant less, which costs time only.</summary>
@@ -16,15 +16,17 @@ internal sealed unsafe partial class PagePipe : IDisposable
 
     private readonly SafeFileHandle _in, _out;
 
-    /// <exception cref="IOException">The system has no pipe to give.</exception>
-    public PagePipe()
+    private PagePipe(SafeFileHandle into, SafeFileHandle from) => (_in, _out) = (into, from);
+
+    /// <returns>Null: the system has no pipe to give.</returns>
+    public static PagePipe? TryCreate()
     {
         const int closeOnExec = 0x80000, setSize = 1031;
         var ends = stackalloc int[2];
-        if (pipe2(ends, closeOnExec) < 0) throw new IOException($"a pipe can't be made: {Marshal.GetLastPInvokeErrorMessage()}");
-        _out = new SafeFileHandle(ends[0], ownsHandle: true);
-        _in = new SafeFileHandle(ends[1], ownsHandle: true);
-        _ = fcntl(_in, setSize, Capacity);
+        if (pipe2(ends, closeOnExec) < 0) return null;
+        var pipe = new PagePipe(new SafeFileHandle(ends[1], ownsHandle: true), new SafeFileHandle(ends[0], ownsHandle: true));
+        _ = fcntl(pipe._in, setSize, Capacity);
+        return pipe;
     }
 
     /// <summary>References to the first pages of some memory; to be sent before the next ones are taken.</summary>

@@ -18,6 +18,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     private long _lastProgress = Environment.TickCount64;
     private SafeFileHandle? _file;
     private PagePipe? _pages;
+    private bool _copies;
 
     /// <summary>When bytes last moved, as <see cref="Environment.TickCount64"/>.</summary>
     public long LastProgress => Volatile.Read(ref _lastProgress);
@@ -88,11 +89,21 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     /// <summary>Writes two buffers, in one call if the system takes them.</summary>
     public void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second) => Write(first, second, NoSignal);
 
-    /// <summary>Writes two buffers to a TCP socket; the second one must not change until the receiver has it (<see cref="PagePipe"/>).</summary>
+    /// <summary>
+    /// Writes two buffers to a TCP socket; the second one must not change until the receiver has it (<see cref="PagePipe"/>). It is copied where the
+    /// system can't refer to pages, as in some sandboxes.
+    /// </summary>
     public void WritePages(ReadOnlySpan<byte> first, ReadOnlySpan<byte> pages)
     {
+        var pipe = _copies ? null : _pages ??= PagePipe.TryCreate();
+        if (pipe is null)
+        {
+            _copies = true;
+            Write(first, pages);
+            return;
+        }
+
         Write(first, [], NoSignal | More);
-        _pages ??= new PagePipe();
         fixed (byte* memory = pages)
         {
             nint taken = 0, sent = 0;
@@ -100,8 +111,15 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
             {
                 var takes = taken == sent;
                 var moved = takes
-                    ? _pages.Take(memory + taken, pages.Length - taken)
-                    : _pages.Send(socket.SafeHandle, taken - sent, more: taken < pages.Length);
+                    ? pipe.Take(memory + taken, pages.Length - taken)
+                    : pipe.Send(socket.SafeHandle, taken - sent, more: taken < pages.Length);
+                if (moved < 0 && takes && Marshal.GetLastPInvokeError() != Interrupted)
+                {
+                    _copies = true;
+                    Write(pages[(int)sent..], []);
+                    return;
+                }
+
                 if (moved < 0) ThrowUnlessInterrupted();
                 else if (takes) taken += moved;
                 else sent += moved;
@@ -185,9 +203,9 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
 
     private static void ThrowUnlessInterrupted()
     {
-        const int interrupted = 4, tryAgain = 11, brokenPipe = 32, connectionReset = 104;
+        const int tryAgain = 11, brokenPipe = 32, connectionReset = 104;
         var error = Marshal.GetLastPInvokeError();
-        if (error == interrupted) return;
+        if (error == Interrupted) return;
         throw error switch
         {
             tryAgain => new SocketException((int)SocketError.TimedOut),
@@ -226,7 +244,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    private const int WaitAll = 0x100, NoSignal = 0x4000, More = 0x8000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
+    private const int Interrupted = 4, WaitAll = 0x100, NoSignal = 0x4000, More = 0x8000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
 
     /// <summary><c>struct iovec</c>.</summary>
     private readonly struct Part(byte* start, nint length)

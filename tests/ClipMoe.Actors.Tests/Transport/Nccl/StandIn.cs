@@ -30,7 +30,9 @@ internal static unsafe class StandIn
     private static (string? Path, string? Lack) Compile()
     {
         var source = System.IO.Path.Combine(AppContext.BaseDirectory, "Transport", "Nccl", "standin.c");
-        var target = System.IO.Path.Combine(Directory.CreateTempSubdirectory("clipmoe-nccl-").FullName, "libnccl.so.2");
+        var folder = Directory.CreateTempSubdirectory("clipmoe-nccl-");
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Delete(recursive: true);
+        var target = System.IO.Path.Combine(folder.FullName, "libnccl.so.2");
         try
         {
             var start = new ProcessStartInfo("cc", ["-shared", "-fPIC", "-O1", "-pthread", "-o", target, source]) { RedirectStandardError = true };

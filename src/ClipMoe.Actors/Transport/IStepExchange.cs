@@ -5,12 +5,12 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Transport;
 
 /// <summary>
-/// The bulk exchange of one generation, as one of its members sees it. Every method but <see cref="BeginReduce"/> blocks the calling device thread until
-/// all members have called it, in the same order.
+/// The bulk exchange of one generation, as one of its members sees it. Every method but <see cref="BeginReduce"/> blocks the calling device thread
+/// until all members have called it, in the same order.
 /// </summary>
 /// <remarks>What blocks throws <see cref="OperationCanceledException"/> after the generation was aborted here, and
-/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is written any more, and of what a network card still reads
-/// of it nobody makes use.</remarks>
+/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is written any more, and of what a network card
+/// still reads of it nobody makes use.</remarks>
 public interface IStepExchange
 {
     /// <summary>Everybody's features, in leaf order.</summary>
@@ -41,8 +41,8 @@ public interface IStepExchange
 }
 
 /// <summary>
-/// A sum that <see cref="IStepExchange.BeginReduce"/> has begun. If it is disposed before it is complete, the exchange breaks for everybody for whom it has
-/// begun; when that returns, memory that was handed over is as after a break.
+/// A sum that <see cref="IStepExchange.BeginReduce"/> has begun. If it is disposed before it is complete, the exchange breaks for everybody for whom it
+/// has begun; when that returns, memory that was handed over is as after a break.
 /// </summary>
 public interface ISumInProgress : IDisposable
 {

@@ -106,10 +106,10 @@ public sealed partial class AtomicFile : IDisposable
     internal static bool IsAbandoned(string temporary)
     {
         var owner = OwnerOf().Match(temporary);
-        if (!owner.Success || owner.Groups["machine"].Value != Environment.MachineName || Directory.Exists($"/proc/{owner.Groups["process"]}")) return false;
+        if (owner.Groups["machine"].Value != Environment.MachineName || Directory.Exists($"/proc/{owner.Groups["process"]}")) return false;
         try
         {
-            // A process of another container may have the same machine's name and a number that is nobody's here. It shares what it writes with readers only.
+            // A process of another container may have the same machine's name and a number that is nobody's here. It has locked what it writes.
             using var nobodyElse = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
             return true;
         }

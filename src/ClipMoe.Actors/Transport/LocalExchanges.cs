@@ -72,8 +72,7 @@ public sealed class LocalExchanges : IExchangeProvider
 
         public ISumInProgress BeginReduce(
             ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part) =>
-            new SumOnCompletion(() => Reduce(
-                tree, [.. mine.Select(m => (m.Node, m.Gradient.Slice(part.Start, part.Length)))], sum.Slice(part.Start, part.Length)));
+            new SumOnCompletion((gradients, into) => Reduce(tree, gradients, into), mine, sum, part);
 
         /// <summary>Each member finishes the tree for its slice, then copies the slices of the others.</summary>
         private UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)

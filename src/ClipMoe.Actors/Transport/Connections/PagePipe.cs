@@ -33,7 +33,7 @@ internal sealed unsafe partial class PagePipe : IDisposable
     /// <returns>How many bytes of it; less than 0: an error, as a system call has it.</returns>
     public nint Take(byte* memory, nint length)
     {
-        var part = new Part(memory, length);
+        var part = new SocketStream.Part(memory, length);
         return vmsplice(_in, &part, 1, 0);
     }
 
@@ -52,13 +52,6 @@ internal sealed unsafe partial class PagePipe : IDisposable
         _out.Dispose();
     }
 
-    /// <summary><c>struct iovec</c>.</summary>
-    private readonly struct Part(byte* start, nint length)
-    {
-        public readonly byte* Start = start;
-        public readonly nint Length = length;
-    }
-
     [LibraryImport("libc", SetLastError = true)]
     private static partial int pipe2(int* ends, int flags);
 
@@ -66,7 +59,7 @@ internal sealed unsafe partial class PagePipe : IDisposable
     private static partial int fcntl(SafeFileHandle file, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint vmsplice(SafeFileHandle pipe, Part* parts, nuint count, uint flags);
+    private static partial nint vmsplice(SafeFileHandle pipe, SocketStream.Part* parts, nuint count, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint splice(SafeFileHandle pipe, long* from, SafeSocketHandle socket, long* to, nint length, uint flags);

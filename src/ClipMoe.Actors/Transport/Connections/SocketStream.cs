@@ -247,7 +247,7 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     private const int Interrupted = 4, WaitAll = 0x100, NoSignal = 0x4000, More = 0x8000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
 
     /// <summary><c>struct iovec</c>.</summary>
-    private readonly struct Part(byte* start, nint length)
+    internal readonly struct Part(byte* start, nint length)
     {
         public readonly byte* Start = start;
         public readonly nint Length = length;

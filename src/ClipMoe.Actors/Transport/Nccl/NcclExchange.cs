@@ -25,8 +25,7 @@ internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : I
         ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part)
     {
         StreamExchange.RequireLengths(mine, sum);
-        return new SumOnCompletion(() => Reduce(
-            tree, [.. mine.Select(m => (m.Node, m.Gradient.Slice(part.Start, part.Length)))], sum.Slice(part.Start, part.Length)));
+        return new SumOnCompletion((gradients, into) => Reduce(tree, gradients, into), mine, sum, part);
     }
 
     /// <summary>Frees what the carrier has on the device; from any thread, once the streams are over.</summary>

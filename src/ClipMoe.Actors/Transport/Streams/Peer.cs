@@ -40,7 +40,7 @@ internal sealed class Peer
     /// <inheritdoc cref="SocketStream.LastProgress"/>
     public long LastProgress => _connection.LastProgress;
 
-    /// <summary>Whether what it is sent is best left as it is until it has said that it has read it.</summary>
+    /// <summary>Whether memory goes to it without a copy, if it stays as it is until the peer has said that it has read it.</summary>
     public bool SendsPages => _connection.SendsPages;
 
     public void Start()

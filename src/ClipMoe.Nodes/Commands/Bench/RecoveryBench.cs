@@ -46,7 +46,7 @@ internal static class RecoveryBench
 
     private static string Describe(DrillFigures f) => string.Join(Environment.NewLine,
         $"kill -9 of a worker     next step after {Times(f.WorkerKilled)}; in its place again after {Times(f.WorkerBack)}",
-        $"a worker that joins      holds the others up for {f.HeldUp.Median:F1} median steps (longest {f.HeldUp.Max:F1} of {f.HeldUp.Measured})",
+        $"a worker that joins     holds the others up for {f.HeldUp.Median:F1} median steps (longest {f.HeldUp.Max:F1} of {f.HeldUp.Measured})",
         $"of the coordinator      next step after {f.CoordinatorKilled:F1} s",
         $"a kill a minute         {100 * f.ShareLost:F1} % of the steps are lost ({f.UndisturbedSteps:F1} a second undisturbed, {f.DisturbedSteps:F1} disturbed)");
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
+using ClipMoe.Nodes.Chaos;
 
 namespace ClipMoe.Cluster.Tests;
 
@@ -18,10 +17,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     /// <param name="host">Address of this machine on which it listens; who reaches that may connect.</param>
     public static async Task<PostgresServer> Start(string host = "127.0.0.1")
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var server = new PostgresServer(host, ((IPEndPoint)socket.LocalEndPoint!).Port);
-        socket.Close();
+        var server = new PostgresServer(host, ReservedPorts.Next());
         if (Environment.UserName == "root") await Run("chown", "postgres", server._folder);
         await server.Postgres("initdb", "-D", server.Data, "-A", "trust", "-U", "postgres");
         await File.AppendAllTextAsync(Path.Combine(server.Data, "pg_hba.conf"), $"host all all {host}/24 trust\n");

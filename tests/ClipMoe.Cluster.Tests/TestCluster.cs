@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
+using ClipMoe.Nodes.Chaos;
 
 namespace ClipMoe.Cluster.Tests;
 
@@ -44,7 +43,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <param name="faults">As <c>kill@base:12:gradient</c>; each happens once, to whichever of its workers comes there first.</param>
     public TestNode Start(bool coordinator, int workers, params string[] faults)
     {
-        var address = _network is null ? $"127.0.0.1:{FreePort()}" : On(_nodes.Count);
+        var address = _network is null ? $"127.0.0.1:{ReservedPorts.Next()}" : On(_nodes.Count);
         return Start(address, _nodes.Count == 0 ? address : _nodes[0].Address, coordinator, workers, faults);
     }
 
@@ -102,12 +101,12 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async Task<JsonElement> Status() => JsonDocument.Parse(await Ask("status", "--json")).RootElement;
 
-    /// <summary>Waits until so many workers are active.</summary>
+    /// <summary>Waits until so many workers are active; in vain when a node fails.</summary>
     public async Task UntilWorkers(int count)
     {
         try
         {
-            await Ask("status", "--wait-workers", $"{count}").WaitAsync(Patience);
+            await await Task.WhenAny([Ask("status", "--wait-workers", $"{count}").WaitAsync(Patience), .. _nodes.Select(n => n.Failed)]);
         }
         catch (TimeoutException)
         {
@@ -156,12 +155,5 @@ internal sealed class TestCluster : IAsyncDisposable
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return (process.ExitCode, output, await errors);
-    }
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 }

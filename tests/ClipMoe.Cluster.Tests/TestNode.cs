@@ -10,12 +10,16 @@ internal sealed class TestNode(
 {
     private readonly List<(DateTime Time, string Text)> _log = [];
     private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Process? _process;
     private int? _stopped;
 
     public string Address => address;
 
     public string Output => output;
+
+    /// <summary>Faults when the process that runs now ends with a complaint; being killed is none.</summary>
+    public Task Failed => _failed.Task;
 
     public string Log
     {
@@ -39,7 +43,13 @@ internal sealed class TestNode(
         start.RedirectStandardOutput = start.RedirectStandardError = true;
         start.WorkingDirectory = Directory.CreateDirectory(output).FullName;
         start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"*={f}"));
-        _process = Process.Start(start)!;
+        var (process, failed) = (new Process { StartInfo = start, EnableRaisingEvents = true }, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        process.Exited += (_, _) =>
+        {
+            if (process.ExitCode is > 0 and < 128) failed.SetException(new InvalidOperationException($"{Address} ended with {process.ExitCode}:\n{Log}"));
+        };
+        process.Start();
+        (_process, _failed) = (process, failed);
         _process.OutputDataReceived += (_, line) => Add(line.Data ?? "");
         _process.ErrorDataReceived += (_, line) => Add(line.Data ?? "");
         _process.BeginOutputReadLine();

@@ -5,6 +5,8 @@ namespace ClipMoe.Nodes.Tests;
 /// <summary>The real program in a process of its own, as people run it.</summary>
 internal static class CommandLine
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+
     public static Outcome Run(params string[] arguments) => Run(input: [], arguments);
 
     /// <param name="input">What the program finds on its standard input.</param>
@@ -25,7 +27,11 @@ internal static class CommandLine
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
         Feed(process, input);
-        process.WaitForExit();
+        if (!process.WaitForExit(Patience))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"clipmoe {string.Join(' ', arguments)} does not end: {output.Result}{error.Result}");
+        }
         return new Outcome(process.ExitCode, output.Result, error.Result);
     }
 

@@ -66,6 +66,8 @@ public static class ClusterConfiguration
             hostname = "0.0.0.0"
             public-hostname = "{{address.Host}}"
             port = {{address.Port}}
+            # On Unix .NET takes it for leave to share a port with another process, which then gets half of the connections.
+            tcp-reuse-addr = off
             enable-ssl = {{(tls ? "on" : "off")}}
             maximum-frame-size = 16000000b
             send-buffer-size = 16000000b

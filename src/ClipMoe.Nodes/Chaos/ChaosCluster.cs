@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 
 namespace ClipMoe.Nodes.Chaos;
 
@@ -65,10 +64,5 @@ internal sealed class ChaosCluster : IAsyncDisposable
             "--threads", ClusterPlan.ThreadsPerWorker.ToString(CultureInfo.InvariantCulture), "--journal", _plan.Journal,
         ]);
 
-    private static string FreeAddress()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return $"{IPAddress.Loopback}:{((IPEndPoint)socket.LocalEndPoint!).Port}";
-    }
+    private static string FreeAddress() => $"{IPAddress.Loopback}:{ReservedPorts.Next()}";
 }

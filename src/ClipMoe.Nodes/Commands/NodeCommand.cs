@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Akka.Configuration;
@@ -94,7 +95,7 @@ internal static class NodeCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         var name = $"{host}:{port}";
         IReadOnlyList<string> roles = journal is null ? [ClusterAddress.Node] : [ClusterAddress.Node, ClusterAddress.Coordinator];
-        await using var node = new NodeHost(new NodeHost.Settings(
+        await using var node = Start(new NodeHost.Settings(
             name, new ClusterAddress(host, port, seeds, roles), folder, journal, TlsOption.Transport(tls) with { Log = Log }, ClusterReport.Write));
         Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}{(tls is null ? "" : ", TLS")}.");
         _ = node.Run(Log);
@@ -120,6 +121,19 @@ internal static class NodeCommand
         {
             // A second signal ends the process as usual.
             if (leave.TrySetResult()) signal.Cancel = true;
+        }
+    }
+
+    private static NodeHost Start(NodeHost.Settings settings)
+    {
+        try
+        {
+            return new NodeHost(settings);
+        }
+        catch (Exception e) when (e.GetBaseException() is { InnerException: SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse } })
+        {
+            throw new UserErrorException(
+                $"Port {settings.Address.Port} of this machine is in use: another node may be running here (ss -ltnp tells); stop it, or choose another port in --listen.", e);
         }
     }
 

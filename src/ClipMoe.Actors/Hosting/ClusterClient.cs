@@ -17,7 +17,7 @@ public sealed class ClusterClient : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IReadOnlyList<string> _nodes;
 
-    /// <param name="nodes">host:port of nodes, asked in turn until one answers.</param>
+    /// <param name="nodes">host:port of nodes.</param>
     /// <param name="transport">How files are fetched, and with which certificate nodes are spoken to.</param>
     /// <exception cref="IOException">None can be reached.</exception>
     public ClusterClient(IReadOnlyList<string> nodes, TransportSettings transport)
@@ -32,28 +32,37 @@ public sealed class ClusterClient : IAsyncDisposable
 
     private bool Tls => Transport.Certificate is not null;
 
-    /// <summary>Asks the manager something.</summary>
+    /// <summary>Asks the manager something, over the node that is the first to answer at all; over the next one when no answer comes that way.</summary>
     /// <returns>Its answer; never a <see cref="CommandRefused"/>.</returns>
     /// <exception cref="Model.UserErrorException">It refused, and says why.</exception>
     /// <exception cref="IOException">No node answered.</exception>
     public async Task<T> Ask<T>(object request)
         where T : class
     {
-        foreach (var node in _nodes)
+        var answering = Channel.CreateUnbounded<string>();
+        var finder = _system.ActorOf(Props.Create(() => new Finder(_nodes.Distinct().ToDictionary(n => n, Gateway), answering.Writer)));
+        try
         {
-            try
+            while (await Next(answering.Reader) is { } node)
             {
-                return await Gateway(node).Ask<object>(request, Patience) switch
+                try
                 {
-                    T answer => answer,
-                    CommandRefused refused => throw new Model.UserErrorException(refused.Message),
-                    var other => throw new IOException($"{node} answered with {other.GetType().Name}."),
-                };
+                    return await Gateway(node).Ask<object>(request, Patience) switch
+                    {
+                        T answer => answer,
+                        CommandRefused refused => throw new Model.UserErrorException(refused.Message),
+                        var other => throw new IOException($"{node} answered with {other.GetType().Name}."),
+                    };
+                }
+                catch (AskTimeoutException)
+                {
+                    // Another node may reach the manager.
+                }
             }
-            catch (Exception e) when (e is AskTimeoutException)
-            {
-                // The next node may reach the manager.
-            }
+        }
+        finally
+        {
+            _system.Stop(finder);
         }
         var complaints = await Task.WhenAll(_nodes.Select(node => TlsProbe.Complaint(node, Transport.Certificate)));
         throw new IOException(
@@ -85,6 +94,19 @@ public sealed class ClusterClient : IAsyncDisposable
     private ActorSelection Gateway(string node) =>
         _system.ActorSelection($"{ClusterAddress.Url(node, Tls)}/user/{Hosting.Gateway.Name}");
 
+    /// <returns>null: there is none within <see cref="Patience"/>.</returns>
+    private static async Task<string?> Next(ChannelReader<string> answering)
+    {
+        try
+        {
+            return await answering.ReadAsync().AsTask().WaitAsync(Patience);
+        }
+        catch (Exception e) when (e is TimeoutException or ChannelClosedException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The address of this machine by which a node reaches it, which the routing table knows.</summary>
     private static string OwnAddress(IReadOnlyList<string> nodes)
     {
@@ -103,6 +125,29 @@ public sealed class ClusterClient : IAsyncDisposable
             }
         }
         throw new IOException($"none of {string.Join(", ", nodes)} can be reached: check the names and the network.");
+    }
+
+    /// <summary>Tells which nodes answer, in the order in which they do. What is sent to a node before it listens is lost; hence again and again.</summary>
+    private sealed class Finder : ReceiveActor, IWithTimers
+    {
+        public ITimerScheduler Timers { get; set; } = null!;
+
+        public Finder(Dictionary<string, ActorSelection> silent, ChannelWriter<string> answering)
+        {
+            Receive<Again>(_ =>
+            {
+                foreach (var (node, gateway) in silent) gateway.Tell(new Identify(node));
+            });
+            Receive<ActorIdentity>(m => m.Subject is not null && silent.Remove((string)m.MessageId), m =>
+            {
+                answering.TryWrite((string)m.MessageId);
+                if (silent.Count == 0) answering.Complete();
+            });
+        }
+
+        private sealed record Again;
+
+        protected override void PreStart() => Timers.StartPeriodicTimer("again", new Again(), TimeSpan.Zero, TimeSpan.FromSeconds(0.5));
     }
 
     /// <summary>Asks again and again to be told, so that a new manager knows of it too.</summary>

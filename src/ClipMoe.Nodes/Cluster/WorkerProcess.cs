@@ -3,14 +3,14 @@ using System.Diagnostics;
 namespace ClipMoe.Nodes.Cluster;
 
 /// <summary>
-/// Starts and supervises the process of one device: what ends without having been asked to is started again, after a pause that doubles while it
-/// keeps failing. The child lives no longer than this process: it ends when its standard input does.
+/// Starts and supervises the process of one device: what ends without having been asked to is started again, at once or, while it keeps failing,
+/// after a pause that doubles. The child lives no longer than this process: it ends when its standard input does.
 /// </summary>
 internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments, Action<string> log)
 {
     public const string LeaveCommand = "leave";
 
-    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60), Healthy = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60), Healthy = TimeSpan.FromSeconds(20);
 
     private readonly CancellationTokenSource _leaving = new();
     private Process? _process;
@@ -18,7 +18,7 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
     /// <summary>Runs until <see cref="Leave"/>.</summary>
     public async Task Supervise()
     {
-        var pause = FirstPause;
+        var pause = TimeSpan.Zero;
         while (!_leaving.IsCancellationRequested)
         {
             var clock = Stopwatch.StartNew();
@@ -28,8 +28,8 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
             await process.WaitForExitAsync();
             lock (_leaving) _process = null;
             if (_leaving.IsCancellationRequested) return;
-            pause = clock.Elapsed > Healthy ? FirstPause : pause;
-            log($"worker {name} ended with exit code {process.ExitCode}; it is started again in {pause.TotalSeconds:0} s.");
+            pause = PauseAfter(clock.Elapsed, pause);
+            log($"worker {name} ended with exit code {process.ExitCode}; it is started again{(pause > TimeSpan.Zero ? $" in {pause.TotalSeconds:0} s" : "")}.");
             try
             {
                 await Task.Delay(pause, _leaving.Token);
@@ -38,9 +38,15 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
             {
                 return;
             }
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }
     }
+
+    /// <param name="lived">How long the process has run that has just ended.</param>
+    /// <param name="before">The pause before it was started.</param>
+    public static TimeSpan PauseAfter(TimeSpan lived, TimeSpan before) =>
+        lived > Healthy ? TimeSpan.Zero
+        : before == TimeSpan.Zero ? ShortestPause
+        : before * 2 < LongestPause ? before * 2 : LongestPause;
 
     /// <summary>Has the worker finish its step and leave the cluster; it is not started again.</summary>
     public void Leave()

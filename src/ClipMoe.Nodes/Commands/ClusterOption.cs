@@ -9,7 +9,7 @@ internal static class ClusterOption
 {
     public static Option<string> Create() => new("--cluster")
     {
-        Description = "Any nodes of the cluster; asked in turn until one answers.",
+        Description = "Any nodes of the cluster; the first one that answers is asked.",
         HelpName = "HOST:PORT,…",
         Required = true,
     };

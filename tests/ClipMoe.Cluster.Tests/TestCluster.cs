@@ -82,10 +82,15 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<string> Ask(params string[] command)
     {
         using var patience = new CancellationTokenSource(Patience);
-        var (exitCode, output, errors) = await Program([.. command, .. Here]);
+        return await Ask(command, patience.Token);
+    }
+
+    private async Task<string> Ask(string[] command, CancellationToken patience)
+    {
+        var (exitCode, output, errors) = await Program([.. command, .. Here], patience);
         // On a machine that is busy with other things a node may not come to answer in the time that a command gives it.
-        while (errors.Contains("no answer from", StringComparison.Ordinal) && !patience.IsCancellationRequested)
-            (exitCode, output, errors) = await Program([.. command, .. Here]);
+        while (errors.Contains("no answer from", StringComparison.Ordinal))
+            (exitCode, output, errors) = await Program([.. command, .. Here], patience);
         Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}\n{Log()}");
         return output;
     }
@@ -94,22 +99,29 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <returns>What it says.</returns>
     public async Task<string> AskInVain(params string[] command)
     {
-        var (exitCode, output, errors) = await Program([.. command, .. Here]);
+        using var patience = new CancellationTokenSource(Patience);
+        var (exitCode, output, errors) = await Program([.. command, .. Here], patience.Token);
         Assert.True(exitCode == 1, $"{string.Join(' ', command)} ended with {exitCode}: {output}");
         return errors;
     }
 
     public async Task<JsonElement> Status() => JsonDocument.Parse(await Ask("status", "--json")).RootElement;
 
-    /// <summary>Waits until so many workers are active; in vain when a node fails.</summary>
+    /// <summary>Waits until so many workers are active, or a node fails.</summary>
     public async Task UntilWorkers(int count)
     {
+        using var patience = new CancellationTokenSource(Patience);
+        var enough = Ask(["status", "--wait-workers", $"{count}"], patience.Token);
+        await Task.WhenAny([enough, .. _nodes.Select(n => n.Failed)]);
+        var failed = _nodes.Select(n => n.Failed).FirstOrDefault(f => f.IsFaulted);
+        if (failed is not null) await patience.CancelAsync();
         try
         {
-            await await Task.WhenAny([Ask("status", "--wait-workers", $"{count}").WaitAsync(Patience), .. _nodes.Select(n => n.Failed)]);
+            await enough;
         }
-        catch (TimeoutException)
+        catch (OperationCanceledException)
         {
+            if (failed is not null) await failed;
             throw new TimeoutException($"the cluster did not come to {count} active workers:\n{Log()}");
         }
     }
@@ -148,12 +160,15 @@ internal sealed class TestCluster : IAsyncDisposable
         }
     }
 
-    private static async Task<(int ExitCode, string Output, string Errors)> Program(IEnumerable<string> arguments)
+    /// <exception cref="OperationCanceledException">It did not end in time, and was killed.</exception>
+    private static async Task<(int ExitCode, string Output, string Errors)> Program(IEnumerable<string> arguments, CancellationToken patience)
     {
         using var process = Process.Start(new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
+        await using var killed = patience.Register(() => process.Kill());
+        var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        var output = await process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        await process.WaitForExitAsync(CancellationToken.None);
+        patience.ThrowIfCancellationRequested();
         return (process.ExitCode, output, await errors);
     }
 }

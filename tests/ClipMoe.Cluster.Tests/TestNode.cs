@@ -8,6 +8,8 @@ internal sealed class TestNode(
     Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output,
     string? journal, IReadOnlyList<string> faults, string? tls = null)
 {
+    private const int Killed = 137, Terminated = 143;
+
     private readonly List<(DateTime Time, string Text)> _log = [];
     private TaskCompletionSource _logged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -18,7 +20,7 @@ internal sealed class TestNode(
 
     public string Output => output;
 
-    /// <summary>Faults when the process that runs now ends with a complaint; being killed is none.</summary>
+    /// <summary>Faults when the process that runs now ends by itself and not well.</summary>
     public Task Failed => _failed.Task;
 
     public string Log
@@ -46,7 +48,9 @@ internal sealed class TestNode(
         var (process, failed) = (new Process { StartInfo = start, EnableRaisingEvents = true }, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         process.Exited += (_, _) =>
         {
-            if (process.ExitCode is > 0 and < 128) failed.SetException(new InvalidOperationException($"{Address} ended with {process.ExitCode}:\n{Log}"));
+            // All that it said is read.
+            process.WaitForExit();
+            if (process.ExitCode is not (0 or Killed or Terminated)) failed.SetException(new InvalidOperationException($"{Address} ended with {process.ExitCode}:\n{Log}"));
         };
         process.Start();
         (_process, _failed) = (process, failed);

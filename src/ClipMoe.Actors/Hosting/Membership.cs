@@ -32,7 +32,22 @@ internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> beg
                 ? "put out of the cluster, because it could not be reached for a while, or most coordinators are gone; joins again."
                 : "not in the cluster: a node has another certificate; tries again.");
             await Task.Delay(downed ? Pause : PauseAfterRefusal);
+            while (!_leaving.IsCancellationRequested && !TryStart(log)) await Task.Delay(PauseAfterRefusal);
+        }
+    }
+
+    private bool TryStart(Action<string> log)
+    {
+        try
+        {
             System = Start(setup, begin);
+            return true;
+        }
+        catch (Exception e)
+        {
+            // Its port, for one, may be somebody else's by now. The base of an AggregateException is the first that is none; its cause is what tells.
+            log($"can't join again: {e.GetBaseException().GetBaseException().Message}; tries again in {PauseAfterRefusal.TotalSeconds:0} s.");
+            return false;
         }
     }
 

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace ClipMoe.Nodes.Cluster;
 
 /// <summary>
-/// Starts and supervises the process of one device: what ends without having been asked to is started again, at once or, while it keeps failing,
-/// after a pause that doubles. The child lives no longer than this process: it ends when its standard input does.
+/// Starts and supervises the process of one device: what ends without having been asked to is started again, at once or, while it ends soon after
+/// its start, after a pause that doubles. The child lives no longer than this process: it ends when its standard input does.
 /// </summary>
 internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments, Action<string> log)
 {

@@ -40,7 +40,7 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, RunFiles
     public string Save(string file, Replica replica, Provenance provenance)
     {
         var path = folder.Absolute(file);
-        using (var writer = TensorWriter.Create(path, ReplicaFiles.Weights(replica.Layout), CheckpointMetadata.Create(replica.Layout.Config, provenance)))
+        using (var writer = TensorFile.Create(path, ReplicaFiles.Weights(replica.Layout), CheckpointMetadata.Create(replica.Layout.Config, provenance)))
         {
             ReplicaFiles.WriteWeights(writer, replica);
             writer.Commit();

@@ -1,4 +1,6 @@
 using Akka.Configuration;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Management;
 using Akka.Persistence.Sql;
 using Microsoft.Data.Sqlite;
 
@@ -38,8 +40,8 @@ public static class JournalConfiguration
         akka.actor {
           serializers.clipmoe-events = "{{typeof(EventSerializer).AssemblyQualifiedName}}"
           serialization-bindings {
-            "{{typeof(Experiments.ExperimentEvent).AssemblyQualifiedName}}" = clipmoe-events
-            "{{typeof(Management.ManagerEvent).AssemblyQualifiedName}}" = clipmoe-events
+            "{{typeof(ExperimentEvent).AssemblyQualifiedName}}" = clipmoe-events
+            "{{typeof(ManagerEvent).AssemblyQualifiedName}}" = clipmoe-events
           }
         }
         """).WithFallback(SqlPersistence.DefaultConfiguration);

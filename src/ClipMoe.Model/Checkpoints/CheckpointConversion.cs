@@ -34,7 +34,7 @@ public static class CheckpointConversion
         var tensors = source.Tensors.Where(t => !options.Stretch || !StoredSizes.Contains(t.Name)).SelectMany(t => Targets(t, options)).ToList();
         var provenance = CheckpointMetadata.Provenance(source) ?? new Provenance(sourceSha256);
         var metadata = config is null ? CheckpointMetadata.WithDataHash(source.Metadata) : CheckpointMetadata.Create(config, provenance);
-        using var writer = TensorWriter.Create(output, tensors, metadata);
+        using var writer = TensorFile.Create(output, tensors, metadata);
         foreach (var tensor in tensors)
         {
             if (options.Stretch && tensor.Name is Positions or StretchedPositions) WriteStretched(source, writer, tensor);

@@ -50,18 +50,18 @@ public sealed class SafetensorsFile : ITensorFile
 
     public static SafetensorsFile Open(string path)
     {
-        var handle = TensorFile.OpenHandle(path);
+        var handle = TensorFileReads.OpenHandle(path);
         try
         {
             var length = RandomAccess.GetLength(handle);
             if (length < 8) throw SafetensorsHeader.Damaged(path, "it is shorter than the 8 bytes that give its header's length");
             Span<byte> prefix = stackalloc byte[8];
-            TensorFile.ReadExactly(path, handle, prefix, 0);
+            TensorFileReads.ReadExactly(path, handle, prefix, 0);
             var headerLength = BitConverter.ToUInt64(prefix);
             if (headerLength > SafetensorsHeader.MaxLength || (long)headerLength > length - 8)
                 throw SafetensorsHeader.Damaged(path, $"its header claims {headerLength} bytes, but the file has {length}");
             var bytes = new byte[(int)headerLength];
-            TensorFile.ReadExactly(path, handle, bytes, 8);
+            TensorFileReads.ReadExactly(path, handle, bytes, 8);
             var dataStart = 8 + (long)headerLength;
             return new SafetensorsFile(path, handle, SafetensorsHeader.Parse(path, bytes, length - dataStart), dataStart);
         }
@@ -81,12 +81,12 @@ public sealed class SafetensorsFile : ITensorFile
 
     public void Read(string name, Span<byte> destination, long offset = 0)
     {
-        var info = TensorFile.CheckRange(this, name, offset, destination.Length);
+        var info = TensorFileReads.CheckRange(this, name, offset, destination.Length);
         EnsureIntact();
-        TensorFile.ReadExactly(Path, _handle, destination, _dataStart + _header.Tensors[_index[info.Name]].Begin + offset);
+        TensorFileReads.ReadExactly(Path, _handle, destination, _dataStart + _header.Tensors[_index[info.Name]].Begin + offset);
     }
 
-    public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFile.ReadFloats(this, name, destination, offset);
+    public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFileReads.ReadFloats(this, name, destination, offset);
 
     /// <summary>A tensor's bytes as the system maps them: read when first touched, kept as long as there is room. Outlives this object.</summary>
     /// <exception cref="IOException">The system maps no more files for this process.</exception>
@@ -104,7 +104,7 @@ public sealed class SafetensorsFile : ITensorFile
     {
         using var whole = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var start = new byte[_dataStart];
-        TensorFile.ReadExactly(Path, _handle, start, 0);
+        TensorFileReads.ReadExactly(Path, _handle, start, 0);
         whole.AppendData(start);
         lock (_gate) HashData(whole);
         return Convert.ToHexStringLower(whole.GetHashAndReset());
@@ -129,7 +129,7 @@ public sealed class SafetensorsFile : ITensorFile
         for (var position = _dataStart; position < length;)
         {
             var chunk = buffer.AsSpan(0, (int)Math.Min(buffer.Length, length - position));
-            TensorFile.ReadExactly(Path, _handle, chunk, position);
+            TensorFileReads.ReadExactly(Path, _handle, chunk, position);
             data?.AppendData(chunk);
             whole?.AppendData(chunk);
             position += chunk.Length;

@@ -1,4 +1,3 @@
-using ClipMoe.Model.Checkpoints.Torch;
 using ClipMoe.Model.Files;
 
 namespace ClipMoe.Model.Checkpoints;
@@ -22,12 +21,6 @@ public abstract class TensorWriter : IDisposable
     public IReadOnlyList<TensorInfo> Tensors { get; }
 
     private protected AtomicFile File { get; }
-
-    /// <summary>A writer of PyTorch's format when the path ends in <c>.pt</c> or <c>.pth</c>, of safetensors otherwise.</summary>
-    public static TensorWriter Create(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
-        Path.GetExtension(path).ToLowerInvariant() is ".pt" or ".pth"
-            ? new TorchWriter(path, tensors, metadata)
-            : new SafetensorsWriter(path, tensors, metadata);
 
     /// <summary>Appends little-endian, row-major elements to the tensor <paramref name="name"/>; tensors come in the order of the list.</summary>
     /// <exception cref="IOException">The disk is full; the message says where and what to do.</exception>

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Clip;
 using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,7 +14,7 @@ public static class Precisions
     private const int NarrowestBf16 = 256;
 
     /// <summary>bf16 where the device is fast at it and the model wide enough to gain, else fp32.</summary>
-    public static Precision For(Device device, Clip.ClipConfig config) =>
+    public static Precision For(Device device, ClipConfig config) =>
         Math.Max(config.Vision.Width, config.Text.Width) >= NarrowestBf16 && IsBf16Fast(device) ? Precision.Bf16 : Precision.Fp32;
 
     /// <summary>

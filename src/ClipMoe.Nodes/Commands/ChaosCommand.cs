@@ -32,7 +32,7 @@ internal static partial class ChaosCommand
             Description = $"Experiment in YAML; without it the preset {Preset}.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var sets = ExperimentCommand.SetOption();
+        var sets = SetOption.Create();
         var minutes = new Option<double>("--minutes")
         {
             Description = "How long faults are done; the experiment that runs then is let run to its end.",

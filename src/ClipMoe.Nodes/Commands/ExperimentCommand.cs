@@ -17,7 +17,7 @@ internal static class ExperimentCommand
             Description = "Experiment in YAML; without it the preset alone.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var sets = SetOption();
+        var sets = SetOption.Create();
         var json = new Option<bool>("--json") { Description = "Prints JSON with the keys hash and experiment." };
         var command = new Command(
             "show",
@@ -38,11 +38,4 @@ internal static class ExperimentCommand
         });
         return command;
     }
-
-    /// <summary><c>--set key=value</c>, as often as wanted.</summary>
-    public static Option<string[]> SetOption() => new("--set")
-    {
-        Description = $"Sets one key, for instance mcl.steps=500; preset=NAME picks one of {string.Join(", ", ExperimentFile.Presets)}.",
-        HelpName = "key=value",
-    };
 }

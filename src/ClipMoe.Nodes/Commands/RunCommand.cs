@@ -36,7 +36,7 @@ internal static class RunCommand
         var resources = new ResourceOptions();
         var resume = new Option<bool>("--resume") { Description = "Goes on with the run in the output folder where its journal stands." };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
-        var sets = ExperimentCommand.SetOption();
+        var sets = SetOption.Create();
         var seeds = ResourceOptions.AtLeastOne(new Option<int?>("--seeds")
         {
             Description = "Runs so many seeds, from the experiment's on, each in a folder of its own, and reports their paired gains.",

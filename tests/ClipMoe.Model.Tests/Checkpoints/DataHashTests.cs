@@ -55,7 +55,7 @@ public sealed class DataHashTests : IDisposable
     [Fact]
     public void An_archive_for_Python_carries_none()
     {
-        using (var writer = TensorWriter.Create(_folder.File("x.pt"), [new TensorInfo("one", TensorType.U8, [0])], Hashed)) writer.Commit();
+        using (var writer = TensorFile.Create(_folder.File("x.pt"), [new TensorInfo("one", TensorType.U8, [0])], Hashed)) writer.Commit();
         using var file = TensorFile.Open(_folder.File("x.pt"));
         Assert.Equal(["a"], file.Metadata.Keys);
     }

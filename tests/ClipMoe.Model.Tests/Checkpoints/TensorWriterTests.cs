@@ -59,7 +59,7 @@ public sealed class TensorWriterTests : IDisposable
     public void Unsigned_16_bit_integers_are_for_safetensors_alone()
     {
         var tensors = new TensorInfo[] { new("a", TensorType.U16, [2]) };
-        using (var writer = TensorWriter.Create(_folder.File("a.safetensors"), tensors))
+        using (var writer = TensorFile.Create(_folder.File("a.safetensors"), tensors))
         {
             writer.Write("a", [0, 0, 255, 255]);
             writer.Commit();
@@ -68,7 +68,7 @@ public sealed class TensorWriterTests : IDisposable
         Assert.Equal([0, 65535], file.ReadIntegers("a"));
         Assert.Contains("U16", Assert.Throws<UserErrorException>(() =>
         {
-            using var archive = TensorWriter.Create(_folder.File("a.pt"), tensors);
+            using var archive = TensorFile.Create(_folder.File("a.pt"), tensors);
             archive.Write("a", [0, 0, 255, 255]);
             archive.Commit();
         }).Message);
@@ -97,7 +97,7 @@ public sealed class TensorWriterTests : IDisposable
         float[] values = [1f, 1.0009766f, 65504f, 1e-8f, float.NaN, float.NegativeInfinity, 1.00390625f, 1.01171875f];
         TensorInfo[] tensors =
             [new("h", TensorType.F16, [8]), new("b", TensorType.BF16, [8]), new("f", TensorType.F32, [8]), new("d", TensorType.F64, [8])];
-        using (var writer = TensorWriter.Create(_folder.File(name), tensors))
+        using (var writer = TensorFile.Create(_folder.File(name), tensors))
         {
             foreach (var tensor in tensors) writer.WriteFloats(tensor.Name, values);
             writer.Commit();
@@ -114,7 +114,7 @@ public sealed class TensorWriterTests : IDisposable
     [Fact]
     public void Nothing_appears_without_a_commit_and_a_commit_needs_every_tensor()
     {
-        using (var writer = TensorWriter.Create(_folder.File("a.pt"), Tensors))
+        using (var writer = TensorFile.Create(_folder.File("a.pt"), Tensors))
         {
             writer.Write("a.half", new byte[4]);
             Assert.Throws<InvalidOperationException>(() => writer.Write("a.half", new byte[4]));
@@ -129,14 +129,14 @@ public sealed class TensorWriterTests : IDisposable
     public void A_header_that_cannot_be_written_leaves_no_temporary_file()
     {
         TensorInfo[] unknownToPython = [new("a", TensorType.U16, [1])];
-        Assert.Throws<UserErrorException>(() => TensorWriter.Create(_folder.File("a.pt"), unknownToPython));
+        Assert.Throws<UserErrorException>(() => TensorFile.Create(_folder.File("a.pt"), unknownToPython));
         Assert.Empty(Directory.GetFiles(_folder.Path));
     }
 
     private static Dictionary<string, byte[]> WriteAll(string path, IReadOnlyDictionary<string, string>? metadata)
     {
         var elements = Tensors.ToDictionary(t => t.Name, Elements);
-        using var writer = TensorWriter.Create(path, Tensors, metadata);
+        using var writer = TensorFile.Create(path, Tensors, metadata);
         foreach (var tensor in Tensors)
         {
             var half = elements[tensor.Name].Length / 2;

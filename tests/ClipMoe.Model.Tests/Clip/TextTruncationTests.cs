@@ -1,5 +1,6 @@
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Moe;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Tests.Training;
 using ClipMoe.Model.Training;
@@ -54,7 +55,7 @@ public sealed class TextTruncationTests
     private static float[] Features(Replica replica, TokenBatch batch)
     {
         var moe = replica.Layout.Config.Moe;
-        using var routing = moe is null ? null : new ClipMoe.Model.Moe.Routing(moe.TopK);
+        using var routing = moe is null ? null : new Routing(moe.TopK);
         return HostTensor.Read(Towers.Text(replica, batch, routing));
     }
 }

@@ -56,7 +56,7 @@ public sealed class VerificationTests : IDisposable
     private VerificationResult Verify(int topK, IReadOnlyDictionary<string, string>? metadata, int? asked = null, float storedError = 0)
     {
         using (var seeded = Models.Seeded(Config, Locking.Everything))
-        using (var writer = TensorWriter.Create(_folder.File("model.safetensors"), ReplicaFiles.Weights(seeded.Layout), metadata))
+        using (var writer = TensorFile.Create(_folder.File("model.safetensors"), ReplicaFiles.Weights(seeded.Layout), metadata))
         {
             ReplicaFiles.WriteWeights(writer, seeded);
             writer.Commit();
@@ -92,7 +92,7 @@ public sealed class VerificationTests : IDisposable
 
     private void Save(string file, params (string Name, long[] Shape, Array Values)[] tensors)
     {
-        using var writer = TensorWriter.Create(
+        using var writer = TensorFile.Create(
             _folder.File(file), [.. tensors.Select(t => new TensorInfo(t.Name, TypeOf(t.Values), t.Shape))]);
         foreach (var (name, _, values) in tensors)
             writer.Write(name, values is int[] integers ? MemoryMarshal.AsBytes<int>(integers) : MemoryMarshal.AsBytes<float>((float[])values));

@@ -89,13 +89,13 @@ public sealed class ReplicaTests
         using var source = Models.Seeded(Models.SmallMoe, Locking.ExceptRouter);
         Step(source, 0);
         var (weights, moments) = (Path.Combine(folder.Path, "model.safetensors"), Path.Combine(folder.Path, "optimizer.safetensors"));
-        using (var writer = TensorWriter.Create(weights, ReplicaFiles.Weights(source.Layout), CheckpointMetadata.Create(Models.SmallMoe)))
+        using (var writer = TensorFile.Create(weights, ReplicaFiles.Weights(source.Layout), CheckpointMetadata.Create(Models.SmallMoe)))
         {
             ReplicaFiles.WriteWeights(writer, source);
             writer.Commit();
         }
 
-        using (var writer = TensorWriter.Create(moments, ReplicaFiles.Moments(source.Layout)))
+        using (var writer = TensorFile.Create(moments, ReplicaFiles.Moments(source.Layout)))
         {
             ReplicaFiles.WriteMoments(writer, source, () =>
             {

@@ -51,7 +51,7 @@ public sealed class TorchFile : ITensorFile
 
     public static TorchFile Open(string path)
     {
-        var handle = TensorFile.OpenHandle(path);
+        var handle = TensorFileReads.OpenHandle(path);
         try
         {
             return new TorchFile(path, handle);
@@ -72,14 +72,14 @@ public sealed class TorchFile : ITensorFile
 
     public void Read(string name, Span<byte> destination, long offset = 0)
     {
-        TensorFile.CheckRange(this, name, offset, destination.Length);
+        TensorFileReads.CheckRange(this, name, offset, destination.Length);
         var tensor = _tensors[name];
         Verify(tensor.Storage);
-        if (tensor.IsContiguous) TensorFile.ReadExactly(Path, _handle, destination, tensor.FilePosition + offset);
+        if (tensor.IsContiguous) TensorFileReads.ReadExactly(Path, _handle, destination, tensor.FilePosition + offset);
         else Gathered(tensor).AsSpan((int)offset, destination.Length).CopyTo(destination);
     }
 
-    public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFile.ReadFloats(this, name, destination, offset);
+    public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFileReads.ReadFloats(this, name, destination, offset);
 
     public void Dispose() => _handle.Dispose();
 
@@ -129,7 +129,7 @@ public sealed class TorchFile : ITensorFile
             }
 
             var extent = new byte[tensor.Extent * size];
-            TensorFile.ReadExactly(Path, _handle, extent, tensor.FilePosition);
+            TensorFileReads.ReadExactly(Path, _handle, extent, tensor.FilePosition);
             var bytes = new byte[tensor.Info.ByteLength];
             tensor.Gather(extent, bytes);
             _gathered = (tensor.Info.Name, bytes);

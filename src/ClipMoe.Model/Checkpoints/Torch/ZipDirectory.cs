@@ -49,7 +49,7 @@ internal sealed class ZipDirectory
         if (entry.Length > maxLength || !isPlausible)
             throw Damaged($"its record {Printable.Quote(entry.Name)} claims {entry.Length} bytes, stored in {entry.StoredLength}");
         var stored = new byte[(int)entry.StoredLength];
-        TensorFile.ReadExactly(_path, _handle, stored, entry.DataOffset);
+        TensorFileReads.ReadExactly(_path, _handle, stored, entry.DataOffset);
         var bytes = entry.Deflated ? Inflate(entry, stored) : stored;
         if (entry.Crc32 != 0 && Crc32.HashToUInt32(bytes) != entry.Crc32) throw WrongChecksum(entry);
         return bytes;
@@ -64,7 +64,7 @@ internal sealed class ZipDirectory
         for (var done = 0L; done < entry.Length;)
         {
             var chunk = buffer.AsSpan(0, (int)Math.Min(buffer.Length, entry.Length - done));
-            TensorFile.ReadExactly(_path, _handle, chunk, entry.DataOffset + done);
+            TensorFileReads.ReadExactly(_path, _handle, chunk, entry.DataOffset + done);
             crc.Append(chunk);
             done += chunk.Length;
         }
@@ -101,7 +101,7 @@ internal sealed class ZipDirectory
         if (!inFile || count is < 0 or > MaxEntries || count > length / EntryLength)
             throw Damaged($"its directory claims {count} records in {length} bytes at {offset}");
         var bytes = new byte[(int)length];
-        TensorFile.ReadExactly(_path, _handle, bytes, offset);
+        TensorFileReads.ReadExactly(_path, _handle, bytes, offset);
         var rest = (ReadOnlySpan<byte>)bytes;
         for (var i = 0L; i < count; i++)
         {
@@ -118,7 +118,7 @@ internal sealed class ZipDirectory
     {
         var tail = new byte[(int)Math.Min(fileLength, EndLength + ushort.MaxValue + Zip64LocatorLength)];
         var tailStart = fileLength - tail.Length;
-        TensorFile.ReadExactly(_path, _handle, tail, tailStart);
+        TensorFileReads.ReadExactly(_path, _handle, tail, tailStart);
         for (var i = tail.Length - EndLength; i >= 0; i--)
         {
             var end = tail.AsSpan(i);
@@ -135,7 +135,7 @@ internal sealed class ZipDirectory
     {
         if (position < 0 || position > fileLength - Zip64EndLength) throw Damaged("its zip64 directory lies outside the file");
         var end = new byte[Zip64EndLength];
-        TensorFile.ReadExactly(_path, _handle, end, position);
+        TensorFileReads.ReadExactly(_path, _handle, end, position);
         if (U32(end, 0) != Zip64EndSignature) throw Damaged("its zip64 directory is damaged");
         return ((long)U64(end, 48), (long)U64(end, 40), (long)U64(end, 32));
     }
@@ -151,7 +151,7 @@ internal sealed class ZipDirectory
         if (stored < 0 || length < 0 || header < 0 || header > directoryOffset - LocalHeaderLength || (method == 0 && stored != length))
             throw Damaged($"its record {Printable.Quote(name)} claims impossible sizes");
         Span<byte> local = stackalloc byte[LocalHeaderLength];
-        TensorFile.ReadExactly(_path, _handle, local, header);
+        TensorFileReads.ReadExactly(_path, _handle, local, header);
         var data = header + LocalHeaderLength + U16(local, 26) + U16(local, 28);
         if (U32(local, 0) != LocalSignature || data > directoryOffset || stored > directoryOffset - data)
             throw Damaged($"its record {Printable.Quote(name)} is damaged or cut off");

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Text.Repair;
 using System.Globalization;
 using System.Text;
 
@@ -116,7 +117,7 @@ internal static class CharacterReferences
     private static string Character(int number) => number switch
     {
         0 or (>= 0xD800 and <= 0xDFFF) or > 0x10FFFF => "\uFFFD",
-        >= 0x80 and <= 0x9F => Repair.LegacyEncoding.Windows1252.Decode((byte)number).ToString(),
+        >= 0x80 and <= 0x9F => LegacyEncoding.Windows1252.Decode((byte)number).ToString(),
         '\t' or '\n' or '\f' or '\r' => ((char)number).ToString(),
         < 0x20 or 0x7F or (>= 0xFDD0 and <= 0xFDEF) => "",
         _ when (number & 0xFFFE) == 0xFFFE => "",

@@ -19,7 +19,7 @@ internal static class RecoveryBench
             DefaultValueFactory = _ => ClusterPlan.Sqlite,
             HelpName = "sqlite|\"Host=…\"",
         };
-        var sets = ExperimentCommand.SetOption();
+        var sets = SetOption.Create();
         var json = BenchOptions.Json();
         var command = new Command(
             "recovery",

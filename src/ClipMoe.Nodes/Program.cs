@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using ClipMoe.Model;
 using ClipMoe.Model.Native;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Commands;
 
 try

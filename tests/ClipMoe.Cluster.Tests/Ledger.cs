@@ -1,5 +1,4 @@
 using System.Data.Common;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Nodes.Options;

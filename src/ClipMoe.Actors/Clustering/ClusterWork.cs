@@ -1,9 +1,12 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clustering;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Sampling;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Actors.Clustering;
 

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Clustering;
 using ClipMoe.Model.Sampling;
 

@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Actors.Stages;
+using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Evaluation;
 
@@ -116,6 +119,6 @@ public sealed class EvaluationSession : StageActor
         var file = RunFolder.EvaluationFile(Stage);
         var path = _folder.Absolute(file);
         ReportJson.Save(path, results);
-        return new StageDone(Stage, new StageResult(file, ArtifactCheck.Sha256(path), _clock.Elapsed.TotalSeconds));
+        return new StageDone(Stage, new StageResult(file, FileHash.Sha256OfWritten(path), _clock.Elapsed.TotalSeconds));
     }
 }

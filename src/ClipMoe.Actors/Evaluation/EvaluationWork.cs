@@ -1,9 +1,13 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Actors.Stages;
+using ClipMoe.Model.Architecture;
+using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Evaluation;
+using ClipMoe.Model.Files;
 using ClipMoe.Model.Images;
-using ClipMoe.Model.Moe;
 using ClipMoe.Model.Parameters;
 
 namespace ClipMoe.Actors.Evaluation;
@@ -39,7 +43,7 @@ internal static class EvaluationWork
         var file = RunFolder.FiguresFile(work.Stage, work.Model);
         var path = workspace.Folder.Absolute(file);
         ReportJson.Save(path, figures);
-        return new ModelEvaluated(work.Stage, work.Model, worker, new WrittenFile(file, ArtifactCheck.Sha256(path)!));
+        return new ModelEvaluated(work.Stage, work.Model, worker, new WrittenFile(file, FileHash.Sha256OfWritten(path)));
     }
 
     /// <summary>A model whose features are not finite finds nothing, and keeps no other model from being measured.</summary>
@@ -127,7 +131,3 @@ internal static class EvaluationWork
         }
     }
 }
-
-/// <summary>Everything measured on one model.</summary>
-public sealed record ModelFigures(
-    RetrievalScores Retrieval, IReadOnlyList<ProbeResult> Probes, IReadOnlyList<ExpertLoad> Loads, IReadOnlyList<RetrievalExample> Examples);

@@ -1,4 +1,4 @@
-using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Evaluation;
 
 namespace ClipMoe.Actors.Evaluation;

@@ -1,4 +1,4 @@
-using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Files;
 
 namespace ClipMoe.Actors.Experiments;
 

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Files;
 
 namespace ClipMoe.Actors.Experiments;
 

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Actors.Extraction;

@@ -1,8 +1,7 @@
-using ClipMoe.Actors.Data;
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Parameters;
-using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Extraction;
 

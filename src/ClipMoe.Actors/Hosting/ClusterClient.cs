@@ -6,6 +6,7 @@ using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model;
 
 namespace ClipMoe.Actors.Hosting;
 

@@ -1,12 +1,15 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Configuration;
-using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Compute;
+using ClipMoe.Actors.Coordination;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Workers;
 
 namespace ClipMoe.Actors.Hosting;

@@ -1,8 +1,9 @@
 using System.Net;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Compute;
+using ClipMoe.Actors.Faults;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Recovery;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;

@@ -3,7 +3,6 @@ using System.Text.Json.Serialization;
 using Akka.Actor;
 using Akka.Serialization;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Management;
 
 namespace ClipMoe.Actors.Journal;
 

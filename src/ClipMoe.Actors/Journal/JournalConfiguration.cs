@@ -1,7 +1,6 @@
 using Akka.Configuration;
-using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Management;
 using Akka.Persistence.Sql;
+using ClipMoe.Actors.Experiments;
 using Microsoft.Data.Sqlite;
 
 namespace ClipMoe.Actors.Journal;

@@ -1,3 +1,4 @@
+using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Management;

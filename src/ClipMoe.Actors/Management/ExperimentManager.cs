@@ -1,10 +1,13 @@
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
-using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Coordination;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Actors.Workers;
+using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Management;
 
@@ -209,7 +212,7 @@ public sealed class ExperimentManager : ReceivePersistentActor, IWithTimers
         var folder = new RunFolder(Path.Combine(settings.Output, experiment.Id));
         var written = settings.Report(new FinishedExperiment(experiment.Id, experiment.Experiment, experiment.Hash, folder, state));
         return new ReportReady(
-            state.WeightsSha256!, [.. written.Select(f => new WrittenFile(f, ArtifactCheck.Sha256(folder.Absolute(f))!)), state.FileOf(StagePlan.Routers)]);
+            state.WeightsSha256!, [.. written.Select(f => new WrittenFile(f, FileHash.Sha256OfWritten(folder.Absolute(f)))), state.FileOf(StagePlan.Routers)]);
     }
 
     private void End(ExperimentStatus status, string? message, string? weights, IReadOnlyList<WrittenFile> report)

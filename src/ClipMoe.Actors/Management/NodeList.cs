@@ -1,6 +1,6 @@
 using Akka.Actor;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Management;
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Files;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Protocol;
 
@@ -41,9 +42,6 @@ public sealed record ListedExperiment(
     string Id, string Name, string Hash, ExperimentStatus Status, string? Stage, int? Done, int? Total, double? ImagesPerSecond, string? WeightsSha256,
     string? Message);
 
-[JsonConverter(typeof(JsonStringEnumConverter<ExperimentStatus>))]
-public enum ExperimentStatus { Waiting, Running, Paused, Finished, Failed, Cancelled }
-
 /// <summary>Command line → manager: send me the events of an experiment; null: of the one that runs, or ran last.</summary>
 public sealed record WatchExperiment(string? Id);
 
@@ -56,6 +54,3 @@ public sealed record ExperimentEnded(
 /// <summary>Command line → manager.</summary>
 /// <param name="Id">Null: the experiment that runs; to resume, also the last one.</param>
 public sealed record ControlExperiment(Control Control, string? Id);
-
-[JsonConverter(typeof(JsonStringEnumConverter<Control>))]
-public enum Control { Pause, Resume, Cancel }

@@ -1,3 +1,4 @@
+using ClipMoe.Actors.Files;
 using ClipMoe.Model.Clustering;
 using ClipMoe.Model.Sampling;
 

@@ -1,6 +1,6 @@
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Training;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Files;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Protocol;
@@ -42,7 +42,7 @@ public readonly record struct WorkerRange(int First, int End);
 /// one among a thousand is a small message.
 /// </summary>
 /// <param name="Members">Ascending, which is their rank order.</param>
-/// <param name="Introduced">Those of them that the receiver may not know yet, as <see cref="MemberDirectory"/> packs them.</param>
+/// <param name="Introduced">Those of them that the receiver may not know yet, as <c>MemberDirectory</c> packs them.</param>
 /// <param name="Step">Committed steps.</param>
 /// <param name="Entry">How the receiver gets there.</param>
 /// <param name="Donors">Some members that stand there, to copy from.</param>
@@ -85,9 +85,6 @@ public sealed record CheckpointWritten(string Stage, int Step, int Worker, strin
 
 /// <summary>Worker → session: there is no second copy of a checkpoint.</summary>
 public sealed record CheckpointNotCopied(string Stage, int Worker, string What);
-
-/// <summary>A file in the output folder (relative path) with its SHA-256.</summary>
-public sealed record WrittenFile(string Path, string Sha256);
 
 /// <summary>Session → worker: write a checkpoint of what is committed, and after the last step the model file.</summary>
 public sealed record WriteCheckpoint(string Stage, CheckpointDuty Duty);

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 
 namespace ClipMoe.Actors.Protocol;
 

@@ -1,8 +1,8 @@
 using System.Text.Json.Serialization;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Files;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model;
 
 namespace ClipMoe.Actors.Protocol;

@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Configuration;
-using ClipMoe.Actors.Data;
+using ClipMoe.Actors.Coordination;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Actors.Workers;
 
 namespace ClipMoe.Actors.Simulation;

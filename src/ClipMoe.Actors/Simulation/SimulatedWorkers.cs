@@ -1,10 +1,8 @@
 using Akka.Actor;
 using Akka.Configuration;
-using ClipMoe.Actors.Data;
-using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Simulation;
 

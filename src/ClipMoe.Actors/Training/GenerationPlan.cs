@@ -3,19 +3,6 @@ using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Training;
 
-/// <summary>How a member gets to where its generation begins.</summary>
-public enum Entry
-{
-    /// <summary>It stands there.</summary>
-    InPlace,
-
-    /// <summary>It has the gradient of the last committed step, and was not told to apply it.</summary>
-    Apply,
-
-    /// <summary>It copies weights and moments from members that stand there.</summary>
-    Copy,
-}
-
 public sealed record PlannedMember(int Worker, LeafRange Leaves, Entry Entry);
 
 /// <summary>Who takes part in a generation with which leaves, and where it begins. Pure.</summary>

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Training;
 

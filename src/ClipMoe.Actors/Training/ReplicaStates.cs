@@ -1,8 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Recovery;
-using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
 using ClipMoe.Model.Parameters;

@@ -1,12 +1,16 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Faults;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Recovery;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Actors.Transport;
+using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Tensors;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Training;

@@ -1,6 +1,6 @@
-using ClipMoe.Actors.Experiments;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Actors.Training;
 

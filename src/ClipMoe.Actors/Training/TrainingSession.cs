@@ -1,6 +1,8 @@
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 
 namespace ClipMoe.Actors.Training;
 

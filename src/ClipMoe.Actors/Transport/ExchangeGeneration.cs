@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Text;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Transport;
 

@@ -1,5 +1,5 @@
-using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Tensors;
 
 namespace ClipMoe.Actors.Transport;
 

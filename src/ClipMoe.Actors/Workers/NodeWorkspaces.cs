@@ -1,6 +1,6 @@
-using ClipMoe.Actors.Data;
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 
 namespace ClipMoe.Actors.Workers;
 

@@ -1,6 +1,4 @@
-using ClipMoe.Actors.Data;
-using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
 using ClipMoe.Model.Files;

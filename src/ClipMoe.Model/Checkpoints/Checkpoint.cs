@@ -1,6 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Checkpoints;
 
@@ -78,8 +81,7 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
         foreach (var part in Parts)
         {
             VerifyLength(part);
-            using var stream = File.OpenRead(PathOf(part.Name));
-            if (Convert.ToHexStringLower(SHA256.HashData(stream)) != part.Sha256)
+            if (FileHash.Sha256(PathOf(part.Name)) != part.Sha256)
                 throw new UserErrorException($"{PathOf(part.Name)} is damaged: its content is not what was written.");
         }
     }

@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Checkpoints;
 
@@ -150,8 +152,7 @@ public sealed class CheckpointWriter
     {
         var unnamed = Path.Combine(_folder, AtomicFile.TemporaryName($"{_step:d8}-{part}.{extension}", Environment.ProcessId));
         write(unnamed);
-        string sha256;
-        using (var stream = File.OpenRead(unnamed)) sha256 = Convert.ToHexStringLower(SHA256.HashData(stream));
+        var sha256 = FileHash.Sha256OfWritten(unnamed);
         var name = $"{_step:d8}-{part}-{sha256[..16]}.{extension}";
         _parts.Add(new CheckpointPart(part, name, new FileInfo(unnamed).Length, sha256));
         File.Move(unnamed, Path.Combine(_folder, name), overwrite: true);

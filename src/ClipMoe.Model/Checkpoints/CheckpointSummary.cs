@@ -1,4 +1,5 @@
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.Architecture;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Checkpoints;
 

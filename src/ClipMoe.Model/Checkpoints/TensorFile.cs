@@ -1,5 +1,7 @@
-using System.Security.Cryptography;
-using ClipMoe.Model.Checkpoints.Torch;
+using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
+using ClipMoe.Model.TensorFiles.Torch;
 
 namespace ClipMoe.Model.Checkpoints;
 
@@ -28,17 +30,11 @@ public static class TensorFile
     public static bool Recognises(string path) =>
         File.Exists(path) && (Path.GetExtension(path).ToLowerInvariant() is SafetensorsExtension or ".pt" or ".pth" || KindOf(path) != Kind.Unknown);
 
-    /// <summary>SHA-256 of a file in lower-case hexadecimal, as provenance records it.</summary>
-    public static string Sha256(string path)
-    {
-        using var handle = TensorFileReads.OpenHandle(path);
-        using var stream = new FileStream(handle, FileAccess.Read);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
-    }
-
-    /// <summary>As <see cref="Sha256(string)"/>, of an open file; the hash of its data that it may carry is compared in the same pass.</summary>
+    /// <summary>
+    /// SHA-256 of a file in lower-case hexadecimal, as provenance records it; the hash of its data that it may carry is compared in the same pass.
+    /// </summary>
     /// <exception cref="UserErrorException">Its data is not what was written.</exception>
-    public static string Sha256(ITensorFile file) => file is SafetensorsFile safetensors ? safetensors.Sha256() : Sha256(file.Path);
+    public static string Sha256(ITensorFile file) => file is SafetensorsFile safetensors ? safetensors.Sha256() : FileHash.Sha256(file.Path);
 
     private enum Kind { Unknown, Safetensors, Archive, LegacyTorch }
 

@@ -1,4 +1,5 @@
 using ClipMoe.Model.Native;
+using ClipMoe.Model.Parameters;
 using TorchSharp;
 using static TorchSharp.torch;
 

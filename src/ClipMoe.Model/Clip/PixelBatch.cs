@@ -1,5 +1,6 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Native;
-using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

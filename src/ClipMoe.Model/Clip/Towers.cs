@@ -1,6 +1,7 @@
-using ClipMoe.Model.Moe;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tensors;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Clip;

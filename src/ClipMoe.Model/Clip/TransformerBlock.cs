@@ -1,5 +1,5 @@
-using ClipMoe.Model.Moe;
 using ClipMoe.Model.Native;
+using ClipMoe.Model.Parameters;
 using TorchSharp;
 using static TorchSharp.torch;
 

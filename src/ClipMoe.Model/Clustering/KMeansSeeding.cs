@@ -1,5 +1,4 @@
 using ClipMoe.Model.Numerics;
-using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Model.Clustering;
 

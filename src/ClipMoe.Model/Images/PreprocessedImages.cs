@@ -1,6 +1,7 @@
 using System.Globalization;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Numerics;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Images;
 

@@ -1,4 +1,4 @@
-using ClipMoe.Model.Moe;
+using ClipMoe.Model.Architecture;
 
 namespace ClipMoe.Model.Losses;
 

@@ -1,5 +1,5 @@
 using ClipMoe.Model.Native;
-using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

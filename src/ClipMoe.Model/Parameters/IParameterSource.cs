@@ -1,5 +1,6 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Parameters;
 

@@ -1,4 +1,4 @@
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.Architecture;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Parameters;

@@ -1,5 +1,5 @@
-using ClipMoe.Model.Clip;
 using System.Runtime.Intrinsics.X86;
+using ClipMoe.Model.Architecture;
 using TorchSharp;
 using static TorchSharp.torch;
 

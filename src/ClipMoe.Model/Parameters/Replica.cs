@@ -2,7 +2,7 @@ using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using ClipMoe.Model.Native;
 using ClipMoe.Model.Optimization;
-using ClipMoe.Model.Training;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

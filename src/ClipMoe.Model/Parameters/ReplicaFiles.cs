@@ -1,4 +1,4 @@
-using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Parameters;
 

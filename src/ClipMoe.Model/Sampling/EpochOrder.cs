@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Sampling;
 

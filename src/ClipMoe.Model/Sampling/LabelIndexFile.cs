@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
-using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Sampling;
 
@@ -46,7 +48,7 @@ public static class LabelIndexFile
             writer.Commit();
         }
 
-        return TensorFile.Sha256(path);
+        return FileHash.Sha256OfWritten(path);
     }
 
     /// <exception cref="UserErrorException">The file is missing, or is not the one with this hash.</exception>

@@ -1,6 +1,8 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
-using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Sampling;
 
@@ -41,7 +43,7 @@ public static class LabelShardFile
             writer.Commit();
         }
 
-        return new LabelledShard(shard, TensorFile.Sha256(path), labels.Stages, distinct, sizes);
+        return new LabelledShard(shard, FileHash.Sha256OfWritten(path), labels.Stages, distinct, sizes);
     }
 
     /// <summary>The labels of the shard's samples in the order of the samples.</summary>

@@ -1,4 +1,4 @@
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.Architecture;
 
 namespace ClipMoe.Model.Text;
 

@@ -1,9 +1,10 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
-using ClipMoe.Model.Moe;
 using ClipMoe.Model.Native;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Parameters;
-using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,5 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
-using ClipMoe.Model.Moe;
-using ClipMoe.Model.Parameters;
-using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Model.Training;
 
@@ -35,33 +33,4 @@ public sealed record StepLoss(
     public static StepLoss operator +(StepLoss a, StepLoss b) => new(
         a.Total + b.Total, a.Contrastive + b.Contrastive, a.ContrastiveShort + b.ContrastiveShort,
         a.RouterImage + b.RouterImage, a.RouterText + b.RouterText, a.RouterTextShort + b.RouterTextShort);
-}
-
-/// <summary>
-/// The gradient summed over the leaves of one node of the reduction tree; valid until the step that made it is disposed.
-/// </summary>
-public sealed class SubtreeGradient
-{
-    private readonly float[] _copy;
-
-    internal SubtreeGradient(Subtree node, FlatBuffer buffer)
-    {
-        Node = node;
-        Buffer = buffer;
-        _copy = buffer.OnHost ? [] : new float[checked((int)buffer.Length)];
-        Values = buffer.OnHost ? buffer.Host : _copy;
-    }
-
-    public Subtree Node { get; }
-
-    /// <summary>[trainable length], in the host's memory.</summary>
-    public ReadOnlyMemory<float> Values { get; }
-
-    internal FlatBuffer Buffer { get; }
-
-    /// <summary>Brings a part that is finished to the host.</summary>
-    internal void Fetch(GradientRange part)
-    {
-        if (!Buffer.OnHost && part.Length > 0) Buffer.Read(part.Start, _copy.AsSpan(part.Start, part.Length));
-    }
 }

@@ -1,6 +1,7 @@
 using ClipMoe.Model.Native;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

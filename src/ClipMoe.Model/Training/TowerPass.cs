@@ -1,6 +1,7 @@
+using ClipMoe.Model.Architecture;
+using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
-using ClipMoe.Model.Moe;
-using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,9 +1,7 @@
-using ClipMoe.Model.Clip;
-using ClipMoe.Model.Losses;
-using ClipMoe.Model.Moe;
-using ClipMoe.Model.Optimization;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

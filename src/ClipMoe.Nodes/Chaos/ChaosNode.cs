@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using ClipMoe.Actors.Recovery;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Nodes.Cluster;
 
 namespace ClipMoe.Nodes.Chaos;

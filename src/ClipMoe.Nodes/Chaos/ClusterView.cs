@@ -1,7 +1,7 @@
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
-using ClipMoe.Nodes.Commands;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Chaos;
 

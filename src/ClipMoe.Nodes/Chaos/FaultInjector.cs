@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Recovery;
 
 namespace ClipMoe.Nodes.Chaos;
 

@@ -1,4 +1,4 @@
-using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Nodes.Chaos;
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Threading.Channels;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Workers;
 
 namespace ClipMoe.Nodes.Chaos;
 

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Nodes.Commands;
+using ClipMoe.Actors.Files;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Dashboard.Live;
+using ClipMoe.Nodes.Runs;
 
 namespace ClipMoe.Nodes.Chaos;
 

@@ -1,9 +1,10 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Management;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Files;
 using ClipMoe.Model.Native;
-using ClipMoe.Nodes.Commands;
 using ClipMoe.Nodes.Options;
+using ClipMoe.Nodes.Runs;
 
 namespace ClipMoe.Nodes.Cluster;
 

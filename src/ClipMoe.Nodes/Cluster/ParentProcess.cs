@@ -1,4 +1,4 @@
-using ClipMoe.Nodes.Commands;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Cluster;
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using ClipMoe.Nodes.Commands.Bench;
+using ClipMoe.Nodes.Bench;
 
 namespace ClipMoe.Nodes.Commands;
 

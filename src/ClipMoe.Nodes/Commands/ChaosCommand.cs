@@ -6,6 +6,7 @@ using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
 using ClipMoe.Nodes.Chaos;
 using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Commands;
@@ -16,7 +17,6 @@ internal static partial class ChaosCommand
     private const string Preset = "tiny";
 
     private const string Examples = """
-
 
         Examples:
           clipmoe chaos                                              three minutes, three nodes, the preset tiny

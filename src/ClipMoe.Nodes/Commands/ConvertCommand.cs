@@ -1,6 +1,8 @@
 using System.CommandLine;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ClipMoe.Model.Datasets.Scenes;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 

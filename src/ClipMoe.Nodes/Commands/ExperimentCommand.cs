@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Commands;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using ClipMoe.Model;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Datasets;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Commands.Inspect;
 
 namespace ClipMoe.Nodes.Commands;

@@ -4,12 +4,11 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Akka.Configuration;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
-using ClipMoe.Actors.Management;
 using ClipMoe.Model;
 using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 
@@ -19,7 +18,6 @@ internal static class NodeCommand
     private static readonly TimeSpan LeaveWithin = TimeSpan.FromSeconds(60);
 
     private const string Examples = """
-
 
         Examples:
           clipmoe node --listen 127.0.0.1:4055 --out runs/cluster                       a coordinator with one worker on this machine

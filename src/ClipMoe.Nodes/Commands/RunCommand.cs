@@ -1,8 +1,12 @@
 using System.CommandLine;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Model;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Dashboard.Live;
 using ClipMoe.Nodes.Options;
+using ClipMoe.Nodes.Runs;
 
 namespace ClipMoe.Nodes.Commands;
 
@@ -10,7 +14,6 @@ namespace ClipMoe.Nodes.Commands;
 internal static class RunCommand
 {
     private const string Examples = """
-
 
         Examples:
           clipmoe run                                         the embedded benchmark, in runs/demo

@@ -1,8 +1,11 @@
 using System.CommandLine;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Model;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Dashboard.Live;
 using ClipMoe.Nodes.Options;
+using ClipMoe.Nodes.Runs;
 
 namespace ClipMoe.Nodes.Commands;
 

@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Workers;
+using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 

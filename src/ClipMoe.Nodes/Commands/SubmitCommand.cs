@@ -1,7 +1,10 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Commands;

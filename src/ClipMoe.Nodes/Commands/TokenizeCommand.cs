@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ClipMoe.Model.Text;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 

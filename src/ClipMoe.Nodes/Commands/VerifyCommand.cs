@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
 using ClipMoe.Model.Native;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.Verification;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 
@@ -43,7 +45,7 @@ internal static class VerifyCommand
             using var stored = TensorFile.Open(parsed.GetRequiredValue(io));
             using var given = TensorFile.Open(parsed.GetValue(inputs) ?? parsed.GetRequiredValue(io));
             var allowed = parsed.GetValue(tolerance);
-            var found = Verification.Run(weights, stored, given, Devices.Parse(parsed.GetRequiredValue(device)), allowed, parsed.GetValue(topK));
+            var found = FeatureVerification.Run(weights, stored, given, Devices.Parse(parsed.GetRequiredValue(device)), allowed, parsed.GetValue(topK));
             if (found.TriedTopK is { } k) Console.WriteLine($"{"top_k",-20} {k,-8}  fits; the checkpoint does not say");
             foreach (var difference in found.Differences)
             {

@@ -1,10 +1,12 @@
 using System.CommandLine;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Hosting;
-using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Workers;
 using ClipMoe.Model;
+using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.CommandLine;
 using ClipMoe.Nodes.Dashboard.Live;
 
 namespace ClipMoe.Nodes.Commands;

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Hosting;
+using ClipMoe.Actors.Protocol;
 using ClipMoe.Model;
 using ClipMoe.Model.Native;
 using ClipMoe.Nodes.Cluster;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 

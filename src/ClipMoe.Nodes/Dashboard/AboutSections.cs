@@ -1,6 +1,6 @@
 using System.Globalization;
-using ClipMoe.Actors.Experiments;
-using ClipMoe.Model.Clip;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Nodes.Dashboard.Html;
 
 namespace ClipMoe.Nodes.Dashboard;

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Nodes.Dashboard.Html;
 
 namespace ClipMoe.Nodes.Dashboard;

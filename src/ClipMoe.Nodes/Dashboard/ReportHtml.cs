@@ -1,5 +1,5 @@
 using System.Text;
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Model.Files;
 using ClipMoe.Nodes.Dashboard.Html;
 

@@ -1,4 +1,4 @@
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Nodes.Dashboard.Charts;
 using ClipMoe.Nodes.Dashboard.Html;
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Model;
-using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
 using YamlDotNet.Core;
 
 namespace ClipMoe.Nodes.Options;

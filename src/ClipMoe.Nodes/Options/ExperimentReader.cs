@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text.Json.Nodes;
-using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Nodes.Options;
 

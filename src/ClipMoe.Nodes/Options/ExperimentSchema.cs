@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.Architecture;
 
 namespace ClipMoe.Nodes.Options;
 

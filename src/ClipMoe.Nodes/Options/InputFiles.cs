@@ -1,6 +1,7 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model;
+using ClipMoe.Model.Files;
 
 namespace ClipMoe.Nodes.Options;
 
@@ -21,7 +22,7 @@ internal static class InputFiles
     /// <summary>Hashes of those whose contents decide the weights; the data set has a fingerprint of its own.</summary>
     public static ExperimentInputs Hashes(Experiment experiment) => new(
         Vocabulary: experiment.Data.Vocabulary is { } vocabulary ? InputHash.OfVocabulary(vocabulary) : null,
-        Checkpoint: experiment.Model.Checkpoint is { } checkpoint ? InputHash.OfFile(checkpoint) : null);
+        Checkpoint: experiment.Model.Checkpoint is { } checkpoint ? FileHash.Sha256OrNull(checkpoint) : null);
 
     /// <summary>
     /// Hashes for a run that is taken up again. A file of the same place counts as what it was at the beginning: the run itself says where it

@@ -1,11 +1,14 @@
 using System.Threading.Channels;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Evaluation;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Tests.Data;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Actors.Stages;
+using ClipMoe.Actors.Tests.Stages;
+using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Tests.Evaluation;
 
@@ -41,7 +44,7 @@ public sealed class EvaluationSessionTests : IDisposable
         var done = Assert.IsType<StageDone>(await Next(_coordinator));
         var results = ReportJson.LoadEvaluation(here.Absolute(done.Result.File!));
         Assert.Equal(["base", "moe"], results.Retrieval.Select(r => r.Model));
-        Assert.Equal(ArtifactCheck.Sha256(here.Absolute(done.Result.File!)), done.Result.Sha256);
+        Assert.Equal(FileHash.Sha256OrNull(here.Absolute(done.Result.File!)), done.Result.Sha256);
     }
 
     private static async Task<object> Next(Channel<object> from)
@@ -55,7 +58,7 @@ public sealed class EvaluationSessionTests : IDisposable
         var file = RunFolder.FiguresFile(StagePlan.Evaluate, model);
         var path = Path.Combine(_folder, node, file);
         ReportJson.Save(path, new ModelFigures(new RetrievalScores(model, "test", "", 1, 1, 0, 0, 0, 0, 0, 0), [], [], []));
-        return new ModelEvaluated(StagePlan.Evaluate, model, worker, new WrittenFile(file, ArtifactCheck.Sha256(path)!));
+        return new ModelEvaluated(StagePlan.Evaluate, model, worker, new WrittenFile(file, FileHash.Sha256OfWritten(path)));
     }
 
     /// <summary>Has the session as its child; what comes from outside goes to it, what it says goes out.</summary>

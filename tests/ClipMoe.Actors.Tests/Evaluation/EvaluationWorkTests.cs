@@ -1,7 +1,8 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Evaluation;
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Parameters;
 
 namespace ClipMoe.Actors.Tests.Evaluation;

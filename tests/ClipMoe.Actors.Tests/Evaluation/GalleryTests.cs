@@ -1,5 +1,5 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Evaluation;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Evaluation;
 
 namespace ClipMoe.Actors.Tests.Evaluation;

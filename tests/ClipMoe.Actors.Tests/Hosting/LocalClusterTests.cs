@@ -1,8 +1,9 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Tests.Hosting;

@@ -1,8 +1,7 @@
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Journal;
-using ClipMoe.Actors.Management;
-using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Tests.Journal;
 

@@ -1,8 +1,7 @@
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Tests.Training;
 

@@ -1,6 +1,6 @@
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Tests.Training;
 

@@ -1,10 +1,9 @@
 using System.Threading.Channels;
 using Akka.Actor;
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
-using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Tests.Training;
 

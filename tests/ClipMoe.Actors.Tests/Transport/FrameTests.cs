@@ -1,5 +1,4 @@
 using ClipMoe.Actors.Transport.Connections;
-using ClipMoe.Actors.Transport.Streams;
 using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Actors.Tests.Transport;

@@ -1,6 +1,6 @@
 using ClipMoe.Actors.Transport;
-using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Tensors;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Transport;

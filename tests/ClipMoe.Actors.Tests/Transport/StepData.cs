@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using ClipMoe.Model.Moe;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;

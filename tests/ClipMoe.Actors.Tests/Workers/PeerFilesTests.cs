@@ -1,6 +1,5 @@
 using System.Net;
 using System.Security.Cryptography;
-using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
 using ClipMoe.Actors.Workers;

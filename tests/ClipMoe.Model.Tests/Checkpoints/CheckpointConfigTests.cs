@@ -1,5 +1,7 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

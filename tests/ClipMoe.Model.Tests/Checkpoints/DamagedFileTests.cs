@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

@@ -1,5 +1,8 @@
 using System.Security.Cryptography;
+using ClipMoe.Model.Files;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 
@@ -26,7 +29,7 @@ public sealed class DataHashTests : IDisposable
         using var file = TensorFile.Open(Path);
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(data)), file.Metadata[SafetensorsFile.DataHashKey]);
         Assert.Equal("b", file.Metadata["a"]);
-        Assert.Equal(TensorFile.Sha256(Path), TensorFile.Sha256(file));
+        Assert.Equal(FileHash.Sha256(Path), TensorFile.Sha256(file));
         Assert.Equal(600, file.ReadFloats("one").Length);
     }
 

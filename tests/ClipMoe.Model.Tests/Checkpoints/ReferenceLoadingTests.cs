@@ -1,6 +1,7 @@
 using System.Text.Json;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

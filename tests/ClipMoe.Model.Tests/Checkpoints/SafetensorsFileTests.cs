@@ -1,5 +1,7 @@
 using System.Text;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Safetensors;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Checkpoints.Torch;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Torch;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

@@ -2,7 +2,8 @@ using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Checkpoints.Torch;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.TensorFiles.Torch;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 

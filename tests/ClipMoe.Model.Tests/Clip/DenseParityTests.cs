@@ -2,6 +2,7 @@ using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Clip;
 

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Tests.Training;

@@ -1,6 +1,7 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.TensorFiles;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Tests.Clip;

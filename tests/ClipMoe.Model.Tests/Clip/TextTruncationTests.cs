@@ -1,7 +1,8 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
-using ClipMoe.Model.Moe;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tensors;
 using ClipMoe.Model.Tests.Training;
 using ClipMoe.Model.Training;
 using static TorchSharp.torch;

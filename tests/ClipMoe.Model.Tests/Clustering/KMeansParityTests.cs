@@ -2,7 +2,8 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clustering;
-using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Numerics;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Clustering;
 

@@ -1,5 +1,5 @@
 using ClipMoe.Model.Clustering;
-using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Tests.Clustering;
 

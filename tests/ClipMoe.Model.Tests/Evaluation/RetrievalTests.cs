@@ -1,6 +1,6 @@
 using System.Text.Json;
 using ClipMoe.Model.Evaluation;
-using ClipMoe.Model.Sampling;
+using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Tests.Evaluation;
 

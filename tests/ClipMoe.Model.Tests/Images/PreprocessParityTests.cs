@@ -1,8 +1,10 @@
 using System.Security.Cryptography;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Images;
-using ClipMoe.Model.Parameters;
+using ClipMoe.Model.TensorFiles;
+using ClipMoe.Model.Tensors;
 using TorchSharp;
 using Xunit.Abstractions;
 

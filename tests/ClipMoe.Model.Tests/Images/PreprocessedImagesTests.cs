@@ -1,5 +1,6 @@
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Images;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Images;
 

@@ -1,5 +1,5 @@
 using ClipMoe.Model.Native;
-using ClipMoe.Model.Parameters;
+using ClipMoe.Model.Tensors;
 using Microsoft.Win32.SafeHandles;
 using TorchSharp;
 

@@ -1,7 +1,8 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.TensorFiles;
 using ClipMoe.Model.Tests.Checkpoints;
 using ClipMoe.Model.Tests.Clip;
 using ClipMoe.Model.Tests.Training;

@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Sampling;
 
 namespace ClipMoe.Model.Tests.Sampling;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Sampling;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Sampling;
 

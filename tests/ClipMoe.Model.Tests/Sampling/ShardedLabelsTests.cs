@@ -1,4 +1,6 @@
+using ClipMoe.Model.Files;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Sampling;
 using ClipMoe.Model.Tests.Checkpoints;
 
@@ -52,7 +54,7 @@ public sealed class ShardedLabelsTests : IDisposable
     {
         var stages = MakeStages(RandomKey.Of(1), samples: 1000, clusters: 2, stages: 2);
         var path = WriteSharded(stages, shards: 3);
-        var index = LabelIndexFile.Read(path, TensorFile.Sha256(path));
+        var index = LabelIndexFile.Read(path, FileHash.Sha256(path));
         Assert.Equal(stages.Joint[^1].CountBy(j => j).Select(c => c.Value).OrderDescending(), index.JointSizes);
     }
 
@@ -73,7 +75,7 @@ public sealed class ShardedLabelsTests : IDisposable
     public void Another_index_than_the_one_that_was_written_is_refused()
     {
         var path = WriteSharded(MakeStages(RandomKey.Of(1), samples: 40, clusters: 2, stages: 1), shards: 2);
-        var sha256 = TensorFile.Sha256(path);
+        var sha256 = FileHash.Sha256(path);
         FlipLastByte(path);
         Assert.Contains(path, Assert.Throws<UserErrorException>(() => ShardedLabels.Open(path, sha256)).Message);
         Assert.Contains("does not exist", Assert.Throws<UserErrorException>(() => ShardedLabels.Open(path + ".away", sha256)).Message);
@@ -135,7 +137,7 @@ public sealed class ShardedLabelsTests : IDisposable
         return path;
     }
 
-    private static ShardedLabels Open(string path) => ShardedLabels.Open(path, TensorFile.Sha256(path));
+    private static ShardedLabels Open(string path) => ShardedLabels.Open(path, FileHash.Sha256(path));
 
     private static void FlipLastByte(string path)
     {

@@ -1,6 +1,6 @@
 using System.IO.Compression;
 using System.Text;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Tests.Checkpoints;
 using ClipMoe.Model.Text;
 

@@ -1,4 +1,4 @@
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Model.Tests.Training;

@@ -4,6 +4,7 @@ using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
+using ClipMoe.Model.TensorFiles;
 using ClipMoe.Model.Tests.Clip;
 using ClipMoe.Model.Training;
 

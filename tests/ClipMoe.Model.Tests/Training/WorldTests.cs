@@ -1,4 +1,3 @@
-using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;

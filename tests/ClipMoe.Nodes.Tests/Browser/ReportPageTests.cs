@@ -1,4 +1,4 @@
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Model.Images;
 using ClipMoe.Nodes.Dashboard;
 using ClipMoe.Nodes.Tests.Dashboard;

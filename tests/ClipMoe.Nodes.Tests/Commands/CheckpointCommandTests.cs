@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
+using ClipMoe.Model.Files;
+using ClipMoe.Model.TensorFiles;
 using ClipMoe.Model.Tests;
 
 namespace ClipMoe.Nodes.Tests.Commands;
@@ -18,19 +20,19 @@ public sealed class CheckpointCommandTests : IDisposable
     public void Converting_to_safetensors_and_back_changes_no_bit_and_keeps_the_provenance()
     {
         var (safetensors, pt) = (In("a.safetensors"), In("a.pt"));
-        Assert.Equal(0, CommandLine.Run("convert", Fixtures.Path(Script), safetensors).ExitCode);
-        Assert.Equal(0, CommandLine.Run("convert", safetensors, pt).ExitCode);
+        Assert.Equal(0, Cli.Run("convert", Fixtures.Path(Script), safetensors).ExitCode);
+        Assert.Equal(0, Cli.Run("convert", safetensors, pt).ExitCode);
         using var original = TensorFile.Open(Fixtures.Path(Dense));
         using var back = TensorFile.Open(pt);
         Assert.Equal(original.Tensors.Count, back.Tensors.Count);
         Assert.All(original.Tensors, t => Assert.Equal((t, original.ReadBytes(t.Name)), (back.Get(t.Name), back.ReadBytes(t.Name)), SameTensor));
-        Assert.Equal(new Provenance(TensorFile.Sha256(Fixtures.Path(Script))), CheckpointMetadata.Provenance(back));
+        Assert.Equal(new Provenance(FileHash.Sha256(Fixtures.Path(Script))), CheckpointMetadata.Provenance(back));
     }
 
     [FixtureFact(Dense, "dense_config.json", "dense_io.safetensors")]
     public void A_stretched_conversion_is_what_the_reference_has_after_loading()
     {
-        var outcome = CommandLine.Run("convert", Fixtures.Path(Dense), In("a.safetensors"), "--stretch", "--dtype", "fp32");
+        var outcome = Cli.Run("convert", Fixtures.Path(Dense), In("a.safetensors"), "--stretch", "--dtype", "fp32");
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         using var file = TensorFile.Open(In("a.safetensors"));
         using var io = TensorFile.Open(Fixtures.Path("dense_io.safetensors"));
@@ -40,7 +42,7 @@ public sealed class CheckpointCommandTests : IDisposable
         Assert.Equal(expected.Order(), file.Tensors.Select(t => $"{t.Name} {t.ShapeText} torch.float32").Order());
         foreach (var name in (string[])["positional_embedding", "positional_embedding_res"]) Assert.Equal(io.ReadFloats(name), file.ReadFloats(name));
 
-        var again = CommandLine.Run("convert", In("a.safetensors"), In("b.safetensors"), "--stretch");
+        var again = Cli.Run("convert", In("a.safetensors"), In("b.safetensors"), "--stretch");
         Assert.Equal(2, again.ExitCode);
         Assert.Contains("is stretched already", again.Error);
         Assert.False(File.Exists(In("b.safetensors")));
@@ -50,7 +52,7 @@ public sealed class CheckpointCommandTests : IDisposable
     public void Narrowing_touches_only_what_OpenAI_publishes_in_fp16()
     {
         var moe = Fixtures.MoeCases()[0].Checkpoint;
-        Assert.Equal(0, CommandLine.Run("convert", moe, In("a.pt"), "--dtype", "fp16", "--top-k", "1").ExitCode);
+        Assert.Equal(0, Cli.Run("convert", moe, In("a.pt"), "--dtype", "fp16", "--top-k", "1").ExitCode);
         using var source = TensorFile.Open(moe);
         using var file = TensorFile.Open(In("a.pt"));
         Assert.All(file.Tensors, t =>
@@ -69,27 +71,27 @@ public sealed class CheckpointCommandTests : IDisposable
         using var source = TensorFile.Open(moe.Checkpoint);
         var total = source.Tensors.Sum(t => t.Count);
 
-        var text = CommandLine.Run("inspect", moe.Checkpoint);
+        var text = Cli.Run("inspect", moe.Checkpoint);
         Assert.Equal((0, ""), (text.ExitCode, text.Error));
         Assert.Contains("CLIP-MoE", text.Output);
         Assert.Contains($"{moe.Experts}, top-{Math.Min(2, moe.Experts)} assumed", text.Output);
         Assert.Contains("not recorded", text.Output);
 
-        using var json = JsonDocument.Parse(CommandLine.Run("inspect", moe.Checkpoint, "--json").Output);
+        using var json = JsonDocument.Parse(Cli.Run("inspect", moe.Checkpoint, "--json").Output);
         Assert.Equal("moe", json.RootElement.GetProperty("kind").GetString());
         Assert.Equal(moe.Experts, json.RootElement.GetProperty("config").GetProperty("moe").GetProperty("experts").GetInt32());
         Assert.True(json.RootElement.GetProperty("top_k_is_assumed").GetBoolean());
         Assert.Equal(source.Get("visual.proj").Shape[1], json.RootElement.GetProperty("config").GetProperty("embed_dim").GetInt64());
         Assert.Equal(total, json.RootElement.GetProperty("parameters").GetProperty("total").GetInt64());
         Assert.Equal(total, json.RootElement.GetProperty("types").GetProperty("F32").GetInt64());
-        Assert.Equal(TensorFile.Sha256(moe.Checkpoint), json.RootElement.GetProperty("sha256").GetString());
+        Assert.Equal(FileHash.Sha256(moe.Checkpoint), json.RootElement.GetProperty("sha256").GetString());
     }
 
     [FixtureFact(MoeCase.ConfigFile, MoeCase.InputsFile)]
     public void A_flipped_byte_of_a_checkpoint_of_ours_is_found_by_every_command()
     {
         var moe = Fixtures.MoeCases()[0];
-        Assert.Equal(0, CommandLine.Run("convert", moe.Checkpoint, In("a.safetensors")).ExitCode);
+        Assert.Equal(0, Cli.Run("convert", moe.Checkpoint, In("a.safetensors")).ExitCode);
         var bytes = File.ReadAllBytes(In("a.safetensors"));
         bytes[^1] ^= 1;
         File.WriteAllBytes(In("a.safetensors"), bytes);
@@ -97,7 +99,7 @@ public sealed class CheckpointCommandTests : IDisposable
             [["inspect", In("a.safetensors")], ["inspect", In("a.safetensors"), "--json"], ["convert", In("a.safetensors"), In("b.pt")],
                 ["verify", In("a.safetensors"), moe.Outputs, "--inputs", Fixtures.Path(MoeCase.InputsFile)]])
         {
-            var outcome = CommandLine.Run(arguments);
+            var outcome = Cli.Run(arguments);
             Assert.Equal((2, ""), (outcome.ExitCode, outcome.Output));
             Assert.StartsWith($"clipmoe: {In("a.safetensors")} is damaged: its data is not what was written", outcome.Error);
         }
@@ -113,8 +115,8 @@ public sealed class CheckpointCommandTests : IDisposable
         var moe = Fixtures.MoeCases()[0];
         string[] verify = ["verify", moe.Checkpoint, moe.Outputs, "--inputs", Fixtures.Path(MoeCase.InputsFile)];
         foreach (var folder in (string[])[_folder, In("lib")])
-            Assert.Equal(0, CommandLine.Run([], verify, new() { ["CLIPMOE_LIBTORCH"] = folder }).ExitCode);
-        var neither = CommandLine.Run([], verify, new() { ["CLIPMOE_LIBTORCH"] = "/etc" });
+            Assert.Equal(0, Cli.Run([], verify, new() { ["CLIPMOE_LIBTORCH"] = folder }).ExitCode);
+        var neither = Cli.Run([], verify, new() { ["CLIPMOE_LIBTORCH"] = "/etc" });
         Assert.Equal(2, neither.ExitCode);
         Assert.Contains("CLIPMOE_LIBTORCH=/etc holds no libtorch_cpu.so", neither.Error);
     }
@@ -134,7 +136,7 @@ public sealed class CheckpointCommandTests : IDisposable
             (["convert", "a", "b.pt", "--dtype", "fp8"], "fp8"),
         })
         {
-            var outcome = CommandLine.Run(arguments);
+            var outcome = Cli.Run(arguments);
             Assert.Equal(2, outcome.ExitCode);
             Assert.Contains(sentence, outcome.Error);
             Assert.DoesNotContain("   at ", outcome.Error);
@@ -147,7 +149,7 @@ public sealed class CheckpointCommandTests : IDisposable
     public void An_output_that_cannot_be_written_is_a_sentence_and_exit_code_1()
     {
         File.WriteAllText(In("file"), "");
-        var outcome = CommandLine.Run("convert", Fixtures.Path(Dense), Path.Combine(In("file"), "below.safetensors"));
+        var outcome = Cli.Run("convert", Fixtures.Path(Dense), Path.Combine(In("file"), "below.safetensors"));
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("could not be written", outcome.Error);
     }

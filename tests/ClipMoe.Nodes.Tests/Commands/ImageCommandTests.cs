@@ -1,6 +1,7 @@
 using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Images;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Nodes.Tests.Commands;
 
@@ -20,7 +21,7 @@ public sealed class ImageCommandTests : IDisposable
     {
         var (first, second) = (Picture("one.png", 50, 30), Picture("two.png", 20, 70));
 
-        var outcome = CommandLine.Run("preprocess", "--size", "24", "--order", order, "--out", Output, first, second);
+        var outcome = Cli.Run("preprocess", "--size", "24", "--order", order, "--out", Output, first, second);
 
         Assert.Equal((0, "", $"2 images in {Output}\n"), (outcome.ExitCode, outcome.Error, outcome.Output));
         var expected = new byte[3 * 24 * 24];
@@ -36,12 +37,12 @@ public sealed class ImageCommandTests : IDisposable
         var (good, cut) = (Picture("good.png", 50, 30), Picture("cut.png", 50, 30));
         File.WriteAllBytes(cut, File.ReadAllBytes(cut)[..80]);
 
-        var refused = CommandLine.Run("preprocess", "--size", "24", "--out", Output, good, cut);
+        var refused = Cli.Run("preprocess", "--size", "24", "--out", Output, good, cut);
         Assert.Equal((2, ""), (refused.ExitCode, refused.Output));
         Assert.Matches($"^clipmoe: {cut} is cut short[^\n]*\\.\n$", refused.Error);
         Assert.False(File.Exists(Output));
 
-        var skipped = CommandLine.Run("preprocess", "--size", "24", "--skip-bad", "--out", Output, good, cut);
+        var skipped = Cli.Run("preprocess", "--size", "24", "--skip-bad", "--out", Output, good, cut);
         Assert.Equal((0, refused.Error, $"1 images in {Output}, 1 skipped\n"), (skipped.ExitCode, skipped.Error, skipped.Output));
     }
 
@@ -49,16 +50,16 @@ public sealed class ImageCommandTests : IDisposable
     public void Wrong_arguments_have_exit_code_2()
     {
         var picture = Picture("one.png", 5, 5);
-        Assert.Equal(2, CommandLine.Run("preprocess", "--size", "0", "--out", Output, picture).ExitCode);
-        Assert.Equal(2, CommandLine.Run("preprocess", "--size", "24", "--order", "bgr", "--out", Output, picture).ExitCode);
-        Assert.Equal(2, CommandLine.Run("preprocess", "--size", "24", "--out", Output).ExitCode);
-        Assert.Equal(2, CommandLine.Run("preprocess", "--size", "24", "--out", Output, picture, picture).ExitCode);
+        Assert.Equal(2, Cli.Run("preprocess", "--size", "0", "--out", Output, picture).ExitCode);
+        Assert.Equal(2, Cli.Run("preprocess", "--size", "24", "--order", "bgr", "--out", Output, picture).ExitCode);
+        Assert.Equal(2, Cli.Run("preprocess", "--size", "24", "--out", Output).ExitCode);
+        Assert.Equal(2, Cli.Run("preprocess", "--size", "24", "--out", Output, picture, picture).ExitCode);
     }
 
     [Fact]
     public void The_benchmark_reports_a_speed()
     {
-        var outcome = CommandLine.Run("bench", "images", "--seconds", "0.1", "--size", "32", "--json");
+        var outcome = Cli.Run("bench", "images", "--seconds", "0.1", "--size", "32", "--json");
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         using var figures = JsonDocument.Parse(outcome.Output);

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using ClipMoe.Nodes.Commands;
+using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Tests.Commands;
 
@@ -15,7 +15,7 @@ public sealed class NodeCommandTests
         other.Bind(new IPEndPoint(IPAddress.Any, 0));
         other.Listen();
         var port = ((IPEndPoint)other.LocalEndPoint!).Port;
-        var outcome = CommandLine.Run("node", "--listen", $"127.0.0.1:{port}", "--roles", "coordinator", "--out", folder.Path);
+        var outcome = Cli.Run("node", "--listen", $"127.0.0.1:{port}", "--roles", "coordinator", "--out", folder.Path);
         Assert.True(outcome.ExitCode == ExitCodes.WrongInput, outcome.Output + outcome.Error);
         Assert.Contains($"Port {port} of this machine is in use", outcome.Error);
     }

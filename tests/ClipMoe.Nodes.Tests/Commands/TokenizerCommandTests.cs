@@ -20,7 +20,7 @@ public sealed class TokenizerCommandTests : IDisposable
     [Fact]
     public void Each_line_of_the_input_becomes_one_array()
     {
-        var outcome = CommandLine.Run(Encoding.UTF8.GetBytes(string.Join('\n', Captions)), ["tokenize", "--vocab", Vocabulary]);
+        var outcome = Cli.Run(Encoding.UTF8.GetBytes(string.Join('\n', Captions)), ["tokenize", "--vocab", Vocabulary]);
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         var tokenizer = Tokenizer.Load(Vocabulary);
@@ -35,7 +35,7 @@ public sealed class TokenizerCommandTests : IDisposable
         var file = Path.Combine(_folder, "captions.txt");
         File.WriteAllLines(file, Captions);
 
-        var outcome = CommandLine.Run("tokenize", "--vocab", Vocabulary, "--context", "5", "--pad", file);
+        var outcome = Cli.Run("tokenize", "--vocab", Vocabulary, "--context", "5", "--pad", file);
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         var rows = outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<int[]>(line)!).ToList();
@@ -49,7 +49,7 @@ public sealed class TokenizerCommandTests : IDisposable
     [Fact]
     public void Bytes_that_are_no_UTF8_are_tokenized_as_replacement_characters()
     {
-        var outcome = CommandLine.Run([(byte)'a', 0xC3, (byte)' ', 0xFF, (byte)'\n', 0xED, 0xA0, 0x80], ["tokenize", "--vocab", Vocabulary, "-"]);
+        var outcome = Cli.Run([(byte)'a', 0xC3, (byte)' ', 0xFF, (byte)'\n', 0xED, 0xA0, 0x80], ["tokenize", "--vocab", Vocabulary, "-"]);
         Assert.Equal((0, 2), (outcome.ExitCode, outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
     }
 
@@ -65,13 +65,13 @@ public sealed class TokenizerCommandTests : IDisposable
         ];
         Assert.All(wrong, arguments =>
         {
-            var outcome = CommandLine.Run(["tokenize", .. arguments]);
+            var outcome = Cli.Run(["tokenize", .. arguments]);
             Assert.Equal((2, ""), (outcome.ExitCode, outcome.Output));
             Assert.Matches("^clipmoe: The [^\n]*\\.\n$", outcome.Error);
             Assert.Contains(arguments[^1], outcome.Error);
         });
-        Assert.Equal(2, CommandLine.Run("tokenize", "--vocab", Vocabulary, "--context", "1").ExitCode);
-        Assert.Equal(2, CommandLine.Run("tokenize").ExitCode);
+        Assert.Equal(2, Cli.Run("tokenize", "--vocab", Vocabulary, "--context", "1").ExitCode);
+        Assert.Equal(2, Cli.Run("tokenize").ExitCode);
     }
 
     [Fact]
@@ -79,12 +79,12 @@ public sealed class TokenizerCommandTests : IDisposable
     {
         var output = Path.Combine(_folder, "learnt.txt");
 
-        var outcome = CommandLine.Run(Encoding.UTF8.GetBytes(string.Join('\n', Captions)), ["tokenizer", "train", "-", "--size", "520", "--out", output]);
+        var outcome = Cli.Run(Encoding.UTF8.GetBytes(string.Join('\n', Captions)), ["tokenizer", "train", "-", "--size", "520", "--out", output]);
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         Assert.StartsWith("520 tokens", outcome.Output);
         Assert.Equal(VocabularyTrainer.Train(Captions, 520).Merges, Model.Text.Vocabulary.Load(output).Merges);
-        Assert.Equal(2, CommandLine.Run("tokenizer", "train", output, "--size", "100", "--out", output).ExitCode);
+        Assert.Equal(2, Cli.Run("tokenizer", "train", output, "--size", "100", "--out", output).ExitCode);
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class TokenizerCommandTests : IDisposable
         var file = Path.Combine(_folder, "captions.txt");
         File.WriteAllLines(file, Captions);
 
-        var outcome = CommandLine.Run("bench", "tokenizer", "--vocab", Vocabulary, "--captions", file, "--seconds", "0.1", "--threads", "2", "--json");
+        var outcome = Cli.Run("bench", "tokenizer", "--vocab", Vocabulary, "--captions", file, "--seconds", "0.1", "--threads", "2", "--json");
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         using var figures = JsonDocument.Parse(outcome.Output);

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 
 namespace ClipMoe.Nodes.Tests.Dashboard;
 

@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Nodes.Dashboard;
 
 namespace ClipMoe.Nodes.Tests.Dashboard;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
 using ClipMoe.Model;
 
 namespace ClipMoe.Nodes.Tests.Dashboard;

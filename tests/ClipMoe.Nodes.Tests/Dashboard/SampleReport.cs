@@ -1,5 +1,6 @@
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Model.Clip;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Datasets.Scenes;
 using ClipMoe.Model.Images;
 using ClipMoe.Nodes.Options;

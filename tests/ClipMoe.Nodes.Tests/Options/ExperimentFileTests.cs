@@ -11,7 +11,7 @@ public sealed class ExperimentFileTests
     [Fact]
     public void ShowPrintsAnExperimentThatStillLacksSomethingAndSaysWhat()
     {
-        var outcome = CommandLine.Run("experiment", "show", "--set", "preset=paper");
+        var outcome = Cli.Run("experiment", "show", "--set", "preset=paper");
 
         Assert.Equal(0, outcome.ExitCode);
         Assert.Contains("name: paper", outcome.Output);
@@ -22,7 +22,7 @@ public sealed class ExperimentFileTests
     [Fact]
     public void ShowRefusesWhatIsWrongAndRunWhatIsMissing()
     {
-        Assert.Equal(2, CommandLine.Run("experiment", "show", "--set", "preset=paper", "--set", "moe.experts=7").ExitCode);
+        Assert.Equal(2, Cli.Run("experiment", "show", "--set", "preset=paper", "--set", "moe.experts=7").ExitCode);
         Assert.Throws<UserErrorException>(() => ExperimentFile.Load(null, ["preset=paper"]));
     }
 

@@ -1,6 +1,9 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model;
+using ClipMoe.Model.Files;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Runs;
@@ -48,7 +51,7 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
         var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
         using var workspace = new Workspace("experiment", experiment, hash, new RunFolder(_folder.Path), new WorkerDevice("cpu", 1));
         var data = workspace.Prepare((_, _) => { }, CancellationToken.None);
-        Assert.Equal(InputHash.OfFile(Checkpoint), data.CheckpointSha256);
+        Assert.Equal(FileHash.Sha256OrNull(Checkpoint), data.CheckpointSha256);
         workspace.OpenCheckpoint(Checkpoint).Dispose();
 
         File.AppendAllText(Checkpoint, "x");

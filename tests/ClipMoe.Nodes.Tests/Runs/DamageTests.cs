@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ClipMoe.Actors.Experiments;
 
 namespace ClipMoe.Nodes.Tests.Runs;
 

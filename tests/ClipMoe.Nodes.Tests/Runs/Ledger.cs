@@ -1,6 +1,9 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Journal;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
+using ClipMoe.Model.Sampling;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Runs;

@@ -1,5 +1,7 @@
-using ClipMoe.Actors.Data;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
+using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Stages;
 using ClipMoe.Model;
 using ClipMoe.Model.Datasets.Scenes;
 using ClipMoe.Nodes.Options;
@@ -37,7 +39,7 @@ public sealed class RunInputTests : IDisposable
         var data = Scenes(validation: 0, test: 0);
         for (var attempt = 0; attempt < 2; attempt++)
         {
-            var outcome = CommandLine.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"), "--threads", "1", "--json");
+            var outcome = Cli.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"), "--threads", "1", "--json");
             Assert.Equal(2, outcome.ExitCode);
             Assert.Contains("data.test_split", outcome.Error);
             Assert.DoesNotContain("holds a run already", outcome.Error);
@@ -48,7 +50,7 @@ public sealed class RunInputTests : IDisposable
     [Fact]
     public void Epochs_count_the_steps_and_a_warm_up_that_outlasts_them_is_warned_of()
     {
-        var outcome = CommandLine.Run(
+        var outcome = Cli.Run(
             ["run", "--data", Scenes(validation: 0, test: 5), "--out", At("run"), "--workers", "1", "--threads", "1", "--json",
             .. Sets("preset=tiny", "base.steps=4", "base.warmup_steps=1", "mcl.steps=null", "router.steps=null", "mcl.epochs=1", "router.epochs=3",
                 "router.warmup_steps=15", "mcl.warmup_steps=1", "batch.size=4", "evaluation.compare=[]")]);

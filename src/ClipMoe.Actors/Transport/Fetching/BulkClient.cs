@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Text;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model.Files;
@@ -83,7 +82,7 @@ public sealed class BulkClient : IDisposable
         using var file = AtomicFile.Create(path);
         Fetch(new BulkRange(source, key), file.WriteAt, cancellation);
         file.Stream.Position = 0;
-        var found = Convert.ToHexStringLower(SHA256.HashData(file.Stream));
+        var found = FileHash.Sha256(file.Stream);
         if (!string.Equals(found, sha256, StringComparison.OrdinalIgnoreCase))
             throw new OtherContentException($"{key} of {_endpoint} has the hash {found}, not {sha256}: it is not the file that was meant");
         file.Commit();

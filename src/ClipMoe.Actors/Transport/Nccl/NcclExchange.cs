@@ -1,6 +1,6 @@
 using ClipMoe.Actors.Transport.Streams;
-using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Tensors;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Transport.Nccl;

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using ClipMoe.Model.Moe;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 

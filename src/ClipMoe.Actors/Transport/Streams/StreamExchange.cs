@@ -1,7 +1,7 @@
 using System.Runtime.ExceptionServices;
 using ClipMoe.Actors.Transport.Connections;
-using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Tensors;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Transport.Streams;

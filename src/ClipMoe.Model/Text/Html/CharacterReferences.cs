@@ -1,6 +1,6 @@
-using ClipMoe.Model.Text.Repair;
 using System.Globalization;
 using System.Text;
+using ClipMoe.Model.Text.Unicode;
 
 namespace ClipMoe.Model.Text.Html;
 

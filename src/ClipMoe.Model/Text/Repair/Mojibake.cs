@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using ClipMoe.Model.Text.Unicode;
 
 namespace ClipMoe.Model.Text.Repair;
 

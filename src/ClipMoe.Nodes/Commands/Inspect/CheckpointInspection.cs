@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
-using ClipMoe.Model.Clip;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Nodes.Commands.Inspect;
 

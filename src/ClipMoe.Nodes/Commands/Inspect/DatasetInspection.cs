@@ -1,9 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Images;
+using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Nodes.Commands.Inspect;
 

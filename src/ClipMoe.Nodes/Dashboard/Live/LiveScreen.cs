@@ -1,6 +1,10 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Nodes.Dashboard.Html;
 using Spectre.Console;
 using Spectre.Console.Rendering;
+using Markup = Spectre.Console.Markup;
+using Table = Spectre.Console.Table;
 
 namespace ClipMoe.Nodes.Dashboard.Live;
 

@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Nodes.Dashboard.Html;
 
 namespace ClipMoe.Nodes.Dashboard.Live;
 

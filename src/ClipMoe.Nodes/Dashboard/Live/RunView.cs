@@ -1,5 +1,5 @@
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Nodes.Commands;
+using ClipMoe.Nodes.CommandLine;
 using Spectre.Console;
 
 namespace ClipMoe.Nodes.Dashboard.Live;

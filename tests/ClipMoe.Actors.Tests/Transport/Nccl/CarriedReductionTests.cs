@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Nccl;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;

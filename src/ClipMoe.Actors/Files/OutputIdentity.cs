@@ -1,0 +1,26 @@
+namespace ClipMoe.Actors.Files;
+
+/// <summary>Tells output folders apart, also where several machines reach the same one, under whatever names.</summary>
+public static class OutputIdentity
+{
+    private const string FileName = ".output-id";
+
+    /// <summary>What the folder is called by all who reach it; given to it by the first who asks.</summary>
+    /// <exception cref="IOException">The folder can't be made.</exception>
+    public static string Of(string output)
+    {
+        Directory.CreateDirectory(output);
+        var link = new FileInfo(Path.Combine(output, FileName));
+        try
+        {
+            // A symbolic link to nowhere: file systems, those of networks too, make it whole or not at all, and only one of several who try.
+            if (link.LinkTarget is null) link.CreateAsSymbolicLink($"{Guid.NewGuid():n}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Somebody was faster, or the file system has no links: then every path is a folder of its own, and one that is shared is written to twice.
+        }
+        link.Refresh();
+        return link.LinkTarget ?? $"{Environment.MachineName}:{Path.GetFullPath(output)}";
+    }
+}

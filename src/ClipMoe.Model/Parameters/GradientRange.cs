@@ -1,7 +1,0 @@
-namespace ClipMoe.Model.Parameters;
-
-/// <summary>Consecutive elements of a flat gradient.</summary>
-public readonly record struct GradientRange(int Start, int Length)
-{
-    public int End => Start + Length;
-}

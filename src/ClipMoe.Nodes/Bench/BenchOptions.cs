@@ -1,0 +1,34 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace ClipMoe.Nodes.Bench;
+
+/// <summary>What the commands of <c>clipmoe bench</c> have in common.</summary>
+internal static class BenchOptions
+{
+    private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public static Option<bool> Json() => new("--json") { Description = "Prints one JSON object." };
+
+    /// <summary>Of the sockets between processes of this machine.</summary>
+    public static Option<string> Transport()
+    {
+        var option = new Option<string>("--transport") { DefaultValueFactory = _ => "tcp", Description = "tcp or unix." };
+        option.AcceptOnlyFromAmong("tcp", "unix");
+        return option;
+    }
+
+    public static Option<int> AtLeast(string name, int least, int value, string description)
+    {
+        var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < least) result.AddError($"{name} must be at least {least}.");
+        });
+        return option;
+    }
+
+    /// <summary>Prints figures as JSON, or as described.</summary>
+    public static void Print<T>(T figures, bool json, Func<T, string> describe) =>
+        Console.WriteLine(json ? JsonSerializer.Serialize(figures, SnakeCase) : describe(figures));
+}

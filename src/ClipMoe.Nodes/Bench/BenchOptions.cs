@@ -1,12 +1,16 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace ClipMoe.Nodes.Bench;
 
 /// <summary>What the commands of <c>clipmoe bench</c> have in common.</summary>
 internal static class BenchOptions
 {
-    private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    internal static readonly JsonSerializerOptions SnakeCase = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
+    };
 
     public static Option<bool> Json() => new("--json") { Description = "Prints one JSON object." };
 

@@ -54,7 +54,7 @@ internal static class StatusCommand
         }
     }
 
-    private static JsonObject Json(ClusterStatus status) => new()
+    internal static JsonObject Json(ClusterStatus status) => new()
     {
         ["coordinator"] = status.Coordinator,
         ["term"] = status.Term,

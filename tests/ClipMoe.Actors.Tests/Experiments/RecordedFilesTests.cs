@@ -1,0 +1,46 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using ClipMoe.Actors.Reports;
+using ClipMoe.Actors.Tests.Protocol;
+
+namespace ClipMoe.Actors.Tests.Experiments;
+
+/// <summary>report.json and the results of stages are read, and written as they were when they were recorded.</summary>
+public sealed class RecordedFilesTests : IDisposable
+{
+    private static readonly Recording Files = new("recorded-files.txt");
+
+    private readonly string _file = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(_file);
+
+    [Fact]
+    public void Every_file_with_every_member_is_written_as_recorded() => Files.RequireAll(
+    [
+        .. Samples.All(typeof(RunReport)).Select(r => ("report.json", OneLine(ReportJson.Write((RunReport)r)))),
+        .. Samples.All(typeof(EvaluationResults)).Select(r => ("evaluation.json", Saved((EvaluationResults)r, ReportJson.Save))),
+        .. Samples.All(typeof(ModelFigures)).Select(f => ("figures.json", Saved((ModelFigures)f, ReportJson.Save))),
+    ]);
+
+    [Fact]
+    public void Every_recorded_file_is_read() => Files.RequireReadable((name, json) =>
+    {
+        File.WriteAllText(_file, json);
+        return name switch
+        {
+            "report.json" => OneLine(ReportJson.Write(ReportJson.Load(_file))),
+            "evaluation.json" => Saved(ReportJson.LoadEvaluation(_file), ReportJson.Save),
+            "figures.json" => Saved(ReportJson.LoadFigures(_file), ReportJson.Save),
+            _ => throw new InvalidDataException(name),
+        };
+    });
+
+    private string Saved<T>(T content, Action<string, T> save)
+    {
+        save(_file, content);
+        return OneLine(File.ReadAllBytes(_file));
+    }
+
+    /// <summary>Without the line breaks between the values, which mean nothing.</summary>
+    private static string OneLine(byte[] json) => JsonNode.Parse(Encoding.UTF8.GetString(json))!.ToJsonString();
+}

@@ -28,7 +28,7 @@ catch (OperationCanceledException)
 }
 catch (Exception e)
 {
-    Console.Error.WriteLine($"clipmoe: {Fault.Sentence(e)}");
-    if (Fault.Debugging) Console.Error.WriteLine(e);
+    Console.Error.WriteLine($"clipmoe: {ErrorReport.Sentence(e)}");
+    if (ErrorReport.Debugging) Console.Error.WriteLine(e);
     return ExitCodes.Failure;
 }

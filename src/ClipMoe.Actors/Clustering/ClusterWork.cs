@@ -23,7 +23,7 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
     {
         var rows = workspace.Data.Train.Length;
         var settings = Settings(workspace.Experiment);
-        var key = RandomKey.Of(workspace.Experiment.Seed).Derive(workspace.StreamOf(request.Stage)).Derive((int)request.Modality);
+        var key = RandomKey.FromSeed(workspace.Experiment.Seed).Derive(workspace.StreamOf(request.Stage)).Derive((int)request.Modality);
         var wanted = KMeansSeeding.SampleRows(key, rows, settings.Clusters);
         var sample = Array.Empty<float>();
         var (dimension, next) = (0, 0);

@@ -177,7 +177,7 @@ public sealed class ClusteringSession : StageActor
         var (round, all) = (_round, _labelled.ToList());
         Task.Run(() =>
         {
-            var index = LabelIndex.Of(_layout, _settings.Clusters, all);
+            var index = LabelIndex.Create(_layout, _settings.Clusters, all);
             var path = RunFolder.LabelsFile(Stage);
             return new LabelsIndexed(round, new WrittenFile(path, LabelIndexFile.Write(_folder.Absolute(path), index)), index.JointSizes);
         }).PipeTo(Self);

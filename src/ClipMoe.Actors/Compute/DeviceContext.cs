@@ -21,7 +21,7 @@ public sealed class DeviceContext(WorkerInfo info, IWorkspaces workspaces, IExch
     internal IExchangeProvider Exchanges => exchanges;
     internal ReplicaStates States => states;
     internal DeviceThread Thread { get; } = new($"device-{info.Name}", info.Device.Threads);
-    internal GenerationGate Gate { get; set; } = new(exchanges);
+    internal GenerationFence Fence { get; set; } = new(exchanges);
     internal Workspace? Workspace { get; set; }
 
     /// <summary>Ends work that goes over many samples when the device is disposed of.</summary>
@@ -33,14 +33,14 @@ public sealed class DeviceContext(WorkerInfo info, IWorkspaces workspaces, IExch
     internal ClusterWork? Clusters { get; set; }
 
     /// <summary>What is to go wrong, in tests and drills.</summary>
-    public FaultPoints Faults { get; init; } = FaultPoints.None;
+    public FaultInjection Faults { get; init; } = FaultInjection.None;
 
     /// <summary>Told where files of runs can be fetched.</summary>
     public Action<IReadOnlyList<BulkEndpoint>> FileServers { get; init; } = _ => { };
 
     public void Dispose()
     {
-        Gate.Close();
+        Fence.Close();
         _closing.Cancel();
         Thread.Run(FreeTensors);
         Thread.Dispose();

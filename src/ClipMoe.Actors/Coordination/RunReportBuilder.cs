@@ -14,7 +14,7 @@ public static class RunReportBuilder
         var plan = StagePlan.For(workspace.Experiment);
         var evaluation = ReportJson.LoadEvaluation(workspace.Folder.Absolute(state.Completed[StagePlan.Evaluate].File!));
         var stages = plan.Stages.Select(s => Stage(s, state)).ToList();
-        var comparison = MethodComparison.Of(
+        var comparison = MethodComparison.Create(
             [(workspace.Experiment.Seed, evaluation.Retrieval)], Methods(workspace.Experiment), StepsOf(workspace.Experiment, state));
         var checkpoint = state.Completed[StagePlan.Routers].File!;
         using var model = TensorFile.Open(workspace.Folder.Absolute(checkpoint));
@@ -38,7 +38,7 @@ public static class RunReportBuilder
             Examples = evaluation.Examples,
             Comparison = comparison,
         };
-        return report with { Notes = ReportNotes.Of(report) };
+        return report with { Notes = ReportNotes.Create(report) };
     }
 
     /// <summary>The MoE, then what it is compared with.</summary>

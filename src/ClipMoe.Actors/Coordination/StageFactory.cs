@@ -29,7 +29,7 @@ internal static class StageFactory
                     Model: train.From is { } from ? state.FileOf(from) : null,
                     Labels: train.Order is ClusterPureOrder pure ? state.FileOf(pure.Labels) : null,
                     Checkpoint: state.Ledger.LastOrDefault(c => c.Stage == train.Name)?.ManifestSha256);
-                var settings = new TrainingSession.Settings(
+                var settings = new TrainingSession.SessionSettings(
                     join, state.StepsOf(train.Name), experiment.Batch.Leaves, experiment.Batch.Size, experiment.Checkpoints.EverySteps,
                     firstGeneration, state.SecondsSpent(train.Name), state.Losses(train.Name).LastOrDefault()?.Loss);
                 return Props.Create(() => new TrainingSession(settings, workers));

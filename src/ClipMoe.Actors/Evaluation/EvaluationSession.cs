@@ -111,8 +111,8 @@ public sealed class EvaluationSession : StageActor
         var results = new EvaluationResults([.. figures.Select(f => f.Retrieval)])
         {
             Attributes = probed.Count == 0 ? null : new AttributeProbes(
-                [.. probed[0].Probes.Select(p => new ProbedAttribute(p.Target, p.Classes, Percent.Of(p.MajorityAccuracy)))],
-                [.. probed.Select(f => new ProbeRow(f.Retrieval.Model, [.. f.Probes.Select(p => Percent.Of(p.Accuracy))]))]),
+                [.. probed[0].Probes.Select(p => new ProbedAttribute(p.Target, p.Classes, Percent.FromFraction(p.MajorityAccuracy)))],
+                [.. probed.Select(f => new ProbeRow(f.Retrieval.Model, [.. f.Probes.Select(p => Percent.FromFraction(p.Accuracy))]))]),
             ExpertLoads = [.. figures.SelectMany(f => f.Loads)],
             Examples = [.. figures.SelectMany(f => f.Examples)],
         };

@@ -22,17 +22,17 @@ internal static class EvaluationWork
 
     public static ModelEvaluated Evaluate(Workspace workspace, EvaluateModel work, int worker, CancellationToken cancellation)
     {
-        using var replica = workspace.Models.Load(work.File, Locking.Everything);
+        using var replica = workspace.Models.Load(work.File, TrainableParameters.None);
         var (data, threads) = (workspace.Data, workspace.Device.Threads);
         var encoded = FeatureBatches.Encode(data, replica, data.HeldOut, cancellation);
-        var gallery = Gallery.Of([.. data.HeldOut.Select(data.Images.Key)]);
-        var protocol = RetrievalProtocol.Of(data.Images.Name, data.HeldOutSplit, gallery.Images.Length, gallery.ImageOfCaption);
+        var gallery = Gallery.FromKeys([.. data.HeldOut.Select(data.Images.Key)]);
+        var protocol = RetrievalProtocol.Create(data.Images.Name, data.HeldOutSplit, gallery.Images.Length, gallery.ImageOfCaption);
         var (images, captions) = (gallery.ImagesOf(encoded), new Features(encoded.Text, encoded.Width));
         if (!images.AreFinite || !captions.AreFinite)
             return Measured(workspace, work, worker, new ModelFigures(Diverged(work.Model, protocol), [], [], []));
         var ranks = Retrieval.Rank(images, captions, gallery.ImageOfCaption, threads);
         return Measured(workspace, work, worker, new ModelFigures(
-            Scores(work.Model, RetrievalResult.Of(ranks, protocol)),
+            Scores(work.Model, RetrievalResult.FromRanks(ranks, protocol)),
             Probes(workspace, replica, new Features(encoded.Image, encoded.Width), cancellation),
             [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
             work.WithExamples ? ExamplesOf(data, gallery, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
@@ -58,8 +58,8 @@ internal static class EvaluationWork
         var protocol = result.Protocol;
         return new RetrievalScores(
             model, protocol.Split, Described(protocol), protocol.Images, protocol.Captions,
-            Percent.Of(result.ImageToTextAt1), Percent.Of(result.ImageToTextAt5), Percent.Of(result.ImageToTextAt10),
-            Percent.Of(result.TextToImageAt1), Percent.Of(result.TextToImageAt5), Percent.Of(result.TextToImageAt10));
+            Percent.FromFraction(result.ImageToTextAt1), Percent.FromFraction(result.ImageToTextAt5), Percent.FromFraction(result.ImageToTextAt10),
+            Percent.FromFraction(result.TextToImageAt1), Percent.FromFraction(result.TextToImageAt5), Percent.FromFraction(result.TextToImageAt10));
     }
 
     private static IEnumerable<ExpertLoad> Loads(string model, string tower, RouterLoad? load)

@@ -15,7 +15,7 @@ public sealed record ExperimentInputs(string? Data = null, string? Vocabulary = 
 public static class ExperimentHash
 {
     /// <returns>Lower-case hexadecimal.</returns>
-    public static string Of(Experiment experiment, ExperimentInputs? inputs = null)
+    public static string Compute(Experiment experiment, ExperimentInputs? inputs = null)
     {
         var canonical = new StringBuilder();
         WriteSorted(Deciding(experiment, inputs ?? new ExperimentInputs()), canonical);

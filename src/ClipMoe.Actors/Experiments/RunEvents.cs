@@ -13,7 +13,7 @@ public sealed record RunStarted(
 /// <param name="Epochs">Epochs of a training stage without a number of steps.</param>
 public sealed record PlannedStage(string Name, string Kind, TrainedPart? Trains = null, int? Steps = null, int? Epochs = null)
 {
-    public static PlannedStage Of(StageSpec spec) => spec is TrainModel { Trains: var trains, Duration: var duration }
+    public static PlannedStage FromSpec(StageSpec spec) => spec is TrainModel { Trains: var trains, Duration: var duration }
         ? new PlannedStage(spec.Name, spec.Kind, trains, duration.Steps, duration.Steps is null ? duration.Epochs : null)
         : new PlannedStage(spec.Name, spec.Kind);
 }

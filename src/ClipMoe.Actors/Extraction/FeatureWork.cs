@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Extraction;
 /// <summary>A worker's part in an extraction stage: one model, shard after shard. Lives on the device thread.</summary>
 internal sealed class FeatureWork(Workspace workspace, ExtractShard first) : IDisposable
 {
-    private readonly Replica _replica = workspace.Models.Load(first.Model, Locking.Everything);
+    private readonly Replica _replica = workspace.Models.Load(first.Model, TrainableParameters.None);
 
     public string Stage => first.Stage;
 

@@ -7,7 +7,7 @@ public static class OutputIdentity
 
     /// <summary>What the folder is called by all who reach it; given to it by the first who asks.</summary>
     /// <exception cref="IOException">The folder can't be made.</exception>
-    public static string Of(string output)
+    public static string ReadOrCreate(string output)
     {
         Directory.CreateDirectory(output);
         var link = new FileInfo(Path.Combine(output, FileName));

@@ -25,7 +25,7 @@ public sealed class ClusterClient : IAsyncDisposable
     {
         (_nodes, Transport) = (nodes, transport);
         var configuration = Akka.Configuration.ConfigurationFactory.ParseString("akka.actor.provider = remote\nakka.loglevel = OFF")
-            .WithFallback(ClusterConfiguration.Of(new ClusterAddress(OwnAddress(nodes), 0, [], []), Tls));
+            .WithFallback(ClusterConfiguration.Create(new ClusterAddress(OwnAddress(nodes), 0, [], []), Tls));
         _system = ActorSystem.Create(ClusterAddress.System, ClusterConfiguration.Setup(configuration, transport.Certificate));
     }
 

@@ -40,7 +40,7 @@ public static class ClusterConfiguration
     /// Failure detection that was measured on small clusters (a killed process is removed after 11 s, with Akka's defaults after 27 s), heartbeats on threads of their own, a
     /// closed list of messages. Coordinators decide who survives a partition: the side with most of them.
     /// </summary>
-    public static Config Of(ClusterAddress address, bool tls = false) => ConfigurationFactory.ParseString($$"""
+    public static Config Create(ClusterAddress address, bool tls = false) => ConfigurationFactory.ParseString($$"""
         akka {
           loglevel = WARNING
           loggers = ["{{typeof(StandardErrorLogger).AssemblyQualifiedName}}"]

@@ -26,13 +26,13 @@ internal sealed class Gateway : ReceiveActor
 }
 
 /// <summary>The way to the manager, wherever it runs.</summary>
-internal static class ManagerProxy
+internal static class SchedulerProxy
 {
-    public const string Manager = "manager";
+    public const string Scheduler = "manager";
 
     public static IActorRef Start(ActorSystem system) => system.ActorOf(
         ClusterSingletonProxy.Props(
-            $"/user/{Manager}",
+            $"/user/{Scheduler}",
             ClusterSingletonProxySettings.Create(system).WithRole(ClusterAddress.Coordinator).WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(500))),
         "manager-proxy");
 }

@@ -48,11 +48,11 @@ public sealed class LocalCluster : IAsyncDisposable
                 new WorkerInfo($"{workspace.Device.Name}/{n}", workspace.Device, BulkEndpoint.SameProcess, workspace.Folder.Root),
                 new OneWorkspace(workspace), exchanges, states);
             _devices.Add(device);
-            _system.ActorOf(Props.Create(() => new GpuWorker(device, roster)), $"worker-{n}");
+            _system.ActorOf(Props.Create(() => new WorkerActor(device, roster)), $"worker-{n}");
         }
-        var experiment = new ExperimentCoordinator.Settings(
+        var experiment = new RunCoordinator.RunSettings(
             workspace.Id, workspace.Experiment, workspace.Hash, workspace.Folder, workspace.Files, roster, conditions);
-        _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(experiment)), "experiment");
+        _coordinator = _system.ActorOf(Props.Create(() => new RunCoordinator(experiment)), "experiment");
     }
 
     /// <summary>Calls <paramref name="observer"/> for every event of the run, one at a time, in order.</summary>

@@ -4,8 +4,8 @@ using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Pattern;
 using Akka.Persistence;
-using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Scheduling;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Actors.Transport.Fetching;
 using ClipMoe.Actors.Workers;
@@ -21,7 +21,7 @@ public sealed class NodeHost : IAsyncDisposable
     /// <param name="Name">For people: host and port.</param>
     /// <param name="Journal">Where the state is kept; null for a node that is no coordinator.</param>
     /// <param name="Report">Writes the report of a finished experiment: its files, relative to the experiment's folder.</param>
-    public sealed record Settings(
+    public sealed record NodeSettings(
         string Name, ClusterAddress Address, string Output, Config? Journal, TransportSettings Transport,
         Func<FinishedExperiment, IReadOnlyList<string>> Report);
 
@@ -29,7 +29,7 @@ public sealed class NodeHost : IAsyncDisposable
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
 
-    public NodeHost(Settings settings)
+    public NodeHost(NodeSettings settings)
     {
         ThreadPoolFloor.Raise();
         _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport);
@@ -38,7 +38,7 @@ public sealed class NodeHost : IAsyncDisposable
         var files = new PeerFiles(settings.Transport);
         var certificate = settings.Transport.Certificate;
         var complaints = new TlsComplaints(certificate, settings.Transport.Log);
-        var configuration = ClusterConfiguration.Of(settings.Address, certificate is not null).WithFallback(settings.Journal ?? Config.Empty);
+        var configuration = ClusterConfiguration.Create(settings.Address, certificate is not null).WithFallback(settings.Journal ?? Config.Empty);
         var hello = new NodeHello(settings.Name, _listener.Endpoint, settings.Journal is not null);
         _membership = new Membership(ClusterConfiguration.Setup(configuration, certificate), system =>
         {
@@ -46,14 +46,14 @@ public sealed class NodeHost : IAsyncDisposable
             {
                 // Its connection is there when this node is the one to take over.
                 Persistence.Instance.Apply(system).JournalFor(null);
-                var manager = new ExperimentManager.Settings(settings.Name, settings.Output, files, settings.Report);
+                var manager = new Scheduler.SchedulerSettings(settings.Name, settings.Output, files, settings.Report);
                 system.ActorOf(
                     ClusterSingletonManager.Props(
-                        Supervised(Props.Create(() => new ExperimentManager(manager))), new ExperimentManager.HandOver(),
+                        Supervised(Props.Create(() => new Scheduler(manager))), new Scheduler.HandOver(),
                         ClusterSingletonManagerSettings.Create(system).WithRole(ClusterAddress.Coordinator)),
-                    ManagerProxy.Manager);
+                    SchedulerProxy.Scheduler);
             }
-            var proxy = ManagerProxy.Start(system);
+            var proxy = SchedulerProxy.Start(system);
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
             complaints.Watch(system);
@@ -77,8 +77,8 @@ public sealed class NodeHost : IAsyncDisposable
 
     /// <summary>A manager ends when its journal fails; another one begins where the journal stands as soon as that can be read again.</summary>
     private static Props Supervised(Props manager) => BackoffSupervisor.Props(
-        Backoff.OnStop(manager, ManagerProxy.Manager, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0, maxNrOfRetries: -1)
-            .WithFinalStopMessage(m => m is ExperimentManager.HandOver));
+        Backoff.OnStop(manager, SchedulerProxy.Scheduler, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0, maxNrOfRetries: -1)
+            .WithFinalStopMessage(m => m is Scheduler.HandOver));
 
     /// <summary>Makes the node known to the manager, whoever that is, and learns from it where files are.</summary>
     private sealed class NodePresence : ReceiveActor, IWithTimers

@@ -17,7 +17,7 @@ namespace ClipMoe.Actors.Hosting;
 public sealed class WorkerHost : IAsyncDisposable
 {
     /// <param name="Name">Unique in the cluster, the same after a restart.</param>
-    public sealed record Settings(string Name, ClusterAddress Address, string Output, WorkerDevice Device, TransportSettings Transport);
+    public sealed record WorkerSettings(string Name, ClusterAddress Address, string Output, WorkerDevice Device, TransportSettings Transport);
 
     private readonly Membership _membership;
     private readonly DeviceContext _device;
@@ -26,11 +26,11 @@ public sealed class WorkerHost : IAsyncDisposable
     private readonly NcclExchanges _exchanges;
     private readonly NodeWorkspaces _workspaces;
 
-    public WorkerHost(Settings settings)
+    public WorkerHost(WorkerSettings settings)
     {
         ThreadPoolFloor.Raise();
-        var faults = FaultPoints.Read(
-            Environment.GetEnvironmentVariable(FaultPoints.Variable), settings.Name, settings.Output, FaultOrders.OfThisProcess(settings.Output));
+        var faults = FaultInjection.Read(
+            Environment.GetEnvironmentVariable(FaultInjection.Variable), settings.Name, settings.Output, FaultRequests.OfThisProcess(settings.Output));
         _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = faults.Frames });
         _exchanges = new NcclExchanges(
             new StreamExchanges(_listener), settings.Device.Name, settings.Transport.Certificate is not null, settings.Transport.Log);
@@ -39,16 +39,16 @@ public sealed class WorkerHost : IAsyncDisposable
         _server.Serve(ReplicaStates.Source, states);
         var files = new PeerFiles(settings.Transport);
         _workspaces = new NodeWorkspaces(settings.Output, settings.Device, files);
-        var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint, OutputIdentity.Of(settings.Output));
+        var info = new WorkerInfo(settings.Name, settings.Device, _listener.Endpoint, OutputIdentity.ReadOrCreate(settings.Output));
         _device = new DeviceContext(info, _workspaces, _exchanges, states)
         {
             FileServers = servers => files.Servers = servers,
             Faults = faults,
         };
         var certificate = settings.Transport.Certificate;
-        _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Of(settings.Address, certificate is not null), certificate), system =>
+        _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Create(settings.Address, certificate is not null), certificate), system =>
         {
-            system.ActorOf(Props.Create(() => new GpuWorker(_device, ManagerProxy.Start(system))), WorkerActor);
+            system.ActorOf(Props.Create(() => new WorkerActor(_device, SchedulerProxy.Start(system))), WorkerActor);
             system.ActorOf(Props.Create(() => new Coordinators(null)), "coordinators");
         });
     }

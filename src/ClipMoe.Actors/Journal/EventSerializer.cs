@@ -24,7 +24,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
         ("stage-damaged-1", typeof(StageDamaged)),
         ("stage-reset-1", typeof(StageReset)),
         ("completed-1", typeof(ExperimentCompleted)),
-        ("manager-1", typeof(ManagerStarted)),
+        ("manager-1", typeof(SchedulerStarted)),
         ("submitted-1", typeof(Submitted)),
         ("ended-1", typeof(Ended)),
         ("workers-1", typeof(WorkersScaled)),
@@ -69,7 +69,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
 [JsonSerializable(typeof(StageDamaged))]
 [JsonSerializable(typeof(StageReset))]
 [JsonSerializable(typeof(ExperimentCompleted))]
-[JsonSerializable(typeof(ManagerStarted))]
+[JsonSerializable(typeof(SchedulerStarted))]
 [JsonSerializable(typeof(Submitted))]
 [JsonSerializable(typeof(Ended))]
 [JsonSerializable(typeof(WorkersScaled))]

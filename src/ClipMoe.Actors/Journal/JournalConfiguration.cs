@@ -40,7 +40,7 @@ public static class JournalConfiguration
           serializers.clipmoe-events = "{{typeof(EventSerializer).AssemblyQualifiedName}}"
           serialization-bindings {
             "{{typeof(ExperimentEvent).AssemblyQualifiedName}}" = clipmoe-events
-            "{{typeof(ManagerEvent).AssemblyQualifiedName}}" = clipmoe-events
+            "{{typeof(SchedulerEvent).AssemblyQualifiedName}}" = clipmoe-events
           }
         }
         """).WithFallback(SqlPersistence.DefaultConfiguration);

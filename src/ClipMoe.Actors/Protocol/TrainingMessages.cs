@@ -22,14 +22,14 @@ public sealed record JoinStage(TrainModel Spec, int Attempt, int Step, WrittenFi
 
 /// <summary>Worker → session: the replica is there.</summary>
 /// <param name="TotalSteps">Of the whole stage.</param>
-public sealed record StageJoined(string Stage, int Worker, int TotalSteps, Standing Standing);
+public sealed record StageJoined(string Stage, int Worker, int TotalSteps, ReplicaPosition Standing);
 
 /// <summary>Where a replica stands.</summary>
 /// <param name="Step">Committed steps.</param>
 /// <param name="StateHash">Of its weights.</param>
 /// <param name="LastGradient">Hash of the gradient of its last committed step; null where it does not know.</param>
 /// <param name="PendingGradient">Hash of the gradient of step <paramref name="Step"/>, which it has but was not told to apply.</param>
-public sealed record Standing(int Step, string StateHash, string? LastGradient, string? PendingGradient);
+public sealed record ReplicaPosition(int Step, string StateHash, string? LastGradient, string? PendingGradient);
 
 /// <summary>One member of a generation, as the others need to know it.</summary>
 public sealed record GenerationMember(int Worker, BulkEndpoint Endpoint);
@@ -47,7 +47,7 @@ public readonly record struct WorkerRange(int First, int End);
 /// <param name="Entry">How the receiver gets there.</param>
 /// <param name="Donors">Some members that stand there, to copy from.</param>
 public sealed record OpenGeneration(
-    string Stage, int Generation, int Rank, IReadOnlyList<WorkerRange> Members, byte[] Introduced, LeafRange Leaves, int Step, Entry Entry,
+    string Stage, int Generation, int Rank, IReadOnlyList<WorkerRange> Members, byte[] Introduced, LeafRange Leaves, int Step, CatchUp Entry,
     IReadOnlyList<GenerationMember> Donors);
 
 /// <summary>Aggregator → worker: compute the step up to its reduced gradient.</summary>
@@ -110,7 +110,7 @@ public sealed record AbandonGeneration(string Stage, int Generation);
 public sealed record StillHere(string Stage, int Generation, int Worker);
 
 /// <summary>Worker → session, when its device is free again.</summary>
-public sealed record GenerationAbandoned(string Stage, int Generation, int Worker, Standing Standing);
+public sealed record GenerationAbandoned(string Stage, int Generation, int Worker, ReplicaPosition Standing);
 
 /// <summary>Session → aggregator: after the step in flight stop; <see cref="GenerationHeld"/> follows.</summary>
 public sealed record HoldGeneration;

@@ -10,7 +10,7 @@ public sealed record MethodComparison(string Split, string Protocol, IReadOnlyLi
     /// <param name="runs">The evaluations of each seed's run.</param>
     /// <param name="steps">Training steps of each method after the base, for those that have some.</param>
     /// <returns>The base first, then the methods in the order of the first run; null when a run lacks a base or a method of another.</returns>
-    public static MethodComparison? Of(
+    public static MethodComparison? Create(
         IReadOnlyList<(ulong Seed, IReadOnlyList<RetrievalScores> Evaluations)> runs, IReadOnlyList<string> methods, IReadOnlyDictionary<string, int> steps)
     {
         if (runs.Count == 0 || runs[0].Evaluations.FirstOrDefault(e => e.Model == Base) is not { } first) return null;

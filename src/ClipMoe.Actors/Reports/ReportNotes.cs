@@ -11,7 +11,7 @@ public static class ReportNotes
     /// <summary>An expert with less than this part of an equal share does next to nothing.</summary>
     private const double IdleShare = 0.2;
 
-    public static IReadOnlyList<string> Of(RunReport report) =>
+    public static IReadOnlyList<string> Create(RunReport report) =>
     [
         .. report.Comparison is { } comparison ? ComparisonVerdict.Sentences(comparison) : [],
         .. Probes(report).Concat(Experts(report)).Concat(Losses(report)).Concat(BadSamples(report))

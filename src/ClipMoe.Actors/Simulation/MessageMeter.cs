@@ -10,7 +10,7 @@ internal sealed class MessageMeter(ExtendedActorSystem system) : SerializerWithS
     private readonly MessageSerializer _messages = new(system);
 
     // Extensions are there only after the serializers.
-    private readonly Lazy<TrafficLog> _log = new(() => TrafficLog.Of(system));
+    private readonly Lazy<TrafficLog> _log = new(() => TrafficLog.Get(system));
 
     public override int Identifier => _messages.Identifier;
 

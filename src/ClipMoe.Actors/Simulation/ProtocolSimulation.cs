@@ -36,11 +36,11 @@ public sealed class ProtocolSimulation : IAsyncDisposable
             .ParseString($"akka.actor.serializers.clipmoe = \"{typeof(MessageMeter).AssemblyQualifiedName}\"")
             .WithFallback(SimulatedWorkers.Configuration)
             .WithFallback(JournalConfiguration.Sqlite(run.Journal)));
-        _traffic = TrafficLog.Of(_system);
+        _traffic = TrafficLog.Get(_system);
         var roster = _system.ActorOf(Props.Create(() => new WorkerRoster(0, workers, null, ImmutableHashSet<string>.Empty)), Roster);
-        var settings = new ExperimentCoordinator.Settings(
+        var settings = new RunCoordinator.RunSettings(
             "simulation", Experiment(leaves, checkpointEvery), "simulation", run, new RunFiles(run, keep: 2, elsewhere: null), roster);
-        _coordinator = _system.ActorOf(Props.Create(() => new ExperimentCoordinator(settings)), "experiment");
+        _coordinator = _system.ActorOf(Props.Create(() => new RunCoordinator(settings)), "experiment");
         _outcome = Run();
     }
 

@@ -102,7 +102,7 @@ internal sealed class SimulatedWorker : ReceiveActor
         _session.Tell(new ExchangeBroke(generation.Stage, generation.Generation, _number, peer, "it closed the connection"));
     }
 
-    private Standing Standing => new(_committed, Weights(_committed), _committed == 0 ? null : Gradient(_committed - 1), _pending);
+    private ReplicaPosition Standing => new(_committed, Weights(_committed), _committed == 0 ? null : Gradient(_committed - 1), _pending);
 
     private CheckpointWritten Checkpoint(string stage) => new(stage, _committed, _number, Made($"checkpoint {_committed}"), null);
 

@@ -34,7 +34,7 @@ public sealed class SimulatedWorkers : IAsyncDisposable
             }
             """)
         .WithFallback(ConfigurationFactory.ParseString(Diagnostics.Logging))
-        .WithFallback(ClusterConfiguration.Of(new ClusterAddress("127.0.0.1", 0, [], [])));
+        .WithFallback(ClusterConfiguration.Create(new ClusterAddress("127.0.0.1", 0, [], [])));
 
     /// <summary>As kill -9 would: a worker says nothing any more, and the other members of its generation see their streams to it break.</summary>
     /// <param name="number">What the roster calls it: 1 to the number of workers.</param>

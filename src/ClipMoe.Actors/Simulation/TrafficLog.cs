@@ -15,7 +15,7 @@ internal sealed class TrafficLog : IExtension
     private Traffic _received;
     private StepId? _last;
 
-    public static TrafficLog Of(ActorSystem system) => system.WithExtension<TrafficLog, Provider>();
+    public static TrafficLog Get(ActorSystem system) => system.WithExtension<TrafficLog, Provider>();
 
     /// <summary>In order.</summary>
     public ChannelReader<CommitMark> Commits => _commits.Reader;

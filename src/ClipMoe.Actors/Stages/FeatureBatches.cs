@@ -21,7 +21,7 @@ internal static class FeatureBatches
         var (width, encoder) = (config.EmbedDim, new Encoder(replica));
         var (image, text) = (new float[samples.Length * width], new float[samples.Length * width]);
         RouterLoad? imageLoad = null, textLoad = null;
-        data.Loader.Announce(samples);
+        data.Loader.Prefetch(samples);
         for (var from = 0; from < samples.Length; from += BatchSize)
         {
             cancellation.ThrowIfCancellationRequested();

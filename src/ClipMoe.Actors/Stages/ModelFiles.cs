@@ -14,20 +14,20 @@ namespace ClipMoe.Actors.Stages;
 public sealed class ModelFiles(Experiment experiment, RunFolder folder, RunFiles files, WorkerDevice device)
 {
     /// <summary>Seeded initial weights.</summary>
-    public Replica Create(ClipConfig config, Locking locking)
+    public Replica Create(ClipConfig config, TrainableParameters locking)
     {
         var replica = New(config, locking);
         replica.Initialize(experiment.Seed);
         return replica;
     }
 
-    public Replica Load(WrittenFile file, Locking locking)
+    public Replica Load(WrittenFile file, TrainableParameters locking)
     {
         using var tensors = TensorFile.Open(files.Local(file));
         return Load(tensors, locking);
     }
 
-    public Replica Load(ITensorFile tensors, Locking locking)
+    public Replica Load(ITensorFile tensors, TrainableParameters locking)
     {
         var config = CheckpointConfig.Infer(tensors);
         var replica = New(config, locking);
@@ -52,7 +52,7 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, RunFiles
     }
 
     /// <summary>All weights zero.</summary>
-    public Replica New(ClipConfig config, Locking locking) => new(ParameterLayout.Of(config, locking), Device, PrecisionOf(config));
+    public Replica New(ClipConfig config, TrainableParameters locking) => new(ParameterLayout.Create(config, locking), Device, PrecisionOf(config));
 
     /// <summary>What a model of this architecture computes in.</summary>
     public Precision PrecisionOf(ClipConfig config) => experiment.Model.Precision switch

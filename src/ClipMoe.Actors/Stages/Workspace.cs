@@ -76,7 +76,7 @@ public sealed class Workspace(
         var images = OpenImages();
         var scan = Kept(images) ?? Scan(images, resolution, progress, cancellation);
         scan.RequireAtMost(experiment.Data.MaxBadFraction, folder.Root);
-        var splits = DatasetSplits.Of(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit);
+        var splits = DatasetSplits.Create(images, scan.Usable(), experiment.Seed, experiment.Data.TestSplit);
         if (splits.HeldOut.Length == 0)
         {
             throw new UserErrorException(
@@ -116,7 +116,7 @@ public sealed class Workspace(
         var resolution = expected.ImageResolution ?? BaseConfig().ImageResolution;
         var scan = damaged.Count == 0 ? DatasetScan.Load(folder.Root, images) : null;
         _data = Assemble(
-            images, DatasetSplits.Of(images, (scan ?? ScanAgain(images, resolution, expected)).Usable(), experiment.Seed, experiment.Data.TestSplit), resolution);
+            images, DatasetSplits.Create(images, (scan ?? ScanAgain(images, resolution, expected)).Usable(), experiment.Seed, experiment.Data.TestSplit), resolution);
     }
 
     /// <summary>A stage's stream of random numbers hangs on its name, so that leaving out a comparison changes no other stage.</summary>
@@ -154,8 +154,8 @@ public sealed class Workspace(
 
     private ImagePreprocessor PreprocessorOf(ICaptionedImages images, int resolution) => new(resolution, experiment.Data.Conversion switch
     {
-        Experiments.ImageConversion.AsIs => Model.Images.ImageConversion.AsIs,
-        Experiments.ImageConversion.RgbFirst => Model.Images.ImageConversion.RgbFirst,
+        Experiments.ImageConversion.AsIs => Model.Images.ConversionOrder.AsIs,
+        Experiments.ImageConversion.RgbFirst => Model.Images.ConversionOrder.RgbFirst,
         _ => SampleImages.DefaultConversion(images.Format),
     });
 

@@ -11,7 +11,7 @@ public sealed record CheckpointWriters(int Writer, int? Copier)
 {
     /// <param name="candidates">The first one writes.</param>
     /// <returns>Null when there are none.</returns>
-    public static CheckpointWriters? Of(IReadOnlyList<Worker> candidates) => candidates.Count == 0
+    public static CheckpointWriters? Choose(IReadOnlyList<Worker> candidates) => candidates.Count == 0
         ? null
         : new CheckpointWriters(candidates[0].Number, candidates.FirstOrDefault(c => c.Info.Output != candidates[0].Info.Output)?.Number);
 

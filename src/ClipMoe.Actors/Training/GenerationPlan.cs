@@ -3,7 +3,7 @@ using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Training;
 
-public sealed record PlannedMember(int Worker, LeafRange Leaves, Entry Entry);
+public sealed record PlannedMember(int Worker, LeafRange Leaves, CatchUp Entry);
 
 /// <summary>Who takes part in a generation with which leaves, and where it begins. Pure.</summary>
 /// <param name="Step">Committed steps.</param>
@@ -17,7 +17,7 @@ public sealed record GenerationPlan(int Step, IReadOnlyList<PlannedMember> Membe
     /// <param name="standings">By worker; at least one.</param>
     /// <param name="leaves">Leaves of a batch; workers beyond that number stay out.</param>
     /// <returns>Null when as many replicas are in one state as in another, so that nobody can tell which is right.</returns>
-    public static GenerationPlan? Of(IReadOnlyDictionary<int, Standing> standings, int leaves)
+    public static GenerationPlan? Create(IReadOnlyDictionary<int, ReplicaPosition> standings, int leaves)
     {
         var step = standings.Values.Max(s => s.Step);
         var states = standings.Values.Where(s => s.Step == step).GroupBy(s => s.StateHash).OrderByDescending(g => g.Count()).ToList();
@@ -28,11 +28,11 @@ public sealed record GenerationPlan(int Step, IReadOnlyList<PlannedMember> Membe
             .OrderBy(e => e.Entry).ThenBy(e => e.Worker).Take(leaves).OrderBy(e => e.Worker).ToList();
         return new GenerationPlan(step, [.. entries.Select((e, rank) => new PlannedMember(e.Worker, LeavesOf(rank), e.Entry))]);
 
-        Entry EntryOf(Standing standing)
+        CatchUp EntryOf(ReplicaPosition standing)
         {
-            if (standing.Step == step) return standing.StateHash == right.StateHash ? Entry.InPlace : Entry.Copy;
+            if (standing.Step == step) return standing.StateHash == right.StateHash ? CatchUp.InPlace : CatchUp.Copy;
             var holdsLast = standing.Step == step - 1 && standing.PendingGradient is { } pending && pending == right.LastGradient;
-            return holdsLast ? Entry.Apply : Entry.Copy;
+            return holdsLast ? CatchUp.Apply : CatchUp.Copy;
         }
 
         LeafRange LeavesOf(int rank)

@@ -37,7 +37,7 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     public GradientAggregator(Plan plan)
     {
         (_plan, _pace) = (plan, plan.Pace);
-        _slow = plan.Generation.Members.Any(m => m.Entry != Entry.InPlace);
+        _slow = plan.Generation.Members.Any(m => m.Entry != CatchUp.InPlace);
         _step = Attempt(plan.Generation.Step);
         Receive<GradientReady>(Report);
         Receive<StateReached>(Reached);
@@ -52,13 +52,13 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var members = _plan.Generation.Members.Select(m => new GenerationMember(m.Worker, _plan.Workers[m.Worker].Info.Endpoint)).ToList();
         var ranges = MemberDirectory.Ranges(members.Select(m => m.Worker));
         var (all, strangers) = (MemberDirectory.Pack(members), MemberDirectory.Pack([.. members.Where(m => !_plan.Acquainted.Contains(m.Worker))]));
-        var standing = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == Entry.InPlace).ToList();
+        var standing = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == CatchUp.InPlace).ToList();
         for (var rank = 0; rank < members.Count; rank++)
         {
             var (worker, planned) = (_plan.Workers[members[rank].Worker].Actor, _plan.Generation.Members[rank]);
             worker.Tell(new OpenGeneration(
                 _plan.Stage, _plan.Number, rank, ranges, _plan.Acquainted.Contains(planned.Worker) ? strangers : all, planned.Leaves,
-                _plan.Generation.Step, planned.Entry, planned.Entry == Entry.Copy ? Donors(rank) : []));
+                _plan.Generation.Step, planned.Entry, planned.Entry == CatchUp.Copy ? Donors(rank) : []));
             worker.Tell(new PlanStep(_step.Id));
         }
         Timers.StartPeriodicTimer("pace", new CheckPace(), TimeSpan.FromSeconds(1));
@@ -96,7 +96,7 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var done = id.Step + 1;
         var last = _hold || done == _plan.TotalSteps;
         // What is written is the state that all have just agreed on, before the update that one of them may get wrong.
-        var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0 ? CheckpointWriters.Of([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
+        var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0 ? CheckpointWriters.Choose([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
         if (!_slow) _pace = _pace.Add(_sinceCommit.Elapsed);
         Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate, _pace));
         foreach (var member in _step.Members)

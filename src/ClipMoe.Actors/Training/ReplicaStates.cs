@@ -25,7 +25,7 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
     private readonly ConcurrentDictionary<(string Stage, int Worker), Replica> _replicas = new();
 
     /// <summary>What is to go wrong, in tests and drills.</summary>
-    public FaultPoints Faults { get; init; } = FaultPoints.None;
+    public FaultInjection Faults { get; init; } = FaultInjection.None;
 
     public void Offer(string stage, int worker, Replica replica) => _replicas[(stage, worker)] = replica;
 

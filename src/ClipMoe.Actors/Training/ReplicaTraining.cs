@@ -24,7 +24,7 @@ internal sealed class ReplicaTraining : IDisposable
     private readonly Workspace _workspace;
     private readonly JoinStage _join;
     private readonly ReplicaStates _states;
-    private readonly FaultPoints _faults;
+    private readonly FaultInjection _faults;
     private int _worker;
     private readonly Replica _replica;
     private readonly EpochOrder _order;
@@ -40,7 +40,7 @@ internal sealed class ReplicaTraining : IDisposable
 
     /// <summary>Builds the replica that the stage starts or goes on from.</summary>
     /// <param name="states">Where other workers copy it from.</param>
-    public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states, FaultPoints faults)
+    public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states, FaultInjection faults)
     {
         _workspace = workspace;
         _join = join;
@@ -85,7 +85,7 @@ internal sealed class ReplicaTraining : IDisposable
 
     public int TotalSteps { get; }
 
-    public Standing Standing => new(_committed, _replica.Hash().ToString("x32"), _lastGradient, _pendingGradient);
+    public ReplicaPosition Standing => new(_committed, _replica.Hash().ToString("x32"), _lastGradient, _pendingGradient);
 
     /// <summary>Whether this replica serves a session that asks for it again, for instance on behalf of another coordinator.</summary>
     public bool Serves(JoinStage join) => _committed >= join.Step
@@ -102,17 +102,17 @@ internal sealed class ReplicaTraining : IDisposable
         _leaves = generation.Leaves;
         switch (generation.Entry)
         {
-            case Entry.Apply when _pendingGradient is not null && _committed == generation.Step - 1:
+            case CatchUp.Apply when _pendingGradient is not null && _committed == generation.Step - 1:
                 Apply(_committed);
                 break;
-            case Entry.Copy:
+            case CatchUp.Copy:
                 // Until the copy is complete this replica stands nowhere.
                 _committed = -1;
                 (_lastGradient, _pendingGradient) = (null, null);
                 Copy(generation, cancellation);
                 _committed = generation.Step;
                 break;
-            case Entry.InPlace when _committed == generation.Step:
+            case CatchUp.InPlace when _committed == generation.Step:
                 break;
             default:
                 throw new InvalidOperationException($"{Stage} begins at step {generation.Step}, but the replica is at {_committed}");
@@ -204,12 +204,12 @@ internal sealed class ReplicaTraining : IDisposable
         _replica.WriteState(0, weight, _replica.Updates);
     }
 
-    private Locking LockingOf(TrainModel spec) => spec.Trains switch
+    private TrainableParameters LockingOf(TrainModel spec) => spec.Trains switch
     {
-        TrainedPart.Everything => new Locking(TrainedParts.All, LearnTemperature: spec.From is null),
-        TrainedPart.Ffns => Locking.ExceptFfn(),
-        TrainedPart.Routers => Locking.ExceptRouter,
-        TrainedPart.ExpertsAndRouters => Locking.ExceptExperts,
+        TrainedPart.Everything => new TrainableParameters(TrainedParts.All, LearnTemperature: spec.From is null),
+        TrainedPart.Ffns => TrainableParameters.FfnOnly(),
+        TrainedPart.Routers => TrainableParameters.RouterOnly,
+        TrainedPart.ExpertsAndRouters => TrainableParameters.ExpertsAndRouters,
         _ => throw new ArgumentOutOfRangeException(nameof(spec), spec.Trains.ToString()),
     };
 
@@ -220,7 +220,7 @@ internal sealed class ReplicaTraining : IDisposable
         {
             var batch = _order.Batch(_announced);
             var (first, end) = RowsOf(batch.Length);
-            _workspace.Data.Loader.Announce(SamplesOf(batch, first, end));
+            _workspace.Data.Loader.Prefetch(SamplesOf(batch, first, end));
         }
     }
 

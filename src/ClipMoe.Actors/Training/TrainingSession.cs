@@ -23,7 +23,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <param name="TotalSteps">Null until the first worker has counted them.</param>
     /// <param name="FirstGeneration">Greater than any number that an earlier coordinator can have used.</param>
     /// <param name="SecondsBefore">Spent on the ledgered steps.</param>
-    public sealed record Settings(
+    public sealed record SessionSettings(
         JoinStage Join, int? TotalSteps, int Leaves, int BatchSize, int CheckpointEvery, int FirstGeneration, double SecondsBefore, double? LastLoss);
 
     /// <summary>
@@ -32,9 +32,9 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// </summary>
     private enum Phase { Gathering, Training, Holding, Regrouping, Paused, Finishing }
 
-    private readonly Settings _settings;
+    private readonly SessionSettings _settings;
     private readonly StepLedger _ledger;
-    private readonly Attendance _attendance = new();
+    private readonly ReplicaTracker _attendance = new();
     private readonly HashSet<int> _releasing = [];
     private Phase _phase = Phase.Gathering;
     private JoinStage _join;
@@ -52,7 +52,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public TrainingSession(Settings settings, IEnumerable<Worker> workers)
+    public TrainingSession(SessionSettings settings, IEnumerable<Worker> workers)
         : base(settings.Join.Spec.Name, workers)
     {
         _settings = settings;
@@ -158,7 +158,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
             LoseState();
             return;
         }
-        if (GenerationPlan.Of(_attendance.Standing, _settings.Leaves) is not { } plan)
+        if (GenerationPlan.Create(_attendance.Standing, _settings.Leaves) is not { } plan)
         {
             RollBack("the replicas differ and no majority is right");
             return;
@@ -173,7 +173,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         if (plan.Step == total || _stopping || _pausing)
         {
             _phase = plan.Step == total ? Phase.Finishing : Phase.Paused;
-            _members = [.. plan.Members.Where(m => m.Entry == Entry.InPlace).Select(m => m.Worker)];
+            _members = [.. plan.Members.Where(m => m.Entry == CatchUp.InPlace).Select(m => m.Worker)];
             if (plan.Step == total || plan.Step > _ledger.Step) WriteCheckpoint();
             else Rest();
             return;
@@ -198,7 +198,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Held(GenerationHeld held)
     {
         Context.Stop(_aggregator);
-        _attendance.Move(_members, _ => new Standing(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null));
+        _attendance.Move(_members, _ => new ReplicaPosition(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null));
         var finished = held.Step == _totalSteps;
         _phase = finished ? Phase.Finishing : _stopping || _pausing ? Phase.Paused : Phase.Regrouping;
         // Who is let go may be the last that has the state.
@@ -261,7 +261,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         var hashes = string.Join(", ", disagreement.Reports.OrderBy(r => r.Worker).Select(Describe));
         Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and the majority's state is taken."));
         var hashOf = disagreement.Reports.ToDictionary(r => r.Worker, r => r.StateHash);
-        _attendance.Move(hashOf.Keys, worker => new Standing(disagreement.Id.Step, hashOf[worker], null, null));
+        _attendance.Move(hashOf.Keys, worker => new ReplicaPosition(disagreement.Id.Step, hashOf[worker], null, null));
         _phase = Phase.Regrouping;
         Advance();
     }
@@ -299,7 +299,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>Has somebody write the committed state: to finish, or because who was to do it is gone.</summary>
     private void WriteCheckpoint()
     {
-        var writers = CheckpointWriters.Of(
+        var writers = CheckpointWriters.Choose(
             [.. _members.Where(m => _attendance.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
         _writer = writers?.Writer;
         if (writers is null)

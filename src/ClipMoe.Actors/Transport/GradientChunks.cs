@@ -26,7 +26,7 @@ internal readonly record struct GradientChunks(int Length, int World, int Start 
     /// <summary>Where a chunk lies in the gradient, in floats.</summary>
     public (int Start, int Length) this[int chunk] => (Start + chunk * Size, Math.Min(Size, Length - chunk * Size));
 
-    public static ulong Checksum(ReadOnlySpan<float> chunk) => FrameChecksum.Of(MemoryMarshal.AsBytes(chunk));
+    public static ulong Checksum(ReadOnlySpan<float> chunk) => FrameChecksum.Compute(MemoryMarshal.AsBytes(chunk));
 
     /// <summary>The hash of a gradient whose parts have these hashes.</summary>
     public static UInt128 Hash(params ReadOnlySpan<UInt128> parts) => XxHash128.HashToUInt128(MemoryMarshal.AsBytes(parts));

@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Transport;
 public sealed class LocalExchanges : IExchangeProvider
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<(string Stage, int Generation), Meeting> _meetings = [];
+    private readonly Dictionary<(string Stage, int Generation), LocalGeneration> _meetings = [];
     private readonly Dictionary<string, int> _over = [];
 
     public IStepExchange Join(ExchangeGeneration generation)
@@ -18,14 +18,14 @@ public sealed class LocalExchanges : IExchangeProvider
         {
             if (_over.TryGetValue(generation.Stage, out var over) && generation.Number <= over)
                 throw new OperationCanceledException($"{generation} is over");
-            if (!_meetings.TryGetValue(key, out var meeting)) _meetings.Add(key, meeting = new Meeting(generation.World));
+            if (!_meetings.TryGetValue(key, out var meeting)) _meetings.Add(key, meeting = new LocalGeneration(generation.World));
             return new Member(meeting, generation.Rank);
         }
     }
 
     public void Abort(string stage, int generation)
     {
-        List<Meeting> aborted = [];
+        List<LocalGeneration> aborted = [];
         lock (_gate)
         {
             _over[stage] = Math.Max(generation, _over.GetValueOrDefault(stage, -1));
@@ -41,16 +41,16 @@ public sealed class LocalExchanges : IExchangeProvider
     private sealed record FinishedSlice(ReadOnlyMemory<float> Sum, ulong[] Checksums);
 
     /// <summary>What the members of a generation share.</summary>
-    private sealed class Meeting
+    private sealed class LocalGeneration
     {
         public readonly CancellationTokenSource Aborted = new();
-        public readonly Rendezvous<IReadOnlyList<LeafFeatures>> Features;
-        public readonly Rendezvous<IReadOnlyList<LeafNormalisers>> Normalisers;
-        public readonly Rendezvous<Contribution> Gradients;
-        public readonly Rendezvous<FinishedSlice> Slices;
-        public readonly Rendezvous<bool> Copied;
+        public readonly Barrier<IReadOnlyList<LeafFeatures>> Features;
+        public readonly Barrier<IReadOnlyList<LeafNormalisers>> Normalisers;
+        public readonly Barrier<Contribution> Gradients;
+        public readonly Barrier<FinishedSlice> Slices;
+        public readonly Barrier<bool> Copied;
 
-        public Meeting(int world)
+        public LocalGeneration(int world)
         {
             World = world;
             Features = new(world, Aborted.Token);
@@ -63,12 +63,12 @@ public sealed class LocalExchanges : IExchangeProvider
         public int World { get; }
     }
 
-    private sealed class Member(Meeting meeting, int rank) : IStepExchange
+    private sealed class Member(LocalGeneration meeting, int rank) : IStepExchange
     {
-        public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => [.. meeting.Features.Meet(rank, mine).SelectMany(f => f)];
+        public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => [.. meeting.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
 
         public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
-            [.. meeting.Normalisers.Meet(rank, mine).SelectMany(n => n)];
+            [.. meeting.Normalisers.SignalAndWait(rank, mine).SelectMany(n => n)];
 
         public ISumInProgress BeginReduce(
             ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part) =>
@@ -77,17 +77,17 @@ public sealed class LocalExchanges : IExchangeProvider
         /// <summary>Each member finishes the tree for its slice, then copies the slices of the others.</summary>
         private UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
         {
-            var subtrees = meeting.Gradients.Meet(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
+            var subtrees = meeting.Gradients.SignalAndWait(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
             var chunks = new GradientChunks(sum.Length, meeting.World);
             var (first, length) = Slice(chunks, rank);
             var slice = sum.Slice(first, length);
             tree.Combine([.. subtrees.Select(s => (s.Node, s.Gradient.Slice(first, length)))], slice.Span);
 
-            var slices = meeting.Slices.Meet(rank, new FinishedSlice(slice, Checksums(chunks, rank, sum.Span)));
+            var slices = meeting.Slices.SignalAndWait(rank, new FinishedSlice(slice, Checksums(chunks, rank, sum.Span)));
             for (var other = 0; other < slices.Length; other++)
                 if (other != rank)
                     slices[other].Sum.Span.CopyTo(sum.Span[Slice(chunks, other).First..]);
-            meeting.Copied.Meet(rank, true);
+            meeting.Copied.SignalAndWait(rank, true);
             return GradientChunks.Hash([.. slices.SelectMany(s => s.Checksums)]);
         }
 

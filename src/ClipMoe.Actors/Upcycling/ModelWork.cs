@@ -30,7 +30,7 @@ internal static class ModelWork
         var wanted = workspace.Experiment.Model.ContextLength is { } context && context > found.ContextLength
             ? CheckpointSource.Stretched(found) with { ContextLength = context }
             : found;
-        using var replica = workspace.Models.New(wanted, Locking.Everything);
+        using var replica = workspace.Models.New(wanted, TrainableParameters.None);
         replica.Load(workspace.Models.Source(source, wanted));
         // The reference replaces the checkpoint's temperature by this one for all training.
         replica.LogitScale = ParameterNames.MaxLogitScale;
@@ -47,7 +47,7 @@ internal static class ModelWork
             var config = CheckpointConfig.Infer(files[0]);
             var blocks = Math.Max(config.Vision.Layers, config.Text.Layers);
             var layers = Math.Min(moe.Layers ?? blocks, blocks);
-            using var replica = workspace.Models.New(config with { Moe = new MoeConfig(work.Spec.Experts, moe.TopK, layers) }, Locking.Everything);
+            using var replica = workspace.Models.New(config with { Moe = new MoeConfig(work.Spec.Experts, moe.TopK, layers) }, TrainableParameters.None);
             var sources = files.Select(f => workspace.Models.Source(f, config)).ToList();
             var gates = new GateInitialisation(workspace.Experiment.Seed + (ulong)workspace.StreamOf(work.Spec.Name));
             if (sources.Count == 1) MoeAssembly.Upcycle(replica, sources[0], gates);

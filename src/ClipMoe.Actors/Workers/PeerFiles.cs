@@ -39,7 +39,7 @@ public sealed class PeerFiles(TransportSettings settings)
     }
 
     /// <param name="experiment">Name of the experiment's folder in each node's output folder.</param>
-    public IFileSource Of(string experiment) => new ExperimentFiles(this, experiment);
+    public IFileSource ForExperiment(string experiment) => new ExperimentFiles(this, experiment);
 
     /// <summary>Writes a file to <paramref name="path"/>, whole or not at all.</summary>
     /// <exception cref="FileWriteException">It can't be written.</exception>

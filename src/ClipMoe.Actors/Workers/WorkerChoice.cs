@@ -21,7 +21,7 @@ internal static class WorkerChoice
     /// <summary>Who works stays as far as there is room; places that are free go to those who came first.</summary>
     /// <param name="max">Null: all.</param>
     /// <returns>Numbers of those to take in, and of those to release.</returns>
-    public static (IReadOnlyList<int> Taken, IReadOnlyList<int> Released) Of(IEnumerable<Candidate> workers, int? max)
+    public static (IReadOnlyList<int> Taken, IReadOnlyList<int> Released) Choose(IEnumerable<Candidate> workers, int? max)
     {
         var places = max ?? int.MaxValue;
         var byNumber = workers.OrderBy(w => w.Number).ToList();

@@ -107,7 +107,7 @@ public sealed class WorkerRoster : ReceiveActor
     private void Choose()
     {
         if (_entries.Count < _expected) return;
-        var (taken, released) = WorkerChoice.Of(
+        var (taken, released) = WorkerChoice.Choose(
             _entries.Select(e => new Candidate(e.Key, e.Value.Reachable && !e.Value.Drained, e.Value.Duty)), _max);
         foreach (var number in released)
         {

@@ -13,7 +13,7 @@ public sealed record RouterLoad(int Layers, int Experts, long[] Counts, long Tok
         a with { Counts = [.. a.Counts.Zip(b.Counts, (x, y) => x + y)], Tokens = a.Tokens + b.Tokens };
 
     /// <summary>How often an expert was chosen in all blocks together.</summary>
-    public long Of(int expert)
+    public long CountOf(int expert)
     {
         var sum = 0L;
         for (var layer = 0; layer < Layers; layer++) sum += Counts[layer * Experts + expert];

@@ -14,7 +14,7 @@ public sealed record CheckpointSummary(
     ClipConfig? Config, bool TopKIsAssumed, ParameterCounts Parameters, IReadOnlyDictionary<TensorType, long> Types, Provenance? Provenance)
 {
     /// <exception cref="UserErrorException">It is a CLIP, but its tensors contradict each other.</exception>
-    public static CheckpointSummary Of(ITensorFile file)
+    public static CheckpointSummary Create(ITensorFile file)
     {
         var parameters = file.Tensors.Where(t => t.Type.IsFloat()).ToList();
         var counts = new ParameterCounts(

@@ -27,7 +27,7 @@ public static class TensorFile
             : new SafetensorsWriter(path, tensors, metadata);
 
     /// <summary>Whether the file at this path is meant to hold tensors, by its content or, where that is damaged, by its name.</summary>
-    public static bool Recognises(string path) =>
+    public static bool Recognizes(string path) =>
         File.Exists(path) && (Path.GetExtension(path).ToLowerInvariant() is SafetensorsExtension or ".pt" or ".pth" || KindOf(path) != Kind.Unknown);
 
     /// <summary>

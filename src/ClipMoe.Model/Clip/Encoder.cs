@@ -30,7 +30,7 @@ public sealed class Encoder(Replica replica, bool normalise = true)
     public Encoded EncodeTexts(ReadOnlySpan<int> tokens, int rows)
     {
         using var routing = NewRouting();
-        var batch = TokenBatch.Of(rows, tokens, _config.ContextLength);
+        var batch = TokenBatch.Create(rows, tokens, _config.ContextLength);
         return Encode(routing, batch.ValidTokens(), () => Towers.Text(replica, batch, routing));
     }
 
@@ -47,7 +47,7 @@ public sealed class Encoder(Replica replica, bool normalise = true)
     public float[] TextRouterLogits(ReadOnlySpan<int> tokens, int rows)
     {
         using var routing = NewRouting() ?? throw new InvalidOperationException("a dense model has no routers");
-        var batch = TokenBatch.Of(rows, tokens, _config.ContextLength, keepPadding: true);
+        var batch = TokenBatch.Create(rows, tokens, _config.ContextLength, keepPadding: true);
         return Logits(routing, rows, () => Towers.Text(replica, batch, routing));
     }
 

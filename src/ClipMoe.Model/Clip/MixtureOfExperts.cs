@@ -30,19 +30,19 @@ internal static class MixtureOfExperts
         }
 
         weights_TK = (weights_TK / weights_TK.sum([1L], keepdim: true)).to(x_TD.dtype);
-        return Mix(x_TD, weights_TK, DispatchPlan.Of(choices, w.Experts.Length), w.Experts, routing);
+        return Mix(x_TD, weights_TK, DispatchPlan.Create(choices, w.Experts.Length), w.Experts, routing);
     }
 
     private static Tensor Mix(Tensor x_TD, Tensor weights_TK, DispatchPlan plan, FfnParameters[] experts, Routing routing)
     {
         ReadOnlySpan<long> pairs = [plan.Pairs.Length];
-        var pairs_S = HostTensor.Of(plan.Pairs, pairs, x_TD.device);
-        var tokens_S = HostTensor.Of([.. plan.Pairs.Select(p => p / routing.TopK)], pairs, x_TD.device);
+        var pairs_S = HostTensor.Create(plan.Pairs, pairs, x_TD.device);
+        var tokens_S = HostTensor.Create([.. plan.Pairs.Select(p => p / routing.TopK)], pairs, x_TD.device);
         var commutes = AdditionsCommute(x_TD, routing.TopK);
         var x_SD = commutes ? x_TD.index_select(0, tokens_S) : Repeat(x_TD, routing.TopK).index_select(0, pairs_S);
         var y_SD = Experts(x_SD, plan.Counts, experts, routing.Dropout);
         if (commutes) return zeros_like(x_TD).AddRowsInPlace(tokens_S, y_SD * weights_TK.view(-1, 1).index_select(0, pairs_S));
-        var y_TKD = y_SD.index_select(0, HostTensor.Of(plan.Places, pairs, x_TD.device)).view(-1, routing.TopK, x_TD.shape[1]);
+        var y_TKD = y_SD.index_select(0, HostTensor.Create(plan.Places, pairs, x_TD.device)).view(-1, routing.TopK, x_TD.shape[1]);
         return (y_TKD * weights_TK.unsqueeze(2)).sum([1L]);
     }
 
@@ -71,7 +71,7 @@ internal static class MixtureOfExperts
 /// <param name="Counts">[E]: pairs of each expert.</param>
 internal sealed record DispatchPlan(long[] Pairs, long[] Places, long[] Counts)
 {
-    public static DispatchPlan Of(ReadOnlySpan<long> choices_TK, int experts)
+    public static DispatchPlan Create(ReadOnlySpan<long> choices_TK, int experts)
     {
         var counts = new long[experts];
         foreach (var e in choices_TK) counts[e]++;

@@ -20,11 +20,11 @@ public sealed class PixelBatch
     public int Count => _isNormalised ? _normalised.Length : _bytes.Length;
 
     /// <summary>Levels 0 … 255; (level/255 − mean)/deviation is computed on the device.</summary>
-    public static PixelBatch Of(ReadOnlyMemory<byte> levels) => new(levels, default, isNormalised: false);
+    public static PixelBatch FromLevels(ReadOnlyMemory<byte> levels) => new(levels, default, isNormalised: false);
 
-    public static PixelBatch OfNormalised(ReadOnlyMemory<float> values) => new(default, values, isNormalised: true);
+    public static PixelBatch FromStandardized(ReadOnlyMemory<float> values) => new(default, values, isNormalised: true);
 
-    public static implicit operator PixelBatch(byte[] levels) => Of(levels);
+    public static implicit operator PixelBatch(byte[] levels) => FromLevels(levels);
 
     /// <summary>Patches [n·g·g, 3·p·p] in the order (image, row, column), each as a convolution's weight (channel, y, x); fp32.</summary>
     internal Tensor ToPatches(int rows, ClipConfig config, Device device)
@@ -34,8 +34,8 @@ public sealed class PixelBatch
         if (Count != expected) throw new ArgumentException($"{rows} images of {config.ImageResolution} px have {expected} values, not {Count}");
         ReadOnlySpan<long> shape = [rows, 3, g, p, g, p];
         var x_BCGPGP = _isNormalised
-            ? HostTensor.Of(_normalised.Span, shape, device)
-            : Normalise(HostTensor.Of(_bytes.Span, shape, device));
+            ? HostTensor.Create(_normalised.Span, shape, device)
+            : Normalise(HostTensor.Create(_bytes.Span, shape, device));
         return x_BCGPGP.permute(0, 2, 4, 1, 3, 5).reshape(rows * g * g, 3 * p * p);
     }
 
@@ -43,8 +43,8 @@ public sealed class PixelBatch
     private static Tensor Normalise(Tensor levels_BC)
     {
         ReadOnlySpan<long> perChannel = [1, 3, 1, 1, 1, 1];
-        var mean = HostTensor.Of([0.48145466f, 0.4578275f, 0.40821073f], perChannel, levels_BC.device);
-        var deviation = HostTensor.Of([0.26862954f, 0.26130258f, 0.27577711f], perChannel, levels_BC.device);
+        var mean = HostTensor.Create([0.48145466f, 0.4578275f, 0.40821073f], perChannel, levels_BC.device);
+        var deviation = HostTensor.Create([0.26862954f, 0.26130258f, 0.27577711f], perChannel, levels_BC.device);
         return levels_BC.to(ScalarType.Float32).OverInPlace(255).sub_(mean).div_(deviation);
     }
 }

@@ -30,7 +30,7 @@ public sealed class TokenBatch
 
     /// <param name="tokens">[rows, context], zero padded.</param>
     /// <param name="keepPadding">Whether all positions are to be computed, as a balance loss over padding needs.</param>
-    public static TokenBatch Of(int rows, ReadOnlySpan<int> tokens, int context, bool keepPadding = false)
+    public static TokenBatch Create(int rows, ReadOnlySpan<int> tokens, int context, bool keepPadding = false)
     {
         if (tokens.Length != (long)rows * context) throw new ArgumentException($"{rows} rows of {context} tokens are not {tokens.Length} ids");
         var ends = new int[rows];

@@ -22,7 +22,7 @@ internal static class Towers
         var x_TD = TransformerBlock.LayerNorm(x_BLD.view(-1, config.Vision.Width), w.LnPre);
         foreach (var block in w.Blocks[..^1]) x_TD = TransformerBlock.Forward(x_TD, block, rows, config.Vision.Heads, causal: false, routing);
         long[] classTokens = [.. Enumerable.Range(0, rows).Select(row => (long)row * config.VisionPositions)];
-        var class_B = HostTensor.Of(classTokens, [rows], replica.Device);
+        var class_B = HostTensor.Create(classTokens, [rows], replica.Device);
         var x_BD = TransformerBlock.Pooled(x_TD, w.Blocks[^1], rows, config.Vision.Heads, causal: false, class_B, null, routing);
         return TransformerBlock.LayerNorm(x_BD, w.LnPost).mm(w.Proj_DC);
     }
@@ -32,11 +32,11 @@ internal static class Towers
     {
         var config = replica.Layout.Config;
         var w = replica.Views.Text;
-        var ids_BL = HostTensor.Of(tokens.Ids, [tokens.Rows, tokens.Length], replica.Device);
+        var ids_BL = HostTensor.Create(tokens.Ids, [tokens.Rows, tokens.Length], replica.Device);
         var x_BLD = w.Tokens.forward(ids_BL).Plus(Positions(w, tokens.Length));
         var x_TD = x_BLD.view(-1, config.Text.Width);
         foreach (var block in w.Blocks[..^1]) x_TD = TransformerBlock.Forward(x_TD, block, tokens.Rows, config.Text.Heads, causal: true, routing);
-        var ends_B = HostTensor.Of([.. tokens.Ends.Select((end, row) => (long)row * tokens.Length + end)], [tokens.Rows], replica.Device);
+        var ends_B = HostTensor.Create([.. tokens.Ends.Select((end, row) => (long)row * tokens.Length + end)], [tokens.Rows], replica.Device);
         var behind_B11L = BehindTheEnd(tokens, x_TD);
         var x_BD = TransformerBlock.Pooled(x_TD, w.Blocks[^1], tokens.Rows, config.Text.Heads, causal: true, ends_B, behind_B11L, routing);
         return TransformerBlock.LayerNorm(x_BD, w.LnFinal).mm(w.Proj_DC);
@@ -49,7 +49,7 @@ internal static class Towers
         var behind = new float[tokens.Rows * tokens.Length];
         for (var row = 0; row < tokens.Rows; row++)
             behind.AsSpan(row * tokens.Length, tokens.Length)[(tokens.Ends[row] + 1)..].Fill(float.NegativeInfinity);
-        return HostTensor.Of(behind, [tokens.Rows, 1, 1, tokens.Length], like.device).to(like.dtype);
+        return HostTensor.Create(behind, [tokens.Rows, 1, 1, tokens.Length], like.device).to(like.dtype);
     }
 
     private static Tensor Positions(TextParameters w, int length)

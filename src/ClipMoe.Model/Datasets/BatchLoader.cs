@@ -67,7 +67,7 @@ public sealed class BatchLoader : IDisposable
     }
 
     /// <summary>Samples that will be asked for, each once for every time it is named here, after those announced before.</summary>
-    public void Announce(ReadOnlySpan<int> indices)
+    public void Prefetch(ReadOnlySpan<int> indices)
     {
         lock (_gate)
         {

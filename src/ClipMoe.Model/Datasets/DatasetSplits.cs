@@ -16,7 +16,7 @@ public sealed record DatasetSplits(int[] Train, int[] Validation, int[] Test)
     /// <param name="usable">Indices of the samples that can be read, ascending.</param>
     /// <param name="test">Test samples: a number (≥ 1) or a fraction (&lt; 1) of the usable ones; not used when the data gives the split.</param>
     /// <exception cref="UserErrorException">No sample is left to train on.</exception>
-    public static DatasetSplits Of(ICaptionedImages data, IReadOnlyList<int> usable, ulong seed, double test)
+    public static DatasetSplits Create(ICaptionedImages data, IReadOnlyList<int> usable, ulong seed, double test)
     {
         var splits = data.GivenSplit(0) is null ? Seeded(data, usable, seed, test) : Given(data, usable);
         return splits.Train.Length > 0

@@ -7,7 +7,7 @@ namespace ClipMoe.Model.Datasets;
 /// <summary>Smallest, middle (lower median), 95th percentile and largest of some numbers, and their mean; all 0 when there are none.</summary>
 public sealed record Distribution(int Min, int Median, int P95, int Max, double Mean)
 {
-    public static Distribution Of(IEnumerable<int> values)
+    public static Distribution FromValues(IEnumerable<int> values)
     {
         int[] sorted = [.. values.Order()];
         return sorted.Length == 0
@@ -48,7 +48,7 @@ public sealed record DatasetSummary(
     private static readonly char[] Whitespace = [' ', '\t', '\r', '\n'];
 
     /// <summary>Reads and decodes the whole data set.</summary>
-    public static DatasetSummary Of(ICaptionedImages data, ImageCheck check, CancellationToken cancellation)
+    public static DatasetSummary Create(ICaptionedImages data, ImageCheck check, CancellationToken cancellation)
     {
         var samples = new (int Width, int Height, int Bytes, int Words, int Characters, ulong CaptionHash)[data.Count];
         var scan = DatasetScan.Run(
@@ -71,10 +71,10 @@ public sealed record DatasetSummary(
             data.Count,
             usable.Count,
             usable.Sum(s => (long)s.Bytes),
-            Distribution.Of(usable.Select(s => s.Width)),
-            Distribution.Of(usable.Select(s => s.Height)),
-            Distribution.Of(usable.Select(s => s.Words)),
-            Distribution.Of(usable.Select(s => s.Characters)),
+            Distribution.FromValues(usable.Select(s => s.Width)),
+            Distribution.FromValues(usable.Select(s => s.Height)),
+            Distribution.FromValues(usable.Select(s => s.Words)),
+            Distribution.FromValues(usable.Select(s => s.Characters)),
             usable.Select(s => s.CaptionHash).Distinct().Count(),
             Bins(usable.Select(s => s.Words)),
             [.. Enumerable.Range(0, data.Count).Select(data.GivenSplit).OfType<SampleSplit>().CountBy(s => s)

@@ -50,17 +50,17 @@ internal sealed class SampleHashes
         try
         {
             var (caption, image) = (data.Caption(index), data.ReadImage(index));
-            _entries[index] = new Entry(Of(caption, image.Span), stamp);
+            _entries[index] = new Entry(Hash(caption, image.Span), stamp);
             return (caption, image);
         }
         catch (BadSampleException e)
         {
-            _entries[index] = new Entry(Of(e), stamp);
+            _entries[index] = new Entry(Hash(e), stamp);
             throw;
         }
     }
 
-    private static UInt128 Of(Caption caption, ReadOnlySpan<byte> image)
+    private static UInt128 Hash(Caption caption, ReadOnlySpan<byte> image)
     {
         var text = Encoding.UTF8.GetBytes(caption.Long);
         var hash = new XxHash128(text.Length);
@@ -70,7 +70,7 @@ internal sealed class SampleHashes
     }
 
     /// <summary>Of a sample that can't be read: why.</summary>
-    private static UInt128 Of(BadSampleException bad) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes(bad.Message), seed: -1);
+    private static UInt128 Hash(BadSampleException bad) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes(bad.Message), seed: -1);
 
     /// <summary>Reads every sample again whose stamp is another; some sample that is not what it was, or null.</summary>
     public int? FindChanged(ICaptionedImages data)
@@ -109,11 +109,11 @@ internal sealed class SampleHashes
     {
         try
         {
-            return Of(data.Caption(index), data.ReadImage(index).Span);
+            return Hash(data.Caption(index), data.ReadImage(index).Span);
         }
         catch (BadSampleException e)
         {
-            return Of(e);
+            return Hash(e);
         }
     }
 }

@@ -6,8 +6,8 @@ namespace ClipMoe.Model.Datasets;
 public static class SampleImages
 {
     /// <summary>What the reference does: its ShareGPT4V data set resizes before it converts, its folder data set after.</summary>
-    public static ImageConversion DefaultConversion(DatasetFormat format) =>
-        format == DatasetFormat.ShareGpt4V ? ImageConversion.AsIs : ImageConversion.RgbFirst;
+    public static ConversionOrder DefaultConversion(DatasetFormat format) =>
+        format == DatasetFormat.ShareGpt4V ? ConversionOrder.AsIs : ConversionOrder.RgbFirst;
 
     /// <summary>For a <see cref="BatchLoader"/>.</summary>
     public static ImagePreparation Preparation(ImagePreprocessor preprocessor) => (file, pixels) => Process(preprocessor, file, pixels);

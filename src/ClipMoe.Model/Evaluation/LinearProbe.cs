@@ -49,7 +49,7 @@ public static class LinearProbe
         Check(target, "test", test, testLabels, classes);
         if (train.Dimension != test.Dimension) throw new ArgumentException($"trained on {train.Dimension} dimensions, tested on {test.Dimension}");
 
-        var scale = Standardisation.Of(train);
+        var scale = Standardization.Fit(train);
         var fitted = new LogisticLoss(scale.Apply(train), trainLabels, train.Dimension + 1, classes, 1 / (InversePenalty * train.Count), threads);
         var weights = new double[classes * (train.Dimension + 1)];
         var (iterations, converged) = Lbfgs.Minimise(fitted.Evaluate, weights, MaxIterations, Tolerance);
@@ -74,9 +74,9 @@ public static class LinearProbe
     }
 
     /// <summary>x → (x − mean) / standard deviation of the training samples, with a 1 behind for the bias; constant features become 0.</summary>
-    private sealed record Standardisation(double[] Mean, double[] InverseDeviation)
+    private sealed record Standardization(double[] Mean, double[] InverseDeviation)
     {
-        public static Standardisation Of(Features train)
+        public static Standardization Fit(Features train)
         {
             var (mean, squares) = (new double[train.Dimension], new double[train.Dimension]);
             for (var i = 0; i < train.Count; i++)
@@ -90,7 +90,7 @@ public static class LinearProbe
                 for (var d = 0; d < mean.Length; d++) squares[d] += (train[i][d] - mean[d]) * (train[i][d] - mean[d]);
             }
 
-            return new Standardisation(mean, [.. squares.Select((s, d) => Inverse(Math.Sqrt(s / train.Count), Math.Abs(mean[d])))]);
+            return new Standardization(mean, [.. squares.Select((s, d) => Inverse(Math.Sqrt(s / train.Count), Math.Abs(mean[d])))]);
         }
 
         private static double Inverse(double deviation, double magnitude) => deviation <= 1e-7 * magnitude || deviation == 0 ? 0 : 1 / deviation;

@@ -23,7 +23,7 @@ public sealed record RetrievalProtocol(
     [JsonPropertyName("ties")]
     public string Ties => "against";
 
-    public static RetrievalProtocol Of(string dataSet, string split, int images, IReadOnlyList<int> imageOfCaption)
+    public static RetrievalProtocol Create(string dataSet, string split, int images, IReadOnlyList<int> imageOfCaption)
     {
         var perImage = new int[images];
         foreach (var image in imageOfCaption) perImage[image]++;
@@ -45,7 +45,7 @@ public sealed record RetrievalResult(
     [JsonPropertyName("mean_r1")]
     public double MeanAt1 => (ImageToTextAt1 + TextToImageAt1) / 2;
 
-    public static RetrievalResult Of(RetrievalRanks ranks, RetrievalProtocol protocol) => new(
+    public static RetrievalResult FromRanks(RetrievalRanks ranks, RetrievalProtocol protocol) => new(
         protocol,
         Recall(ranks.OfImages, 1), Recall(ranks.OfImages, 5), Recall(ranks.OfImages, 10),
         Recall(ranks.OfCaptions, 1), Recall(ranks.OfCaptions, 5), Recall(ranks.OfCaptions, 10));

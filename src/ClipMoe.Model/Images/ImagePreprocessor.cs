@@ -9,7 +9,7 @@ namespace ClipMoe.Model.Images;
 /// <param name="size">Side of the square result, in pixels.</param>
 /// <param name="conversion">Whether an image becomes RGB before or after it is resized.</param>
 /// <param name="maxPixels">Images claiming more pixels (width × height) are refused before they are decoded.</param>
-public sealed class ImagePreprocessor(int size, ImageConversion conversion, long maxPixels = ImageDecoder.MaxPixels)
+public sealed class ImagePreprocessor(int size, ConversionOrder conversion, long maxPixels = ImageDecoder.MaxPixels)
 {
     /// <summary>Larger sides are surely mistakes; a model has a few hundred pixels.</summary>
     public const int MaxSize = 8192;
@@ -18,7 +18,7 @@ public sealed class ImagePreprocessor(int size, ImageConversion conversion, long
     public int Size { get; } = size is > 0 and <= MaxSize ? size : throw new ArgumentOutOfRangeException(nameof(size), size, $"not 1 … {MaxSize}");
 
     /// <summary>Whether an image becomes RGB before or after it is resized.</summary>
-    public ImageConversion Conversion => conversion;
+    public ConversionOrder Conversion => conversion;
 
     /// <summary>Bytes of one result: 3 · size².</summary>
     public int ResultLength => 3 * Size * Size;
@@ -32,7 +32,7 @@ public sealed class ImagePreprocessor(int size, ImageConversion conversion, long
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(chw.Length, ResultLength);
         using var rows = ImageDecoder.Open(file, name, maxPixels);
-        var geometry = ResizeGeometry.Of(rows.Width, rows.Height, Size, maxPixels, name);
+        var geometry = ResizeGeometry.Create(rows.Width, rows.Height, Size, maxPixels, name);
         var resized = (geometry.Width, geometry.Height) != (rows.Width, rows.Height);
         var treatment = PixelConversion.TreatmentOf(rows.Layout.Mode, conversion, resized);
         using var resampler = PillowResampler.For(treatment, rows.Width, rows.Height, geometry);

@@ -32,8 +32,8 @@ internal static class PixelConversion
     /// <param name="mode">The file's mode.</param>
     /// <param name="conversion">When it becomes RGB.</param>
     /// <param name="resized">False when the image has the wanted size already: Pillow then leaves even RGBA untouched.</param>
-    public static PixelTreatment TreatmentOf(PixelMode mode, ImageConversion conversion, bool resized) =>
-        conversion == ImageConversion.RgbFirst ? PixelTreatment.Rgb : mode switch
+    public static PixelTreatment TreatmentOf(PixelMode mode, ConversionOrder conversion, bool resized) =>
+        conversion == ConversionOrder.RgbFirst ? PixelTreatment.Rgb : mode switch
         {
             PixelMode.Bilevel or PixelMode.Palette => PixelTreatment.Nearest,
             PixelMode.GrayAlpha or PixelMode.Rgba => resized ? PixelTreatment.Premultiplied : PixelTreatment.Rgb,

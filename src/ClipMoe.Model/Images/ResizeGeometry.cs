@@ -7,7 +7,7 @@ namespace ClipMoe.Model.Images;
 internal readonly record struct ResizeGeometry(int Size, int Width, int Height, int Left, int Top)
 {
     /// <exception cref="UserErrorException">The resized image would have more than <paramref name="maxPixels"/> pixels.</exception>
-    public static ResizeGeometry Of(int width, int height, int size, long maxPixels, string name)
+    public static ResizeGeometry Create(int width, int height, int size, long maxPixels, string name)
     {
         var (shorter, longer) = width <= height ? (width, height) : (height, width);
 

@@ -22,7 +22,7 @@ internal static class RouterBalance
     public static double[] Slopes(RouterLoad group)
     {
         var tokens = (double)group.Layers * group.Tokens;
-        return [.. Enumerable.Range(0, group.Experts).Select(e => tokens == 0 ? 0 : group.Experts * (group.Of(e) / tokens) / tokens)];
+        return [.. Enumerable.Range(0, group.Experts).Select(e => tokens == 0 ? 0 : group.Experts * (group.CountOf(e) / tokens) / tokens)];
     }
 
     /// <summary>The share of the tokens whose probabilities sum to <paramref name="probabilities_E"/> in their group's loss.</summary>

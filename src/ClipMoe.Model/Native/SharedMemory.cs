@@ -77,7 +77,7 @@ public sealed unsafe partial class SharedMemory : MemoryManager<float>
     }
 
     /// <summary>What this memory is the whole of; null where it is something else's.</summary>
-    public static SharedMemory? Of(ReadOnlyMemory<float> memory) =>
+    public static SharedMemory? Find(ReadOnlyMemory<float> memory) =>
         MemoryMarshal.TryGetMemoryManager<float, SharedMemory>(memory, out var shared, out var start, out var length)
             && (start, length) == (0, shared._length) ? shared : null;
 

@@ -12,7 +12,7 @@ public readonly record struct RandomKey
 
     private RandomKey(ulong value) => _value = value;
 
-    public static RandomKey Of(ulong seed) => new(Mix(seed + Golden));
+    public static RandomKey FromSeed(ulong seed) => new(Mix(seed + Golden));
 
     /// <summary>An independent key for a part of the work, for instance a stage, then an epoch of it, then a cluster.</summary>
     public RandomKey Derive(long part) => new(Mix(_value ^ Mix((ulong)part + Golden)));

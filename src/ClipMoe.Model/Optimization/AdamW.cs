@@ -45,7 +45,7 @@ internal sealed class AdamW : IDisposable
         using var step = (-learningRate / correction1).ToScalar();
         using var oneMinusBeta1 = (1 - settings.Beta1).ToScalar();
         _averageWeight.fill_(oneMinusBeta1);
-        foreach (var (start, length) in Chunks.Of(FirstMoment.Length, parameters.device))
+        foreach (var (start, length) in Chunks.Split(FirstMoment.Length, parameters.device))
         {
             using var scope = NewDisposeScope();
             var p = parameters.narrow(0, start, length);

@@ -40,7 +40,7 @@ public sealed class CheckpointSource : IParameterSource
             _stretched = PositionalStretch.Apply(file.ReadFloats("positional_embedding"), length);
         }
 
-        foreach (var spec in ParameterNames.Of(config))
+        foreach (var spec in ParameterNames.ForConfig(config))
         {
             if (_stretched is not null && IsTextPosition(spec.Name)) continue;
             var found = file.Get(spec.Name);

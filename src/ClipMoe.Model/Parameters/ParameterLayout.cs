@@ -25,11 +25,11 @@ public sealed class ParameterLayout
     private readonly (long Start, long End) _imageTower;
 
     private ParameterLayout(
-        ClipConfig config, Locking locking, IReadOnlyList<ParameterSlot> slots, (long Start, long End) imageTower, long trainableLength,
+        ClipConfig config, TrainableParameters locking, IReadOnlyList<ParameterSlot> slots, (long Start, long End) imageTower, long trainableLength,
         long length)
     {
         Config = config;
-        Locking = locking;
+        Trainable = locking;
         Slots = slots;
         _imageTower = imageTower;
         TrainableLength = trainableLength;
@@ -38,7 +38,7 @@ public sealed class ParameterLayout
     }
 
     public ClipConfig Config { get; }
-    public Locking Locking { get; }
+    public TrainableParameters Trainable { get; }
 
     /// <summary>Every parameter, in the order of the reference's state dict (not of the buffer).</summary>
     public IReadOnlyList<ParameterSlot> Slots { get; }
@@ -69,9 +69,9 @@ public sealed class ParameterLayout
 
     private static GradientRange Range(long start, long end) => new(checked((int)start), checked((int)(end - start)));
 
-    public static ParameterLayout Of(ClipConfig config, Locking locking)
+    public static ParameterLayout Create(ClipConfig config, TrainableParameters locking)
     {
-        var specs = ParameterNames.Of(config);
+        var specs = ParameterNames.ForConfig(config);
         var offsets = new long[specs.Count];
         var next = 0L;
         var imageTower = (Start: 0L, End: 0L);

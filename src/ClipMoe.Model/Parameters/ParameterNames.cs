@@ -29,7 +29,7 @@ public static class ParameterNames
     /// <summary>ln(1/0.07), where a learnt <c>logit_scale</c> starts.</summary>
     private const double InitialLogitScale = 2.6592600369327779;
 
-    public static IReadOnlyList<ParameterSpec> Of(ClipConfig config)
+    public static IReadOnlyList<ParameterSpec> ForConfig(ClipConfig config)
     {
         var specs = new List<ParameterSpec>();
         var (vision, text) = (config.Vision, config.Text);

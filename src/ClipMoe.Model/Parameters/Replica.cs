@@ -90,7 +90,7 @@ public sealed class Replica : IParameterSource, IDisposable
         foreach (var slot in Layout.Slots)
         {
             var values = new float[slot.Count];
-            ParameterInitialisation.Fill(slot.Spec, seed, values);
+            ParameterInitialization.Fill(slot.Spec, seed, values);
             Write(slot.Name, values);
         }
 
@@ -151,7 +151,7 @@ public sealed class Replica : IParameterSource, IDisposable
         using var scope = NewDisposeScope();
         if (_computeIsStale) RefreshCompute();
         Optimizer.Update(_master.Tensor, gradient.Tensor.to(Device), _compute?.Tensor, settings, learningRate);
-        if (!Layout.Locking.LearnTemperature) return;
+        if (!Layout.Trainable.LearnTemperature) return;
         var logitScale = _master.Tensor.narrow(0, Layout[ParameterNames.LogitScale].Offset, 1);
         logitScale.AtMostInPlace(ParameterNames.MaxLogitScale);
     }

@@ -24,7 +24,7 @@ public sealed class EpochOrder : IDisposable
         if (samples <= 0) throw new UserErrorException("There are no samples to train on.");
         Samples = samples;
         BatchSize = batchSize;
-        _stage = RandomKey.Of(seed).Derive(stage);
+        _stage = RandomKey.FromSeed(seed).Derive(stage);
         _schedule = schedule;
         _labels = labels;
         _plan = labels is null

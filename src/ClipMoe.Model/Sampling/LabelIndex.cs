@@ -37,7 +37,7 @@ public sealed class LabelIndex
 
     /// <summary>From what the shards' labellers said of them, in any order.</summary>
     /// <exception cref="ArgumentException">A shard is missing, was given twice, or has another number of samples or stages.</exception>
-    public static LabelIndex Of(ShardLayout layout, int clusters, IEnumerable<LabelledShard> labelled)
+    public static LabelIndex Create(ShardLayout layout, int clusters, IEnumerable<LabelledShard> labelled)
     {
         var shards = labelled.OrderBy(s => s.Shard).ToList();
         Check(layout, shards);

@@ -11,7 +11,7 @@ internal static class Chunks
 {
     private const long OnCpu = 1 << 19;
 
-    public static IEnumerable<(long Start, long Length)> Of(long length, Device device)
+    public static IEnumerable<(long Start, long Length)> Split(long length, Device device)
     {
         var chunk = device.type == DeviceType.CPU ? OnCpu : Math.Max(length, 1);
         for (var start = 0L; start < length; start += chunk) yield return (start, Math.Min(chunk, length - start));

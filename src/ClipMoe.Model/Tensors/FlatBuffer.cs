@@ -69,7 +69,7 @@ public sealed class FlatBuffer : IDisposable
         }
 
         using var scope = NewDisposeScope();
-        Tensor.narrow(0, offset, source.Length).copy_(HostTensor.Of(source, [source.Length], Tensor.device));
+        Tensor.narrow(0, offset, source.Length).copy_(HostTensor.Create(source, [source.Length], Tensor.device));
     }
 
     /// <summary>Rounds a range to bfloat16, to nearest with ties to even, where it is not in it anyway.</summary>

@@ -7,11 +7,11 @@ namespace ClipMoe.Model.Tensors;
 /// <summary>Copies between spans and tensors, without TorchSharp's pinned-array factories, which cost a marshalled delegate each.</summary>
 internal static class HostTensor
 {
-    public static Tensor Of(ReadOnlySpan<float> values, ReadOnlySpan<long> shape, Device device) => Of(values, shape, ScalarType.Float32, device);
+    public static Tensor Create(ReadOnlySpan<float> values, ReadOnlySpan<long> shape, Device device) => Create(values, shape, ScalarType.Float32, device);
 
-    public static Tensor Of(ReadOnlySpan<long> values, ReadOnlySpan<long> shape, Device device) => Of(values, shape, ScalarType.Int64, device);
+    public static Tensor Create(ReadOnlySpan<long> values, ReadOnlySpan<long> shape, Device device) => Create(values, shape, ScalarType.Int64, device);
 
-    public static Tensor Of(ReadOnlySpan<byte> values, ReadOnlySpan<long> shape, Device device) => Of(values, shape, ScalarType.Byte, device);
+    public static Tensor Create(ReadOnlySpan<byte> values, ReadOnlySpan<long> shape, Device device) => Create(values, shape, ScalarType.Byte, device);
 
     /// <summary>Elements of a float tensor on any device, row-major, as fp32.</summary>
     public static void Read(Tensor tensor, Span<float> destination)
@@ -28,7 +28,7 @@ internal static class HostTensor
         return values;
     }
 
-    private static Tensor Of<T>(ReadOnlySpan<T> values, ReadOnlySpan<long> shape, ScalarType type, Device device)
+    private static Tensor Create<T>(ReadOnlySpan<T> values, ReadOnlySpan<long> shape, ScalarType type, Device device)
         where T : unmanaged
     {
         var host = empty(shape, type);

@@ -33,7 +33,7 @@ internal sealed class LeafPass : IDisposable
     {
         (_replica, _settings, Leaf, Rows) = (replica, settings, shard.Leaf, shard.Rows);
         var moe = replica.Layout.Config.Moe;
-        var key = RandomKey.Of(settings.Seed).Derive(step).Derive(shard.Leaf);
+        var key = RandomKey.FromSeed(settings.Seed).Derive(step).Derive(shard.Leaf);
         using var dropout = settings.ExpertDropout == 0 ? null : new Dropout(settings.ExpertDropout, key, replica.Device);
         _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, shard.Images, shard.Rows, routing));
         _text = Text(shard.Tokens);
@@ -44,7 +44,7 @@ internal sealed class LeafPass : IDisposable
         TowerPass Text(int[] tokens)
         {
             var keepPadding = moe is not null && settings.RouterLossTokens == RouterLossTokens.All;
-            var batch = TokenBatch.Of(shard.Rows, tokens, replica.Layout.Config.ContextLength, keepPadding);
+            var batch = TokenBatch.Create(shard.Rows, tokens, replica.Layout.Config.ContextLength, keepPadding);
             return TowerPass.Run(NewRouting(), keepPadding ? null : batch.ValidTokens(), routing => Towers.Text(replica, batch, routing));
         }
     }
@@ -96,7 +96,7 @@ internal sealed class LeafPass : IDisposable
     {
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
-        var learnsScale = _replica.Layout.Locking.LearnTemperature;
+        var learnsScale = _replica.Layout.Trainable.LearnTemperature;
         var (image_nC, scale1) = _imageLoss!.Gradient(all.Text_N, 1, learnsScale);
         var contrastive = (_imageLoss.RowLosses() + _textLoss!.RowLosses()) / (2.0 * all.Image_N.shape[0]);
         var (contrastiveShort, scale2) = (0.0, 0.0);

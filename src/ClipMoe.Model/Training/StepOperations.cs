@@ -11,7 +11,7 @@ namespace ClipMoe.Model.Training;
 public static class StepOperations
 {
     /// <param name="captionTokens">Positions computed of the caption.</param>
-    public static double PerPair(ClipConfig config, Locking locking, int captionTokens)
+    public static double PerPair(ClipConfig config, TrainableParameters locking, int captionTokens)
     {
         var count = 0.0;
         var differentiates = false;

@@ -30,7 +30,7 @@ internal sealed class SubtreeAccumulator(
         }
 
         using var scope = NewDisposeScope();
-        foreach (var part in parts) Of(replica.LeafGradient!, part).zero_();
+        foreach (var part in parts) Slice(replica.LeafGradient!, part).zero_();
     }
 
     public void End(int leaf) => _open = _open is { } first ? first with { To = leaf + 1 } : new Subtree(leaf, leaf + 1);
@@ -62,7 +62,7 @@ internal sealed class SubtreeAccumulator(
         {
             sum = room.GetValueOrDefault(node.From) ?? replica.Rent();
             using var scope = NewDisposeScope();
-            foreach (var part in parts) Of(sum, part).copy_(Of(fresh, part));
+            foreach (var part in parts) Slice(sum, part).copy_(Slice(fresh, part));
         }
 
         _done.Push((node, sum));
@@ -72,15 +72,15 @@ internal sealed class SubtreeAccumulator(
     {
         foreach (var part in parts)
         {
-            foreach (var (start, length) in Chunks.Of(part.Length, replica.Device))
+            foreach (var (start, length) in Chunks.Split(part.Length, replica.Device))
             {
                 using var scope = NewDisposeScope();
                 var chunk = new GradientRange(checked((int)(part.Start + start)), (int)length);
-                Of(sum, chunk).PlusInPlace(Of(addend, chunk));
+                Slice(sum, chunk).PlusInPlace(Slice(addend, chunk));
                 if (tree.Format == GradientFormat.Bf16) sum.RoundToBFloat16(chunk.Start, chunk.Length);
             }
         }
     }
 
-    private static Tensor Of(FlatBuffer buffer, GradientRange part) => buffer.Tensor.narrow(0, part.Start, part.Length);
+    private static Tensor Slice(FlatBuffer buffer, GradientRange part) => buffer.Tensor.narrow(0, part.Start, part.Length);
 }

@@ -33,8 +33,8 @@ internal sealed record TowerPass(Tensor Features_nC, Routing? Routing, bool[]? C
     {
         var slopes_E = RouterBalance.Slopes(group);
         var device = Features_nC.device;
-        var slope_E = HostTensor.Of([.. slopes_E.Select(s => (float)(s * perRank * weight))], [slopes_E.Length], device);
-        var counted_T1 = Counted is null ? null : HostTensor.Of([.. Counted.Select(c => c ? 1f : 0f)], [Counted.Length, 1], device);
+        var slope_E = HostTensor.Create([.. slopes_E.Select(s => (float)(s * perRank * weight))], [slopes_E.Length], device);
+        var counted_T1 = Counted is null ? null : HostTensor.Create([.. Counted.Select(c => c ? 1f : 0f)], [Counted.Length, 1], device);
         var sums_E = new double[slopes_E.Length];
         foreach (var p_TE in Routing!.Probabilities_TE)
         {

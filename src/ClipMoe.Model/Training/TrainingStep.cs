@@ -161,13 +161,13 @@ public sealed class TrainingStep : IDisposable
     {
         var width = _replica.Layout.Config.EmbedDim;
         var values = all.SelectMany(part).ToArray();
-        return HostTensor.Of(values, [values.Length / width, width], _replica.Device).DetachFromDisposeScope();
+        return HostTensor.Create(values, [values.Length / width, width], _replica.Device).DetachFromDisposeScope();
     }
 
     private static Tensor Join(IReadOnlyList<LeafNormalisers> all, Func<LeafNormalisers, float[]> part, Device device)
     {
         var values = all.SelectMany(part).ToArray();
-        return HostTensor.Of(values, [values.Length], device).DetachFromDisposeScope();
+        return HostTensor.Create(values, [values.Length], device).DetachFromDisposeScope();
     }
 
     /// <summary>Loads of all leaves that share this leaf's balance loss.</summary>

@@ -52,7 +52,7 @@ public static class MoeAssembly
     private static void Gate(Replica moe, ParameterSlot slot, GateInitialisation gates)
     {
         var values = new float[slot.Count];
-        ParameterInitialisation.Fill(slot.Spec with { Scale = slot.Spec.Scale * gates.Scale }, gates.Seed, values);
+        ParameterInitialization.Fill(slot.Spec with { Scale = slot.Spec.Scale * gates.Scale }, gates.Seed, values);
         moe.Write(slot.Name, values);
     }
 

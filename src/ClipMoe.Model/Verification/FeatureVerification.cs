@@ -59,14 +59,14 @@ public static class FeatureVerification
 
     private static List<Difference> Compare(ITensorFile checkpoint, ClipConfig config, ITensorFile stored, ITensorFile inputs, torch.Device device)
     {
-        using var replica = new Replica(ParameterLayout.Of(config, Locking.Everything), device, Precision.Fp32);
+        using var replica = new Replica(ParameterLayout.Create(config, TrainableParameters.None), device, Precision.Fp32);
         replica.Load(new CheckpointSource(checkpoint, config, roundToHalf: true));
         var encoder = new Encoder(replica, normalise: false);
         var differences = new List<Difference>();
         if (Asked(ImageFeatures, ImageLogits))
         {
             var rows = Rows(inputs, Images, [3, config.ImageResolution, config.ImageResolution]);
-            var pixels = PixelBatch.OfNormalised(inputs.ReadFloats(Images));
+            var pixels = PixelBatch.FromStandardized(inputs.ReadFloats(Images));
             Add(ImageFeatures, () => encoder.EncodeImages(pixels, rows).Features);
             Add(ImageLogits, () => encoder.ImageRouterLogits(pixels, rows));
         }

@@ -59,12 +59,12 @@ internal static class AllReduceBench
     /// <param name="WireGbPerSecond">10⁹ bytes a second that went through all sockets together, at the median.</param>
     /// <param name="PlainStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the repetitions.</param>
     /// <param name="Ratio">The one by the other.</param>
-    private sealed record Figures(
+    private sealed record AllReduceSummary(
         int Workers, double Megabytes, string Transport, string Gradients, int Repetitions,
         double MedianMs, double MinMs, double MaxMs, double CpuMs,
         double GbPerSecond, double WireGbPerSecond, double PlainStreamGbPerSecond, double Ratio);
 
-    private static Figures Measure(AllReduceSetup setup)
+    private static AllReduceSummary Measure(AllReduceSetup setup)
     {
         var processes = Enumerable.Range(0, setup.Workers).Select(_ => BenchProcess.Start(Worker)).ToList();
         try
@@ -82,7 +82,7 @@ internal static class AllReduceBench
             var wire = 2 * (setup.Workers - 1) * (setup.Gradients == GradientFormat.Bf16 ? bytes / 2 : bytes) / median;
             var streams = results.SelectMany(r => r.StreamSeconds).Order().ToList();
             var plain = bytes / streams[streams.Count / 2];
-            return new Figures(
+            return new AllReduceSummary(
                 setup.Workers, bytes / 1e6, setup.Unix ? "unix" : "tcp", setup.Gradients.ToString().ToLowerInvariant(), setup.Repetitions,
                 median * 1e3, seconds[0] * 1e3, seconds[^1] * 1e3, results.Sum(r => r.CpuSeconds) / setup.Repetitions * 1e3,
                 bytes / median / 1e9, wire / 1e9, plain / 1e9, wire / plain);

@@ -72,10 +72,10 @@ internal static class HealBench
         return command;
     }
 
-    private sealed record Figures(
+    private sealed record HealResult(
         double Gigabytes, int Donors, string Transport, double MedianSeconds, double MinSeconds, double MaxSeconds, double GbPerSecond);
 
-    private static Figures Measure(int donors, string model, string transport, int repetitions)
+    private static HealResult Measure(int donors, string model, string transport, int repetitions)
     {
         using var replica = NewReplica(model);
         var states = new ReplicaStates(new TransportSettings { Log = Console.Error.WriteLine });
@@ -94,7 +94,7 @@ internal static class HealBench
             // Weights and two moments.
             var gigabytes = 3 * sizeof(float) * replica.Layout.TrainableLength / 1e9;
             var median = seconds[seconds.Count / 2];
-            return new Figures(gigabytes, donors, transport, median, seconds[0], seconds[^1], gigabytes / median);
+            return new HealResult(gigabytes, donors, transport, median, seconds[0], seconds[^1], gigabytes / median);
         }
         finally
         {
@@ -105,7 +105,7 @@ internal static class HealBench
     private static Replica NewReplica(string model)
     {
         Devices.UseThreads(1);
-        var replica = new Replica(ParameterLayout.Of(ClipConfig.Named(model), Locking.ExceptFfn()), torch.CPU, Precision.Fp32);
+        var replica = new Replica(ParameterLayout.Create(ClipConfig.Named(model), TrainableParameters.FfnOnly()), torch.CPU, Precision.Fp32);
         replica.Initialize(1);
         return replica;
     }

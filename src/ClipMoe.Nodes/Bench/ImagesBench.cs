@@ -62,13 +62,13 @@ internal static class ImagesBench
     /// <param name="MeanBytes">Size of an image file.</param>
     /// <param name="DecodeMilliseconds">Of one image on one thread.</param>
     /// <param name="ResizeMilliseconds">What resizing and cropping adds to decoding.</param>
-    private sealed record Figures(
+    private sealed record ImagesResult(
         int Files, double MeanPixels, double MeanBytes, int Size, int Threads,
         double ImagesPerSecondPerThread, double DecodeMilliseconds, double ResizeMilliseconds);
 
-    private static Figures Measure(byte[][] images, int size, int threads, double seconds)
+    private static ImagesResult Measure(byte[][] images, int size, int threads, double seconds)
     {
-        var preprocessor = new ImagePreprocessor(size, ImageConversion.AsIs);
+        var preprocessor = new ImagePreprocessor(size, ConversionOrder.AsIs);
         var pixels = images.Average(image => (double)ImageDecoder.Inspect(image).Width * ImageDecoder.Inspect(image).Height);
         var (whole, decode) = (new List<double>(), new List<double>());
         var workers = Enumerable.Range(0, threads).Select(_ => new Thread(() =>
@@ -88,7 +88,7 @@ internal static class ImagesBench
         workers.ForEach(w => w.Start());
         workers.ForEach(w => w.Join());
         var (perImage, decodePerImage) = (Undisturbed(whole) / images.Length, Undisturbed(decode) / images.Length);
-        return new Figures(images.Length, pixels, images.Average(image => image.Length), size, threads, 1 / perImage, 1e3 * decodePerImage, 1e3 * (perImage - decodePerImage));
+        return new ImagesResult(images.Length, pixels, images.Average(image => image.Length), size, threads, 1 / perImage, 1e3 * decodePerImage, 1e3 * (perImage - decodePerImage));
     }
 
     /// <summary>Of a pass that other processes did not interrupt.</summary>

@@ -49,13 +49,13 @@ internal static class KMeansBench
     /// <param name="Seconds">Of the iterations over all points, with the last pass that measures the inertia.</param>
     /// <param name="StartSeconds">Of k-means++ and its iterations on the sample.</param>
     /// <param name="Gflops">10⁹ floating-point operations of the distances a second, over <paramref name="Seconds"/>.</param>
-    private sealed record Figures(
+    private sealed record KMeansResult(
         int Points, int Dim, int K, int Iterations, int Threads,
         double Seconds, double StartSeconds, double TotalSeconds, double Gflops, double Inertia);
 
-    private static Figures Measure(int points, int dimension, KMeansSettings settings, int threads)
+    private static KMeansResult Measure(int points, int dimension, KMeansSettings settings, int threads)
     {
-        var key = RandomKey.Of(1);
+        var key = RandomKey.FromSeed(1);
         var shards = Enumerable.Range(0, (points + ShardRows - 1) / ShardRows)
             .Select(s => MakeShard(key, s * ShardRows, Math.Min(ShardRows, points - s * ShardRows), dimension)).ToList();
 
@@ -65,7 +65,7 @@ internal static class KMeansBench
         var result = KMeans.Refine(shards, start, settings, threads);
         var total = clock.Elapsed.TotalSeconds;
         var operations = 2.0 * points * dimension * settings.Clusters * (result.Iterations + 1);
-        return new Figures(
+        return new KMeansResult(
             points, dimension, settings.Clusters, result.Iterations, threads, total - startSeconds, startSeconds, total,
             operations / (total - startSeconds) / 1e9, result.Inertia);
     }

@@ -55,18 +55,18 @@ internal static class LabelsBench
     /// <param name="Open">Worker: opening the order; its result is the index and the plan of the batches.</param>
     /// <param name="First">Worker: the first batches, until nearly all shards are opened and checked.</param>
     /// <param name="Batches">Worker: more batches.</param>
-    private sealed record Figures(
+    private sealed record LabelsResult(
         int Samples, int Clusters, int Stages, int Shards, int ShardSize, int Labels, long Runs, double ShardMegabytes, double IndexMegabytes,
         ResourceUse Facts, ResourceUse Counts, ResourceUse Index, ResourceUse Open, ResourceUse First, ResourceUse Batches,
         int BatchSize, int BatchesPerEpoch, int FirstBatches, double BatchesPerSecond, double BatchesPerCpuSecond);
 
-    private static Figures Measure(string folder, int samples, int clusters, int stages, int batchSize, int seconds)
+    private static LabelsResult Measure(string folder, int samples, int clusters, int stages, int batchSize, int seconds)
     {
         var layout = ShardLayout.For(samples);
         var path = Path.Combine(folder, "labels.safetensors");
         var (_, facts) = ResourceUse.Of(() => Facts(layout, stages));
         var (shards, counts) = ResourceUse.Of(() => WriteShards(path, layout, clusters, stages));
-        var (sha256, index) = ResourceUse.Of(() => LabelIndexFile.Write(path, LabelIndex.Of(layout, clusters, shards)));
+        var (sha256, index) = ResourceUse.Of(() => LabelIndexFile.Write(path, LabelIndex.Create(layout, clusters, shards)));
         var (labels, runs) = (shards.SelectMany(s => s.Labels).Distinct().Count(), shards.Sum(s => (long)s.Labels.Count));
         shards = [];
 
@@ -82,7 +82,7 @@ internal static class LabelsBench
                 clock.Start();
                 return Draw(order, firstBatches, _ => clock.Elapsed.TotalSeconds < seconds);
             });
-            return new Figures(
+            return new LabelsResult(
                 samples, clusters, stages, layout.Count, layout.ShardSize, labels, runs,
                 Directory.GetFiles(folder).Where(f => f != path).Sum(f => new FileInfo(f).Length) / 1e6, new FileInfo(path).Length / 1e6,
                 facts, counts, index, open, first, more,
@@ -109,7 +109,7 @@ internal static class LabelsBench
         {
             var (first, end) = layout[shard];
             var labels = PseudoLabels.None(end - first, clusters);
-            for (var stage = 0; stage < stages; stage++) labels = labels.Accumulate(Joint(RandomKey.Of(1).Derive(stage), first, end, clusters));
+            for (var stage = 0; stage < stages; stage++) labels = labels.Accumulate(Joint(RandomKey.FromSeed(1).Derive(stage), first, end, clusters));
             shards[shard] = LabelShardFile.Write(LabelIndexFile.ShardPath(index, shard), shard, labels);
         });
         return shards;
@@ -134,7 +134,7 @@ internal static class LabelsBench
         return step - from;
     }
 
-    private static string Describe(Figures f) => string.Join(Environment.NewLine,
+    private static string Describe(LabelsResult f) => string.Join(Environment.NewLine,
         $"{f.Samples:N0} samples, {f.Labels:N0} labels, {f.Shards:N0} shards of {f.ShardSize:N0}: " +
             $"{f.ShardMegabytes:N0} MB of label shards, {f.IndexMegabytes:N1} MB of index",
         $"workers      {f.Samples / f.Counts.Seconds / 1e6:F1} M labels/s accumulated and written on all cores of this machine",

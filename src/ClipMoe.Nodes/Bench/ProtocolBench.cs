@@ -69,7 +69,7 @@ internal static class ProtocolBench
     /// <param name="OpeningMegabytes">Sent to all workers from the start of the process to the first commit.</param>
     /// <param name="HeldMegabytes">Managed memory for the workers and their training.</param>
     /// <param name="ResidentMegabytes">Growth of the process since before the first worker came, garbage not yet collected included.</param>
-    private sealed record Figures(
+    private sealed record ProtocolResult(
         int Workers, int Steps,
         double SentPerWorkerStep, double ReceivedPerWorkerStep, double SentBytesPerWorkerStep, double ReceivedBytesPerWorkerStep,
         double CpuMsPerStep, double CpuMicrosecondsPerWorkerStep, double StepMsP50, double StepMsP99,
@@ -78,7 +78,7 @@ internal static class ProtocolBench
     /// <summary>From the loss of a worker to the next commit; messages, bytes and CPU include those of the step itself.</summary>
     private sealed record Regrouping(double Ms, double CpuMs, double MessagesPerWorker, double BytesPerWorker);
 
-    private static async Task<Figures> Measure(string folder, int workers, int steps)
+    private static async Task<ProtocolResult> Measure(string folder, int workers, int steps)
     {
         await using var simulation = new ProtocolSimulation(workers, leaves: workers, CheckpointEvery, folder);
         var (managed, resident) = (GC.GetTotalMemory(forceFullCollection: true), Environment.WorkingSet);
@@ -119,20 +119,20 @@ internal static class ProtocolBench
         }
     }
 
-    private static Figures Summarise(
+    private static ProtocolResult Summarise(
         int workers, List<CommitMark> commits, double openingMegabytes, double heldMegabytes, double residentMegabytes, Regrouping regrouping)
     {
         var (first, last, steps) = (commits[0], commits[^1], commits.Count - 1);
         var (sent, received, cpu) = (last.Sent - first.Sent, last.Received - first.Received, (last.Cpu - first.Cpu).TotalMilliseconds);
         var workerSteps = (double)workers * steps;
         var latencies = commits.Zip(commits.Skip(1), (a, b) => Stopwatch.GetElapsedTime(a.Timestamp, b.Timestamp).TotalMilliseconds).Order().ToList();
-        return new Figures(
+        return new ProtocolResult(
             workers, steps, sent.Messages / workerSteps, received.Messages / workerSteps, sent.Bytes / workerSteps, received.Bytes / workerSteps,
             cpu / steps, cpu / workerSteps * 1e3, latencies[steps / 2], latencies[(int)(steps * 0.99)],
             openingMegabytes, heldMegabytes, residentMegabytes, regrouping);
     }
 
-    private static string Describe(Figures f) => string.Join(Environment.NewLine,
+    private static string Describe(ProtocolResult f) => string.Join(Environment.NewLine,
         $"{f.Workers} workers, {f.Steps} steps: {f.StepMsP50:F1} ms a step (p99 {f.StepMsP99:F1}), " +
             $"{f.CpuMsPerStep:F1} ms of the coordinator's processor",
         $"one worker     {f.SentPerWorkerStep:F2} messages a step to it and {f.ReceivedPerWorkerStep:F2} from it, " +

@@ -36,7 +36,7 @@ internal static class RecoveryBench
             var folder = Directory.CreateTempSubdirectory("clipmoe-bench-").FullName;
             var cluster = new ClusterPlan(parsed.GetValue(nodes), "cpu", parsed.GetValue(journal)!, folder);
             var drill = new DrillSettings(
-                experiment, ExperimentHash.Of(experiment, InputFiles.Hashes(experiment)), cluster, parsed.GetValue(kills), parsed.GetValue(minutes));
+                experiment, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment)), cluster, parsed.GetValue(kills), parsed.GetValue(minutes));
             var figures = await new RecoveryDrill(drill, Console.Error.WriteLine).Run(stop);
             Directory.Delete(folder, recursive: true);
             BenchOptions.Print(figures, parsed.GetValue(json), Describe);
@@ -45,7 +45,7 @@ internal static class RecoveryBench
         return command;
     }
 
-    private static string Describe(DrillFigures f) => string.Join(Environment.NewLine,
+    private static string Describe(DrillResult f) => string.Join(Environment.NewLine,
         $"kill -9 of a worker     next step after {Times(f.WorkerKilled)}; in its place again after {Times(f.WorkerBack)}",
         $"a worker that joins     holds the others up for {f.HeldUp.Median:F1} median steps (longest {f.HeldUp.Max:F1} of {f.HeldUp.Measured})",
         $"of the coordinator      next step after {f.CoordinatorKilled:F1} s",

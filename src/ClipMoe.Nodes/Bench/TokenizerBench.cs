@@ -55,11 +55,11 @@ internal static class TokenizerBench
     /// <param name="Bytes">Of all captions, as UTF-8.</param>
     /// <param name="Tokens">Of all captions, with start and end, each cut to the context.</param>
     /// <param name="FirstPassMegabytesPerSecond">One thread, every word new to the tokenizer.</param>
-    private sealed record Figures(
+    private sealed record TokenizerResult(
         int Captions, long Bytes, long Tokens, int VocabularySize, int Context, int Threads,
         double MegabytesPerSecondPerThread, double TokensPerSecondPerThread, double FirstPassMegabytesPerSecond);
 
-    private static Figures Measure(Tokenizer tokenizer, List<string> captions, int threads, double seconds)
+    private static TokenizerResult Measure(Tokenizer tokenizer, List<string> captions, int threads, double seconds)
     {
         var bytes = captions.Sum(c => (long)Encoding.UTF8.GetByteCount(c));
         var clock = Stopwatch.StartNew();
@@ -75,7 +75,7 @@ internal static class TokenizerBench
         workers.ForEach(w => w.Start());
         workers.ForEach(w => w.Join());
         var threadSeconds = clock.Elapsed.TotalSeconds * threads;
-        return new Figures(
+        return new TokenizerResult(
             captions.Count, bytes, tokens, tokenizer.VocabularySize, Context, threads,
             bytes * passes.Sum() / threadSeconds / 1e6, tokens * passes.Sum() / threadSeconds, bytes / first / 1e6);
     }
@@ -94,7 +94,7 @@ internal static class TokenizerBench
         string[] onsets = ["b", "br", "c", "ch", "d", "f", "g", "gr", "h", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "w"];
         string[] rimes = ["a", "an", "ar", "e", "en", "ing", "i", "ight", "o", "on", "or", "ound", "u", "ue", "all", "ell"];
         string[] marks = [", ", ". ", "’s ", " – ", " “", "” ", ", 3 ", "é "];
-        var random = RandomKey.Of(1);
+        var random = RandomKey.FromSeed(1);
         var words = Enumerable.Range(0, MadeUpWords).Select(w =>
         {
             var key = random.Derive(w);

@@ -72,18 +72,18 @@ internal static class TrainBench
     /// <param name="RequestedPrecision">As the command line says; computed in <paramref name="Precision"/>.</param>
     /// <param name="GflopPerImage">10⁹ operations of the step's matrix products per pair, see <see cref="StepOperations"/>.</param>
     /// <param name="ProductGflops">Median rate of a product of two square matrices of <paramref name="ProductSize"/>, before and after the steps.</param>
-    private sealed record Figures(
+    private sealed record TrainResult(
         string Model, string Kind, int Batch, int Leaves, int Context, int CaptionTokens, string Precision, string RequestedPrecision,
         string Device, int Threads, int Steps, double SecondsPerStep, double ImagesPerSecond, double ForwardSeconds, double BackwardSeconds,
         double UpdateSeconds, double GflopPerImage, double Gflops, int ProductSize, double ProductGflops, double FractionOfProductRate);
 
-    private static Figures Measure(Setup setup)
+    private static TrainResult Measure(Setup setup)
     {
         Devices.UseThreads(setup.Threads);
         var device = Devices.Parse(setup.Device);
         var (config, locking) = Architecture(setup);
         var precision = PrecisionOf(setup, device);
-        using var replica = new Replica(ParameterLayout.Of(config, locking), device, precision);
+        using var replica = new Replica(ParameterLayout.Create(config, locking), device, precision);
         replica.Initialize(1);
         var shards = Shards(setup, config);
         var settings = new StepSettings { Leaves = setup.Leaves, ExpertDropout = setup.Kind == "moe" ? 0.1 : 0 };
@@ -99,7 +99,7 @@ internal static class TrainBench
         var (step, product) = (Median(times.Select(t => t.Total)), products.MedianGflops);
         var operations = StepOperations.PerPair(config, locking, setup.CaptionTokens);
         var rate = operations * setup.Batch / step / 1e9;
-        return new Figures(
+        return new TrainResult(
             setup.Model, setup.Kind, setup.Batch, setup.Leaves, setup.Context, setup.CaptionTokens,
             precision == Precision.Bf16 ? Bf16 : Fp32, setup.Precision, setup.Device, setup.Threads, times.Count, step, setup.Batch / step,
             Median(times.Select(t => t.Forward)), Median(times.Select(t => t.Backward)), Median(times.Select(t => t.Update)),
@@ -115,15 +115,15 @@ internal static class TrainBench
         return Precision.Fp32;
     }
 
-    private static (ClipConfig, Locking) Architecture(Setup setup)
+    private static (ClipConfig, TrainableParameters) Architecture(Setup setup)
     {
         var named = ClipConfig.Named(setup.Model);
         var config = named with { ContextLength = setup.Context, StretchedPositions = setup.Context > named.ContextLength };
         return setup.Kind switch
         {
-            "moe" => (config with { Moe = new MoeConfig(Experts, TopK, Math.Max(config.Vision.Layers, config.Text.Layers)) }, Locking.ExceptRouter),
-            "all" => (config, Locking.None with { LearnTemperature = true }),
-            _ => (config, Locking.ExceptFfn()),
+            "moe" => (config with { Moe = new MoeConfig(Experts, TopK, Math.Max(config.Vision.Layers, config.Text.Layers)) }, TrainableParameters.RouterOnly),
+            "all" => (config, TrainableParameters.All with { LearnTemperature = true }),
+            _ => (config, TrainableParameters.FfnOnly()),
         };
     }
 
@@ -147,7 +147,7 @@ internal static class TrainBench
 
     private static List<MicroShard> Shards(Setup setup, ClipConfig config)
     {
-        var random = RandomKey.Of(1);
+        var random = RandomKey.FromSeed(1);
         var pixels = 3 * config.ImageResolution * config.ImageResolution;
         return [.. Enumerable.Range(0, setup.Leaves).Select(leaf =>
         {

@@ -29,7 +29,7 @@ internal sealed class ChaosNode(string address, string output, IReadOnlyList<str
     {
         var start = ThisProgram.With(["node", "--listen", address, "--out", output, "--ends-with-input", .. options]);
         start.RedirectStandardInput = true;
-        start.Environment[FaultOrders.Variable] = "1";
+        start.Environment[FaultRequests.Variable] = "1";
         _spoke = false;
         _process = Process.Start(start) ?? throw new IOException($"{start.FileName} can't be started");
         _process.OutputDataReceived += (_, line) => Log(line.Data);

@@ -40,8 +40,8 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
     {
         ChaosFault.KillWorker => KillWorker(fault),
         ChaosFault.StopWorker => StopWorker(fault),
-        ChaosFault.CloseStream => await Order(fault, OrderedFault.CloseStream, members: 2),
-        ChaosFault.FlipFrame => await Order(fault, OrderedFault.FlipFrame, members: 2),
+        ChaosFault.CloseStream => await Order(fault, RequestedFault.CloseStream, members: 2),
+        ChaosFault.FlipFrame => await Order(fault, RequestedFault.FlipFrame, members: 2),
         ChaosFault.FlipWeight => await FlipWeight(fault),
         ChaosFault.Pause => await Pause(fault),
         ChaosFault.DrainWorker => await Drain(fault),
@@ -98,18 +98,18 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
     private async Task<string?> FlipWeight(PlannedFault fault)
     {
         // Of two that differ nobody can tell which is right, and one alone does not see it.
-        if (await Order(fault, OrderedFault.FlipWeight, members: 3) is not { } hit) return null;
+        if (await Order(fault, RequestedFault.FlipWeight, members: 3) is not { } hit) return null;
         await Task.Delay(HealWithin, _ending.Token);
         return hit;
     }
 
     /// <param name="members">That must be training together.</param>
-    private async Task<string?> Order(PlannedFault fault, OrderedFault order, int members)
+    private async Task<string?> Order(PlannedFault fault, RequestedFault order, int members)
     {
         var workers = Settled();
         if (record.MembersAt(clock.Elapsed) < members || workers.Count < members) return null;
         var worker = fault.Among(workers);
-        var orders = new FaultOrders(worker.Node.Output, worker.Process);
+        var orders = new FaultRequests(worker.Node.Output, worker.Process);
         orders.Place(order);
         for (var waited = Stopwatch.StartNew(); orders.IsOpen(order) && waited.Elapsed < OrderWithin;) await Task.Delay(Glance, _ending.Token);
         return orders.Take(order) ? null : worker.Name;

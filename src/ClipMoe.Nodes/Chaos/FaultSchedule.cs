@@ -76,9 +76,9 @@ internal static class FaultSchedule
 
     private const double ShortestWait = 0.3, LongestWait = 2.7;
 
-    public static IEnumerable<PlannedFault> Of(ulong seed)
+    public static IEnumerable<PlannedFault> FromSeed(ulong seed)
     {
-        var soak = RandomKey.Of(seed);
+        var soak = RandomKey.FromSeed(seed);
         for (var deck = 0; ; deck++)
         {
             var key = soak.Derive(deck);

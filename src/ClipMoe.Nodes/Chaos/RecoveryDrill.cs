@@ -16,7 +16,7 @@ internal sealed record DrillSettings(Experiment Experiment, string Hash, Cluster
 /// <param name="CoordinatorKilled">From the kill -9 of the node that runs the experiment to the next committed step.</param>
 /// <param name="UndisturbedSteps">A second, with all workers.</param>
 /// <param name="DisturbedSteps">A second, with a worker killed every minute.</param>
-internal sealed record DrillFigures(
+internal sealed record DrillResult(
     RecoveryTimes WorkerKilled, RecoveryTimes WorkerBack, RecoveryTimes HeldUp, double CoordinatorKilled, double UndisturbedSteps,
     double DisturbedSteps)
 {
@@ -40,7 +40,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
     private readonly record struct Commit(int Generation, int Workers, int Step, long At);
 
     /// <exception cref="TimeoutException">What was waited for did not happen.</exception>
-    public async Task<DrillFigures> Run(CancellationToken stop)
+    public async Task<DrillResult> Run(CancellationToken stop)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await using var cluster = new ChaosCluster(settings.Cluster);
@@ -64,7 +64,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         }
     }
 
-    private async Task<DrillFigures> Measure(ChaosCluster cluster, ClusterView view, CancellationToken stop)
+    private async Task<DrillResult> Measure(ChaosCluster cluster, ClusterView view, CancellationToken stop)
     {
         var (killed, back, heldUp) = (new List<double>(), new List<double>(), new List<double>());
         for (var n = 0; n < settings.Kills; n++)
@@ -91,7 +91,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         if (settings.Cluster.Journal == ClusterPlan.Sqlite) coordinator.Start();
         var moved = Seconds(lost, await Next(c => c.At > lost, stop));
         say($"coordinator's node killed: next step after {moved:0.0} s");
-        return new DrillFigures(RecoveryTimes.Of(killed)!, RecoveryTimes.Of(back)!, RecoveryTimes.Of(heldUp)!, moved, quiet, disturbed);
+        return new DrillResult(RecoveryTimes.FromSeconds(killed)!, RecoveryTimes.FromSeconds(back)!, RecoveryTimes.FromSeconds(heldUp)!, moved, quiet, disturbed);
     }
 
     /// <summary>Waits until all workers train.</summary>

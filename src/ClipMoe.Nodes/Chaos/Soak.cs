@@ -38,7 +38,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             if (settings.Expected is null)
             {
                 Say("the undisturbed run, for comparison");
-                undisturbed = await UndisturbedRun.Of(
+                undisturbed = await UndisturbedRun.RunToEnd(
                     settings.Experiment, Path.Combine(settings.Cluster.Output, "undisturbed"), settings.Cluster.Devices.Split(',', '*')[0]);
             }
             await Disturb(settings.Expected ?? undisturbed!.WeightsSha256, stop);
@@ -105,7 +105,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     {
         try
         {
-            foreach (var fault in FaultSchedule.Of(settings.Seed))
+            foreach (var fault in FaultSchedule.FromSeed(settings.Seed))
             {
                 await Task.Delay(fault.Wait, stop);
                 if (IsOver) break;

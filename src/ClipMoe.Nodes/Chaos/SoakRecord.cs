@@ -105,7 +105,7 @@ internal sealed class SoakRecord
             var rate = elapsed > TimeSpan.Zero ? steps / elapsed.TotalSeconds : 0;
             return new SoakSummary(
                 repeat, seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments], steps, rate,
-                undisturbed, undisturbed is { } full ? 1 - rate / full : null, RecoveryTimes.Of(_recoveries), [.. _violations]);
+                undisturbed, undisturbed is { } full ? 1 - rate / full : null, RecoveryTimes.FromSeconds(_recoveries), [.. _violations]);
         }
     }
 

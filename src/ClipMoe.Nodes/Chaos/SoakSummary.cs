@@ -11,7 +11,7 @@ internal sealed record SoakedExperiment(string Id, double Seconds, string Weight
 internal sealed record RecoveryTimes(int Measured, double Median, double P90, double Max)
 {
     /// <returns>Null when nothing was measured.</returns>
-    public static RecoveryTimes? Of(IReadOnlyCollection<double> seconds)
+    public static RecoveryTimes? FromSeconds(IReadOnlyCollection<double> seconds)
     {
         var sorted = seconds.Order().ToList();
         return sorted.Count == 0 ? null : new RecoveryTimes(sorted.Count, At(0.5), At(0.9), sorted[^1]);

@@ -13,7 +13,7 @@ internal sealed record UndisturbedRun(string WeightsSha256, double StepsPerSecon
     /// <summary>Runs it in this process with one worker.</summary>
     /// <param name="folder">Is deleted afterwards.</param>
     /// <exception cref="OperationCanceledException">A signal stopped it.</exception>
-    public static async Task<UndisturbedRun> Of(Experiment experiment, string folder, string device)
+    public static async Task<UndisturbedRun> RunToEnd(Experiment experiment, string folder, string device)
     {
         using var view = new StepCount();
         var clock = Stopwatch.StartNew();

@@ -1,5 +1,5 @@
-using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Scheduling;
 using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Files;
 using ClipMoe.Model.Native;

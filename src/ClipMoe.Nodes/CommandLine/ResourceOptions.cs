@@ -33,7 +33,7 @@ internal sealed class ResourceOptions
         command.Add(_device);
     }
 
-    public ResourceWishes Of(ParseResult result) => new(result.GetValue(_device), result.GetValue(_workers), result.GetValue(_threads));
+    public ResourceWishes Read(ParseResult result) => new(result.GetValue(_device), result.GetValue(_workers), result.GetValue(_threads));
 
     public static Option<int?> AtLeastOne(Option<int?> option)
     {

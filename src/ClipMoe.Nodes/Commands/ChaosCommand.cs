@@ -98,7 +98,7 @@ internal static partial class ChaosCommand
             WorkerDevices.Parse(result.GetValue(devices)!);
             var folder = Folder(result.GetValue(output) ?? Path.Combine("runs", $"chaos-{drawn.ToString(CultureInfo.InvariantCulture)}"));
             var cluster = new ClusterPlan(result.GetValue(nodes) ?? 3, result.GetValue(devices)!, result.GetValue(journal)!, folder);
-            var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
+            var hash = ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment));
             var expected = result.GetValue(expect)?.ToLowerInvariant();
             var repeat = Repeat([.. result.Tokens.Select(t => t.Value)], drawn);
             return await Run(new SoakSettings(repeat, experiment, hash, drawn, result.GetValue(minutes), result.GetValue(faults), cluster, expected), result.GetValue(json));

@@ -15,14 +15,14 @@ internal static class ControlCommands
 
     public static IEnumerable<Command> Build() =>
     [
-        Of("pause", "Has the running experiment write a checkpoint and wait; workers keep its state in memory.", Control.Pause),
-        Of("resume", "Lets a paused experiment go on, or one that failed, from where it stands.", Control.Resume),
-        Of("cancel", "Stops an experiment at a checkpoint, for good.", Control.Cancel),
+        Create("pause", "Has the running experiment write a checkpoint and wait; workers keep its state in memory.", Control.Pause),
+        Create("resume", "Lets a paused experiment go on, or one that failed, from where it stands.", Control.Resume),
+        Create("cancel", "Stops an experiment at a checkpoint, for good.", Control.Cancel),
         Drain(),
         Scale(),
     ];
 
-    private static Command Of(string name, string what, Control control)
+    private static Command Create(string name, string what, Control control)
     {
         var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.", Arity = ArgumentArity.ZeroOrOne };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());

@@ -30,7 +30,7 @@ internal static class ExperimentCommand
         command.SetAction(result =>
         {
             var (experiment, missing) = ExperimentFile.LoadDraft(result.GetValue(file)?.FullName, result.GetValue(sets) ?? []);
-            var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
+            var hash = ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment));
             Console.Write(result.GetValue(json)
                 ? new JsonObject { ["hash"] = hash, ["experiment"] = ExperimentJson.Write(experiment) }.ToJsonString() + "\n"
                 : $"# {hash}\n{ExperimentYaml.Write(experiment)}");

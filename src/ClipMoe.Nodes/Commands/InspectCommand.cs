@@ -36,7 +36,7 @@ internal static class InspectCommand
             var target = Path.GetFullPath(result.GetRequiredValue(path));
             var isDataset = DatasetReader.LooksLikeDataset(target);
             if (!File.Exists(target) && !Directory.Exists(target) && !isDataset) throw new UserErrorException($"{target} does not exist.");
-            if (TensorFile.Recognises(target))
+            if (TensorFile.Recognizes(target))
             {
                 CheckpointInspection.Print(target, result.GetValue(json), result.GetValue(tensors));
             }

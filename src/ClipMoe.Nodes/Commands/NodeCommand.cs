@@ -93,7 +93,7 @@ internal static class NodeCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         var name = $"{host}:{port}";
         IReadOnlyList<string> roles = journal is null ? [ClusterAddress.Node] : [ClusterAddress.Node, ClusterAddress.Coordinator];
-        await using var node = Start(new NodeHost.Settings(
+        await using var node = Start(new NodeHost.NodeSettings(
             name, new ClusterAddress(host, port, seeds, roles), folder, journal, TlsOption.Transport(tls) with { Log = Log }, ClusterReport.Write));
         Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}{(tls is null ? "" : ", TLS")}.");
         _ = node.Run(Log);
@@ -122,7 +122,7 @@ internal static class NodeCommand
         }
     }
 
-    private static NodeHost Start(NodeHost.Settings settings)
+    private static NodeHost Start(NodeHost.NodeSettings settings)
     {
         try
         {

@@ -42,7 +42,7 @@ internal static class PreprocessCommand
         };
         command.SetAction((parsed, cancellation) =>
         {
-            var conversion = parsed.GetValue(order) == RgbFirst ? ImageConversion.RgbFirst : ImageConversion.AsIs;
+            var conversion = parsed.GetValue(order) == RgbFirst ? ConversionOrder.RgbFirst : ConversionOrder.AsIs;
             var images = parsed.GetRequiredValue(files);
             var preprocessor = new ImagePreprocessor(parsed.GetValue(size), conversion);
             var (target, skip) = (parsed.GetRequiredValue(output), parsed.GetValue(skipBad));

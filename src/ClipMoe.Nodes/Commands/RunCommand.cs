@@ -59,8 +59,8 @@ internal static class RunCommand
             var folder = new RunFolder(Path.GetFullPath(result.GetValue(output) ?? Path.Combine("runs", experiment.Name)));
             using var view = RunView.Create(result.GetValue(json));
             return result.GetValue(seeds) is { } count
-                ? await RunSeeds(experiment, count, folder, resources.Of(result), result.GetValue(resume), view)
-                : await LocalRun.Run(experiment, folder, resources.Of(result), result.GetValue(resume), view);
+                ? await RunSeeds(experiment, count, folder, resources.Read(result), result.GetValue(resume), view)
+                : await LocalRun.Run(experiment, folder, resources.Read(result), result.GetValue(resume), view);
         });
         return command;
     }

@@ -44,7 +44,7 @@ internal static class StageCommands
             if (!File.Exists(folder.Journal)) throw new UserErrorException($"{folder.Root} holds no run: start one with clipmoe run --out {folder.Root}.");
             var experiment = ExperimentFile.Load(folder.Experiment, []);
             using var view = RunView.Create(result.GetValue(json));
-            return await LocalRun.RunStage(experiment, folder, resources.Of(result), Choose<T>(experiment, result.GetValue(stage)), view);
+            return await LocalRun.RunStage(experiment, folder, resources.Read(result), Choose<T>(experiment, result.GetValue(stage)), view);
         });
         return command;
     }

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using ClipMoe.Actors.Hosting;
-using ClipMoe.Actors.Management;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Actors.Scheduling;
 using ClipMoe.Nodes.Cluster;
 using ClipMoe.Nodes.CommandLine;
 

@@ -39,7 +39,7 @@ internal static class SubmitCommand
             if (result.GetValue(data) is { } path) overrides.Add($"data.path={Path.GetFullPath(path)}");
             var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, overrides);
             await using var client = ClusterOption.Connect(result.GetValue(cluster)!, result.GetValue(tls));
-            var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
+            var hash = ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment));
             var submitted = await client.Ask<ExperimentSubmitted>(new SubmitExperiment(experiment, hash, $"{Guid.NewGuid()}"));
             if (result.GetValue(wait)) return await WatchCommand.Follow(client, submitted.Id, result.GetValue(json), result.GetValue(fetch));
             Console.WriteLine(result.GetValue(json)

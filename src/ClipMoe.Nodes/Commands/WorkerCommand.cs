@@ -23,14 +23,14 @@ internal static class WorkerCommand
         var tls = TlsOption.Create();
         var command = new Command("worker", "One device of a node; started by clipmoe node.") { name, host, seeds, device, threads, output, tls };
         command.Hidden = true;
-        command.SetAction(result => Run(new WorkerHost.Settings(
+        command.SetAction(result => Run(new WorkerHost.WorkerSettings(
             result.GetValue(name)!,
             new ClusterAddress(result.GetValue(host)!, 0, result.GetValue(seeds)!.Split(','), [ClusterAddress.Worker]),
             result.GetValue(output)!, new WorkerDevice(result.GetValue(device)!, result.GetValue(threads)), TlsOption.Transport(result.GetValue(tls)) with { Log = Console.WriteLine })));
         return command;
     }
 
-    private static async Task<int> Run(WorkerHost.Settings settings)
+    private static async Task<int> Run(WorkerHost.WorkerSettings settings)
     {
         LibTorch.EnsureLoaded();
         if (settings.Device.Name != "cpu" && !LibTorch.CudaAvailable)

@@ -8,7 +8,7 @@ namespace ClipMoe.Nodes.Dashboard;
 /// <summary>What one needs to use the result, and to get it again.</summary>
 internal static class AboutSections
 {
-    public static Markup Checkpoint(RunReport report) => Markup.Of($"""
+    public static Markup Checkpoint(RunReport report) => Markup.Format($"""
         <dl>
         <dt>file</dt><dd><code>{report.Checkpoint}</code></dd>
         <dt>SHA-256 of the weights</dt><dd class="hash">{report.WeightsSha256}</dd>
@@ -44,8 +44,8 @@ internal static class AboutSections
         (string Name, string Value)[] facts =
         [
             ("model", Describe(report.Model)),
-            ("data", $"{data.Name}: {Figures.Count(data.Train)} samples to train on, {Figures.Count(data.Test)} held out"),
-            ("bad samples", Figures.Count(report.BadSamples) + (data.BadSamplesFile is { } file ? $", listed in {file}" : "")),
+            ("data", $"{data.Name}: {NumberFormat.Count(data.Train)} samples to train on, {NumberFormat.Count(data.Test)} held out"),
+            ("bad samples", NumberFormat.Count(report.BadSamples) + (data.BadSamplesFile is { } file ? $", listed in {file}" : "")),
             ("data fingerprint", data.Fingerprint),
             ("experiment hash", experiment.Hash),
             ("computed on", $"{environment.Device} in {environment.Precision}, {workers}"),
@@ -53,25 +53,25 @@ internal static class AboutSections
             ("system", environment.System),
             ("versions", $"ClipMoe {environment.ClipMoe}, .NET {environment.DotNet}, libtorch {environment.LibTorch}"),
         ];
-        return Markup.Of($"""
+        return Markup.Format($"""
             <dl>
-            {facts.Select(f => Markup.Of($"<dt>{f.Name}</dt><dd>{f.Value}</dd>\n"))}</dl>
+            {facts.Select(f => Markup.Format($"<dt>{f.Name}</dt><dd>{f.Value}</dd>\n"))}</dl>
             {SeedRuns(report)}
             <h3>The experiment, with every key</h3>
             <details><summary>show</summary><pre>{experiment.Yaml}</pre></details>
             """);
     }
 
-    private static Markup SeedRuns(RunReport report) => report.SeedRuns.Count == 0 ? Markup.Empty : Markup.Of($"""
+    private static Markup SeedRuns(RunReport report) => report.SeedRuns.Count == 0 ? Markup.Empty : Markup.Format($"""
         <h3>The runs of this comparison</h3>
-        {Table.Of(
+        {Table.Format(
             Table.Row([Table.Head("seed"), Table.Head("weights", "text"), Table.Head("report", "text")]),
             report.SeedRuns.Select(r => Table.Row(
                 [
                     Table.Cell(r.Seed.ToString(CultureInfo.InvariantCulture)), Table.Cell(r.WeightsSha256, "text hash"),
-                    Markup.Of($"<td class=\"text\"><a href=\"./{r.Report}\">{r.Report}</a></td>"),
+                    Markup.Format($"<td class=\"text\"><a href=\"./{r.Report}\">{r.Report}</a></td>"),
                 ])))}
         """);
 
-    private static string Plural(int number, string noun) => $"{Figures.Count(number)} {noun}{(number == 1 ? "" : "s")}";
+    private static string Plural(int number, string noun) => $"{NumberFormat.Count(number)} {noun}{(number == 1 ? "" : "s")}";
 }

@@ -11,7 +11,7 @@ internal static class ExampleSection
     /// <summary>Pictures up to this many pixels wide are shown as the pixels they are.</summary>
     private const int PixelArt = 96;
 
-    public static Markup Write(RunReport report) => report.Examples.Count == 0 ? Markup.Empty : Markup.Of($"""
+    public static Markup Write(RunReport report) => report.Examples.Count == 0 ? Markup.Empty : Markup.Format($"""
         <p class="quiet">Held-out samples at even distances, not chosen ones: what {report.Examples[0].Model} ranks highest for each. The right
         answer is marked.</p>
         {Group("Text → image", report.Examples.Where(e => e.Direction == "text_to_image"), Pictures)}
@@ -20,7 +20,7 @@ internal static class ExampleSection
 
     private static Markup Group(string title, IEnumerable<RetrievalExample> examples, Func<RetrievalExample, Markup> results)
     {
-        var cards = examples.Select(e => Markup.Of($"""
+        var cards = examples.Select(e => Markup.Format($"""
             <div class="example">
             <div class="query">
             {Picture(e.Picture, e.Caption)}
@@ -30,12 +30,12 @@ internal static class ExampleSection
             </div>
 
             """)).ToList();
-        return cards.Count == 0 ? Markup.Empty : Markup.Of($"<h3>{title}</h3>\n<div class=\"examples\">\n{cards}</div>\n");
+        return cards.Count == 0 ? Markup.Empty : Markup.Format($"<h3>{title}</h3>\n<div class=\"examples\">\n{cards}</div>\n");
     }
 
-    private static Markup Pictures(RetrievalExample example) => Markup.Of($"""
+    private static Markup Pictures(RetrievalExample example) => Markup.Format($"""
         <div class="shots">
-        {example.Results.Select((r, i) => Markup.Of($"""
+        {example.Results.Select((r, i) => Markup.Format($"""
             <figure class="{Side(r)}">
             {Picture(r.Picture, r.Caption)}
             <figcaption><span class="mark">{Mark(r)}</span> {i + 1} · {Score(r)}</figcaption>
@@ -44,9 +44,9 @@ internal static class ExampleSection
             """))}</div>
         """);
 
-    private static Markup Captions(RetrievalExample example) => Markup.Of($"""
+    private static Markup Captions(RetrievalExample example) => Markup.Format($"""
         <ol class="captions">
-        {example.Results.Select(r => Markup.Of($"""
+        {example.Results.Select(r => Markup.Format($"""
             <li class="{Side(r)}"><span class="mark">{Mark(r)}</span><bdi>{r.Caption}</bdi><span>{Score(r)}</span></li>
 
             """))}</ol>
@@ -60,9 +60,9 @@ internal static class ExampleSection
 
     private static Markup Picture(byte[] bytes, string caption)
     {
-        if (MediaType(bytes) is not { } type) return Markup.Of($"<span class=\"none\">no picture</span>");
+        if (MediaType(bytes) is not { } type) return Markup.Format($"<span class=\"none\">no picture</span>");
         var look = Width(bytes) is > 0 and <= PixelArt ? "pixels" : "photo";
-        return Markup.Of($"<img class=\"{look}\" src=\"data:{type};base64,{Convert.ToBase64String(bytes)}\" alt=\"{caption}\"/>");
+        return Markup.Format($"<img class=\"{look}\" src=\"data:{type};base64,{Convert.ToBase64String(bytes)}\" alt=\"{caption}\"/>");
     }
 
     /// <summary>Of the formats that browsers show; nothing else may stand in the page.</summary>

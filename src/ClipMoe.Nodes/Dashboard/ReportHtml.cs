@@ -34,7 +34,7 @@ internal static class ReportHtml
             ("about", "The run", AboutSections.Run(report)),
         ];
         var shown = sections.Where(s => s.Content != Markup.Empty).ToList();
-        return Markup.Of($"""
+        return Markup.Format($"""
             <!DOCTYPE html>
             <html lang="en">
             <head>
@@ -50,11 +50,11 @@ internal static class ReportHtml
             <h1>ClipMoe run <bdi>{report.Experiment.Name}</bdi></h1>
             <p class="quiet">{Seeds(report)} · experiment <span class="hash">{Short(report.Experiment.Hash)}</span> ·
             weights <span class="hash">{Short(report.WeightsSha256)}</span></p>
-            <nav>{shown.Select(s => Markup.Of($"<a href=\"#{s.Id}\">{s.Title}</a> "))}</nav>
+            <nav>{shown.Select(s => Markup.Format($"<a href=\"#{s.Id}\">{s.Title}</a> "))}</nav>
             </header>
             {ResultSections.Tiles(report)}
             {ResultSections.Verdict(report)}
-            {shown.Select(s => Markup.Of($"<section id=\"{s.Id}\">\n<h2>{s.Title}</h2>\n{s.Content}\n</section>\n"))}
+            {shown.Select(s => Markup.Format($"<section id=\"{s.Id}\">\n<h2>{s.Title}</h2>\n{s.Content}\n</section>\n"))}
             <footer>ClipMoe {report.Environment.ClipMoe}. The same content as JSON: report.json.</footer>
             </main>
             </body>

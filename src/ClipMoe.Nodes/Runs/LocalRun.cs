@@ -29,7 +29,7 @@ internal static class LocalRun
         using var held = RunFolderLock.Take(folder);
         var history = RunHistory.Open(folder, experiment, resume);
         var run = Prepare(experiment, folder, wishes, history);
-        return await Outcome(run, view, [.. StagePlan.For(experiment).Stages.Select(PlannedStage.Of)], onlyStage: null) switch
+        return await Outcome(run, view, [.. StagePlan.For(experiment).Stages.Select(PlannedStage.FromSpec)], onlyStage: null) switch
         {
             RunFinished finished => Report(run, finished.State, view),
             RunStopped => Stopped(folder, view),
@@ -43,8 +43,8 @@ internal static class LocalRun
     public static async Task<int> RunStage(Experiment experiment, RunFolder folder, ResourceWishes wishes, string stage, RunView view)
     {
         using var held = RunFolderLock.Take(folder);
-        var run = Prepare(experiment, folder, wishes, RunHistory.Of(folder));
-        switch (await Outcome(run, view, [PlannedStage.Of(StagePlan.For(experiment)[stage])], stage))
+        var run = Prepare(experiment, folder, wishes, RunHistory.Load(folder));
+        switch (await Outcome(run, view, [PlannedStage.FromSpec(StagePlan.For(experiment)[stage])], stage))
         {
             case StageRerun { OutOfDate: { Count: > 0 } outOfDate }:
                 view.Show(new RunWarning(
@@ -67,7 +67,7 @@ internal static class LocalRun
     private static PreparedRun Prepare(Experiment experiment, RunFolder folder, ResourceWishes wishes, RunHistory history)
     {
         var inputs = InputFiles.Hashes(experiment, history.Begun, history.State.Data);
-        var hash = ExperimentHash.Of(experiment, inputs);
+        var hash = ExperimentHash.Compute(experiment, inputs);
         history.Require(folder, experiment, inputs, hash);
         var begun = history.State.Accepted?.Conditions;
         var where = LocalResources.Choose(experiment, wishes, begun);

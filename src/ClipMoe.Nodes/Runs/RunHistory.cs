@@ -22,7 +22,7 @@ internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
     {
         if (File.Exists(folder.Journal))
         {
-            var history = Of(folder);
+            var history = Load(folder);
             if (resume) return history;
             if (history.State.Completed.Count > 0)
                 throw new UserErrorException($"{folder.Root} holds a run already: add --resume to go on with it, or choose another --out.");
@@ -37,7 +37,7 @@ internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
     }
 
     /// <inheritdoc cref="Open"/>
-    public static RunHistory Of(RunFolder folder) => new(TryLoad(folder.Experiment), JournalReader.Read(folder.Journal, ExperimentId));
+    public static RunHistory Load(RunFolder folder) => new(TryLoad(folder.Experiment), JournalReader.Read(folder.Journal, ExperimentId));
 
     /// <exception cref="UserErrorException">The run is of another experiment.</exception>
     public void Require(RunFolder folder, Experiment experiment, ExperimentInputs inputs, string hash)

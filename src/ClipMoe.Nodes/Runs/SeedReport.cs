@@ -16,11 +16,11 @@ internal static class SeedReport
         {
             Checkpoint = $"{folder}/{first.Checkpoint}",
             Seconds = runs.Sum(r => r.Report.Seconds),
-            Comparison = MethodComparison.Of(
+            Comparison = MethodComparison.Create(
                 [.. runs.Select(r => (r.Report.Experiment.Seed, r.Report.Evaluations))], RunReportBuilder.Methods(experiment), steps),
             SeedRuns = [.. runs.Select(r => new SeedRun(
                 r.Report.Experiment.Seed, r.Report.Experiment.Hash, r.Report.WeightsSha256, $"{r.Folder}/report.html"))],
         };
-        return combined with { Notes = ReportNotes.Of(combined) };
+        return combined with { Notes = ReportNotes.Create(combined) };
     }
 }

@@ -21,7 +21,7 @@ public sealed class EvaluationWorkTests : IDisposable
     {
         using var workspace = new Workspace("small", TestExperiments.Small, "hash", _folder, new WorkerDevice("cpu", 1));
         workspace.Prepare((_, _) => { }, CancellationToken.None);
-        using var replica = workspace.Models.Create(workspace.ScratchConfig, Locking.Everything);
+        using var replica = workspace.Models.Create(workspace.ScratchConfig, TrainableParameters.None);
         replica.Write("ln_final.bias", [bias]);
         var file = RunFolder.ModelFile("direct");
         var model = new WrittenFile(file, workspace.Models.Save(file, replica, workspace.Provenance("direct", step: null)));

@@ -9,7 +9,7 @@ public sealed class GalleryTests
     [Fact]
     public void A_picture_with_several_captions_is_searched_once_and_found_by_each()
     {
-        var gallery = Gallery.Of(["a", "b", "a", "c", "b"]);
+        var gallery = Gallery.FromKeys(["a", "b", "a", "c", "b"]);
         Assert.Equal([0, 1, 3], gallery.Images);
         Assert.Equal([0, 1, 0, 2, 1], gallery.ImageOfCaption);
 

@@ -14,33 +14,33 @@ public sealed class FaultPointsTests : IDisposable
     [InlineData("kill@mcl-1:12:gradient", FaultKind.Kill, "mcl-1", 12, WorkPhase.Gradient)]
     [InlineData("garble@base:*:copy", FaultKind.Garble, "base", null, WorkPhase.Copy)]
     public void A_fault_is_read_from_its_name(string text, FaultKind kind, string stage, int? step, WorkPhase phase) =>
-        Assert.Equal(new Fault(kind, stage, step, phase), Fault.Parse(text));
+        Assert.Equal(new InjectedFault(kind, stage, step, phase), InjectedFault.Parse(text));
 
     [Theory]
     [InlineData("kill@mcl-1:gradient")]
     [InlineData("kill@mcl-1:-1:gradient")]
     [InlineData("kill@mcl-1:1:lunch")]
-    public void What_is_no_fault_is_refused(string text) => Assert.Throws<UserErrorException>(() => Fault.Parse(text));
+    public void What_is_no_fault_is_refused(string text) => Assert.Throws<UserErrorException>(() => InjectedFault.Parse(text));
 
     [Fact]
     public void A_fault_happens_once_to_its_worker_whatever_the_step_if_none_is_named()
     {
-        var faults = FaultPoints.Read("a=corrupt@base:*:commit; b=corrupt@base:3:ready", "a", _folder);
+        var faults = FaultInjection.Read("a=corrupt@base:*:commit; b=corrupt@base:3:ready", "a", _folder);
         Assert.False(faults.Reach("base", 3, WorkPhase.Ready));
         Assert.True(faults.Reach("base", 7, WorkPhase.Commit));
         Assert.False(faults.Reach("base", 8, WorkPhase.Commit));
-        Assert.False(FaultPoints.Read("a=corrupt@base:*:commit", "a", _folder).Reach("base", 9, WorkPhase.Commit));
+        Assert.False(FaultInjection.Read("a=corrupt@base:*:commit", "a", _folder).Reach("base", 9, WorkPhase.Commit));
     }
 
     [Fact]
     public void One_frame_is_garbled_after_the_place_is_reached()
     {
         var site = new FrameSite("base", 1, 0, 1, FrameKind.Features, 0);
-        var faults = FaultPoints.Read("a=garble@base:2:gradient", "a", _folder);
+        var faults = FaultInjection.Read("a=garble@base:2:gradient", "a", _folder);
         Assert.Equal(FaultAction.None, faults.Frames!(site));
         faults.Reach("base", 2, WorkPhase.Gradient);
         Assert.Equal(FaultAction.FlipBit, faults.Frames!(site));
         Assert.Equal(FaultAction.None, faults.Frames!(site));
-        Assert.Null(FaultPoints.Read("a=kill@base:2:gradient", "a", _folder).Frames);
+        Assert.Null(FaultInjection.Read("a=kill@base:2:gradient", "a", _folder).Frames);
     }
 }

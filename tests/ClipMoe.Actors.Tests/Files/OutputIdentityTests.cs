@@ -21,16 +21,16 @@ public sealed class OutputIdentityTests : IDisposable
             (threads[n] = new Thread(() =>
             {
                 start.SignalAndWait();
-                names[n] = OutputIdentity.Of(folder);
+                names[n] = OutputIdentity.ReadOrCreate(folder);
             })).Start();
         }
         foreach (var thread in threads) thread.Join();
         Directory.CreateSymbolicLink(Path.Combine(_root, "mounted"), folder);
-        Assert.Equal(names[0], Assert.Single(names.Append(OutputIdentity.Of(Path.Combine(_root, "mounted"))).Distinct()));
+        Assert.Equal(names[0], Assert.Single(names.Append(OutputIdentity.ReadOrCreate(Path.Combine(_root, "mounted"))).Distinct()));
         Assert.Single(Directory.EnumerateFileSystemEntries(folder));
     }
 
     [Fact]
     public void Other_folders_are_called_otherwise() =>
-        Assert.NotEqual(OutputIdentity.Of(Path.Combine(_root, "a")), OutputIdentity.Of(Path.Combine(_root, "b")));
+        Assert.NotEqual(OutputIdentity.ReadOrCreate(Path.Combine(_root, "a")), OutputIdentity.ReadOrCreate(Path.Combine(_root, "b")));
 }

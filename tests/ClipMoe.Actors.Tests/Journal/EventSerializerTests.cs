@@ -29,7 +29,7 @@ public sealed class EventSerializerTests : IDisposable
         new StageDamaged("base"),
         new StageReset("base"),
         new ExperimentCompleted("h"),
-        new ManagerStarted(),
+        new SchedulerStarted(),
         new Submitted("small-1", ExperimentJson.Write(TestExperiments.Small).ToJsonString(), "abc"),
         new Ended("small-1", ExperimentStatus.Finished, null, "w", [new WrittenFile("report.json", "h")]),
         new WorkersScaled(3),
@@ -55,7 +55,7 @@ public sealed class EventSerializerTests : IDisposable
     public void Every_kind_of_event_has_a_case_above()
     {
         var kinds = typeof(ExperimentEvent).Assembly.GetTypes()
-            .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(ManagerEvent)));
+            .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(SchedulerEvent)));
         Assert.Equal(kinds.OrderBy(t => t.Name), All.Select(e => e.GetType()).Distinct().OrderBy(t => t.Name));
     }
 

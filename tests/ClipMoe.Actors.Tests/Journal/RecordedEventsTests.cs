@@ -20,7 +20,7 @@ public sealed class RecordedEventsTests : IDisposable
     {
         var serializer = new EventSerializer((ExtendedActorSystem)_system);
         var kinds = typeof(ExperimentEvent).Assembly.GetTypes()
-            .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(ManagerEvent)));
+            .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(SchedulerEvent)));
         Events.RequireAll(
             kinds.SelectMany(Samples.All).Select(e => (serializer.Manifest(e), Encoding.UTF8.GetString(serializer.ToBinary(e)))));
     }

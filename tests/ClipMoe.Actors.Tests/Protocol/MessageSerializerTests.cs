@@ -13,7 +13,7 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
     public sealed class OneSystem : IDisposable
     {
         public ActorSystem System { get; } = ActorSystem.Create(
-            ClusterAddress.System, ClusterConfiguration.Of(new ClusterAddress("127.0.0.1", 0, [], [ClusterAddress.Worker])));
+            ClusterAddress.System, ClusterConfiguration.Create(new ClusterAddress("127.0.0.1", 0, [], [ClusterAddress.Worker])));
 
         public void Dispose() => System.Terminate().Wait();
     }

@@ -49,7 +49,7 @@ public sealed class RecordedMessagesTests(MessageSerializerTests.OneSystem one) 
         using (var brotli = new BrotliStream(packed, CompressionLevel.Optimal)) brotli.Write(Encoding.UTF8.GetBytes(json));
         using var recorded = System.Text.Json.JsonDocument.Parse(json);
         var workers = MemberDirectory.Ranges(recorded.RootElement.EnumerateArray().Select(m => m.GetProperty("Worker").GetInt32()));
-        return new MemberDirectory().MembersOf(new OpenGeneration("", 0, 0, workers, packed.ToArray(), default, 0, Entry.InPlace, []));
+        return new MemberDirectory().MembersOf(new OpenGeneration("", 0, 0, workers, packed.ToArray(), default, 0, CatchUp.InPlace, []));
     }
 
     private static string Unpacked(byte[] packed)

@@ -1,5 +1,4 @@
 using ClipMoe.Actors.Files;
-using ClipMoe.Actors.Stages;
 using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Tests.Stages;

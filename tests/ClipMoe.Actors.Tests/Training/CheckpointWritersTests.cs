@@ -7,7 +7,7 @@ namespace ClipMoe.Actors.Tests.Training;
 
 public sealed class CheckpointWritersTests
 {
-    private static CheckpointWriters? Of(params (int Number, string Output)[] candidates) => CheckpointWriters.Of(
+    private static CheckpointWriters? Of(params (int Number, string Output)[] candidates) => CheckpointWriters.Choose(
         [.. candidates.Select(c => new Worker(c.Number, ActorRefs.Nobody, new WorkerInfo($"w{c.Number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, c.Output)))]);
 
     [Fact]

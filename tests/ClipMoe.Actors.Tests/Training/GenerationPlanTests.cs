@@ -5,10 +5,10 @@ namespace ClipMoe.Actors.Tests.Training;
 
 public sealed class GenerationPlanTests
 {
-    private static Standing At(int step, string state = "w", string? last = "g", string? pending = null) => new(step, state, last, pending);
+    private static ReplicaPosition At(int step, string state = "w", string? last = "g", string? pending = null) => new(step, state, last, pending);
 
-    private static GenerationPlan Plan(int leaves, params (int Worker, Standing Standing)[] standings) =>
-        Assert.IsType<GenerationPlan>(GenerationPlan.Of(standings.ToDictionary(s => s.Worker, s => s.Standing), leaves));
+    private static GenerationPlan Plan(int leaves, params (int Worker, ReplicaPosition Standing)[] standings) =>
+        Assert.IsType<GenerationPlan>(GenerationPlan.Create(standings.ToDictionary(s => s.Worker, s => s.Standing), leaves));
 
     [Fact]
     public void Leaves_are_dealt_without_gap_in_rank_order_of_the_worker_numbers()
@@ -18,7 +18,7 @@ public sealed class GenerationPlanTests
         Assert.Equal(0, plan.Members[0].Leaves.First);
         Assert.Equal(8, plan.Members[^1].Leaves.End);
         Assert.All(plan.Members.Zip(plan.Members.Skip(1), (before, next) => (before.Leaves.End, next.Leaves.First)), joint => Assert.Equal(joint.End, joint.First));
-        Assert.All(plan.Members, m => Assert.Equal(Entry.InPlace, m.Entry));
+        Assert.All(plan.Members, m => Assert.Equal(CatchUp.InPlace, m.Entry));
     }
 
     [Fact]
@@ -26,7 +26,7 @@ public sealed class GenerationPlanTests
     {
         var plan = Plan(8, (1, At(4, "new", last: "g3")), (2, At(3, "old", last: "g2", pending: "g3")));
         Assert.Equal(4, plan.Step);
-        Assert.Equal([Entry.InPlace, Entry.Apply], plan.Members.Select(m => m.Entry));
+        Assert.Equal([CatchUp.InPlace, CatchUp.Apply], plan.Members.Select(m => m.Entry));
     }
 
     [Theory]
@@ -37,26 +37,26 @@ public sealed class GenerationPlanTests
     public void Who_is_behind_and_cannot_apply_it_copies(int step, string? pending)
     {
         var plan = Plan(8, (1, At(4, "new", last: "g3")), (2, At(step, "old", pending: pending)));
-        Assert.Equal([Entry.InPlace, Entry.Copy], plan.Members.Select(m => m.Entry));
+        Assert.Equal([CatchUp.InPlace, CatchUp.Copy], plan.Members.Select(m => m.Entry));
     }
 
     [Fact]
     public void A_gradient_that_the_farthest_replica_does_not_know_is_not_applied()
     {
         var plan = Plan(8, (1, At(4, "new", last: null)), (2, At(3, "old", pending: "g3")));
-        Assert.Equal(Entry.Copy, plan.Members[1].Entry);
+        Assert.Equal(CatchUp.Copy, plan.Members[1].Entry);
     }
 
     [Fact]
     public void The_state_that_most_replicas_share_is_right()
     {
         var plan = Plan(8, (1, At(4, "wrong")), (2, At(4)), (3, At(4)));
-        Assert.Equal([Entry.Copy, Entry.InPlace, Entry.InPlace], plan.Members.Select(m => m.Entry));
+        Assert.Equal([CatchUp.Copy, CatchUp.InPlace, CatchUp.InPlace], plan.Members.Select(m => m.Entry));
     }
 
     [Fact]
     public void Nobody_can_tell_which_of_two_states_is_right() =>
-        Assert.Null(GenerationPlan.Of(new Dictionary<int, Standing> { [1] = At(4, "a"), [2] = At(4, "b") }, leaves: 8));
+        Assert.Null(GenerationPlan.Create(new Dictionary<int, ReplicaPosition> { [1] = At(4, "a"), [2] = At(4, "b") }, leaves: 8));
 
     [Fact]
     public void With_more_workers_than_leaves_those_that_need_least_take_part()

@@ -12,7 +12,7 @@ public sealed class MemberDirectoryTests
 
     private static OpenGeneration Open(int[] members, params int[] introduced) =>
         new("mcl-1", 1, 0, MemberDirectory.Ranges(members), MemberDirectory.Pack([.. introduced.Select(Member)]),
-            new LeafRange(0, 1), 0, Entry.InPlace, []);
+            new LeafRange(0, 1), 0, CatchUp.InPlace, []);
 
     [Fact]
     public void Members_that_were_introduced_once_need_only_be_named()

@@ -55,7 +55,7 @@ public sealed class TrainingSessionTests : IDisposable
         Assert.IsType<StageFailed>(await Next());
     }
 
-    private static StageJoined Joined(int worker, string state) => new(Stage, worker, 100, new Standing(0, state, null, null));
+    private static StageJoined Joined(int worker, string state) => new(Stage, worker, 100, new ReplicaPosition(0, state, null, null));
 
     private async Task Ends(bool stops)
     {
@@ -76,7 +76,7 @@ public sealed class TrainingSessionTests : IDisposable
         public Coordinator(ChannelWriter<object> said)
         {
             var spec = StagePlan.For(TestExperiments.Small).Stages.OfType<TrainModel>().First(s => s.Name == Stage);
-            var settings = new TrainingSession.Settings(new JoinStage(spec, 0, 0, null, null, null), null, 8, 16, 10, 1, 0, null);
+            var settings = new TrainingSession.SessionSettings(new JoinStage(spec, 0, 0, null, null, null), null, 8, 16, 10, 1, 0, null);
             Worker[] workers = [.. new[] { 1, 2 }.Select(n =>
                 new Worker(n, ActorRefs.Nobody, new WorkerInfo($"w{n}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))];
             var session = Context.ActorOf(Props.Create(() => new TrainingSession(settings, workers)));

@@ -13,16 +13,16 @@ public sealed class FrameTests
     {
         var bytes = new byte[length];
         new Random(length).NextBytes(bytes);
-        var checksum = FrameChecksum.Of(bytes);
+        var checksum = FrameChecksum.Compute(bytes);
         for (var bit = 0; bit < length * 8; bit++)
         {
             bytes[bit / 8] ^= (byte)(1 << bit % 8);
-            Assert.NotEqual(checksum, FrameChecksum.Of(bytes));
+            Assert.NotEqual(checksum, FrameChecksum.Compute(bytes));
             bytes[bit / 8] ^= (byte)(1 << bit % 8);
         }
 
-        Assert.Equal(checksum, FrameChecksum.Of(bytes));
-        Assert.NotEqual(checksum, FrameChecksum.Of([.. bytes, 0]));
+        Assert.Equal(checksum, FrameChecksum.Compute(bytes));
+        Assert.NotEqual(checksum, FrameChecksum.Compute([.. bytes, 0]));
     }
 
     [Fact]
@@ -30,16 +30,16 @@ public sealed class FrameTests
     {
         var bytes = new byte[128 * 64];
         new Random(1).NextBytes(bytes);
-        var checksum = FrameChecksum.Of(bytes);
+        var checksum = FrameChecksum.Compute(bytes);
         for (var distance = 128; distance < bytes.Length; distance += 128)
         {
             byte[] swapped = [.. bytes], flipped = [.. bytes];
             bytes.AsSpan(0, 8).CopyTo(swapped.AsSpan(distance));
             bytes.AsSpan(distance, 8).CopyTo(swapped);
-            Assert.NotEqual(checksum, FrameChecksum.Of(swapped));
+            Assert.NotEqual(checksum, FrameChecksum.Compute(swapped));
             flipped[7] ^= 0x80;
             flipped[distance + 7] ^= 0x80;
-            Assert.NotEqual(checksum, FrameChecksum.Of(flipped));
+            Assert.NotEqual(checksum, FrameChecksum.Compute(flipped));
         }
     }
 
@@ -48,7 +48,7 @@ public sealed class FrameTests
     {
         var bytes = new byte[300];
         for (var i = 0; i < bytes.Length; i++) bytes[i] = (byte)(7 * i);
-        Assert.Equal(6881559923558933219UL, FrameChecksum.Of(bytes));
+        Assert.Equal(6881559923558933219UL, FrameChecksum.Compute(bytes));
     }
 
     [Theory]

@@ -116,7 +116,7 @@ public sealed class JoinTests
             {
                 // A process that is killed closes its sockets and says nothing.
                 var hello = new Hello(ConnectionPurpose.Exchange, Mesh.Stage, 0, From: 1, To: 0, generation.Terms);
-                Dialling.Dial(mesh.Endpoints[0], hello, new TransportSettings(), default).Dispose();
+                Connector.Connect(mesh.Endpoints[0], hello, new TransportSettings(), default).Dispose();
             }
         });
         Assert.Equal((1, "closed its stream"), (reported.Get().Peer, reported.Get().What));

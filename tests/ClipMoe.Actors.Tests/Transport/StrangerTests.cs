@@ -138,7 +138,7 @@ public sealed class StrangerTests : IDisposable
     [Fact]
     public void A_member_that_sends_a_huge_frame_is_dropped_too()
     {
-        using var connection = Dialling.Dial(Tcp, new Hello(ConnectionPurpose.Fetch), _settings, default);
+        using var connection = Connector.Connect(Tcp, new Hello(ConnectionPurpose.Fetch), _settings, default);
         connection.Send(new FrameHeader(FrameKind.Request, int.MaxValue, 1, 0, 0, int.MaxValue, 0), []);
         Assert.Throws<EndOfStreamException>(() => connection.ReceiveHeader());
         AssertLogged("sent Request in place of a request");

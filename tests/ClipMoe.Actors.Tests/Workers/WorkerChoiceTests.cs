@@ -23,7 +23,7 @@ public sealed class WorkerChoiceTests
     [InlineData("", 4, "", "")]
     public void Who_works_stays_and_places_go_to_those_who_came_first(string workers, int? max, string taken, string released)
     {
-        var chosen = WorkerChoice.Of(workers.Select((w, i) => new Candidate(
+        var chosen = WorkerChoice.Choose(workers.Select((w, i) => new Candidate(
             i + 1, char.IsLower(w), char.ToLowerInvariant(w) switch { 'w' => Duty.Working, 'l' => Duty.Leaving, _ => Duty.Reserve })), max);
         Assert.Equal(taken, string.Concat(chosen.Taken));
         Assert.Equal(released, string.Concat(chosen.Released));

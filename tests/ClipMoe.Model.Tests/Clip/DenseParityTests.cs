@@ -20,7 +20,7 @@ public sealed class DenseParityTests
         var encoder = new Encoder(replica, normalise: false);
         var rows = (int)io.Get("images").Shape[0];
 
-        var image = encoder.EncodeImages(PixelBatch.OfNormalised(io.ReadFloats("images")), rows);
+        var image = encoder.EncodeImages(PixelBatch.FromStandardized(io.ReadFloats("images")), rows);
         var text = encoder.EncodeTexts(Models.Tokens(io, "tokens"), rows);
 
         Close.Within(1e-5, io.ReadFloats("image_features"), image.Features, "image_features");

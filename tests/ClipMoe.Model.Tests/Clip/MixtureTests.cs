@@ -18,8 +18,8 @@ public sealed class MixtureTests
     public void The_last_blocks_have_experts_in_each_tower_up_to_all_of_them(int layers, int topK)
     {
         var config = Models.Small with { Moe = new MoeConfig(3, topK, layers) };
-        using var dense = Models.Seeded(Models.Small, Locking.Everything);
-        using var moe = Models.New(config, Locking.ExceptRouter);
+        using var dense = Models.Seeded(Models.Small, TrainableParameters.None);
+        using var moe = Models.New(config, TrainableParameters.RouterOnly);
         MoeAssembly.Upcycle(moe, dense, new GateInitialisation(1));
 
         foreach (var (tower, prefix) in ((TowerConfig, string)[])[(config.Vision, "visual.transformer"), (config.Text, "transformer")])
@@ -38,7 +38,7 @@ public sealed class MixtureTests
     [Fact]
     public void Gates_start_from_their_own_seed_and_scale()
     {
-        using var dense = Models.Seeded(Models.Small, Locking.Everything);
+        using var dense = Models.Seeded(Models.Small, TrainableParameters.None);
         const string gate = "visual.transformer.resblocks.1.gate.weight";
         var (one, same, other, none) = (Gate(new(1)), Gate(new(1)), Gate(new(2)), Gate(new(1, Scale: 0)));
         Assert.Equal(one, same);
@@ -48,7 +48,7 @@ public sealed class MixtureTests
 
         float[] Gate(GateInitialisation gates)
         {
-            using var moe = Models.New(Models.SmallMoe, Locking.Everything);
+            using var moe = Models.New(Models.SmallMoe, TrainableParameters.None);
             MoeAssembly.Upcycle(moe, dense, gates);
             return Models.Read(moe, gate);
         }
@@ -57,7 +57,7 @@ public sealed class MixtureTests
     [Fact]
     public void Pairs_are_dispatched_by_expert_and_within_an_expert_by_token()
     {
-        var plan = DispatchPlan.Of([2, 0, 0, 2, 2, 1], experts: 4);
+        var plan = DispatchPlan.Create([2, 0, 0, 2, 2, 1], experts: 4);
         Assert.Equal([2, 1, 3, 0], plan.Counts);
         Assert.Equal([1, 2, 5, 0, 3, 4], plan.Pairs);
         for (var place = 0; place < 6; place++) Assert.Equal(place, plan.Places[plan.Pairs[place]]);

@@ -9,20 +9,20 @@ namespace ClipMoe.Model.Tests.Clip;
 internal static class Models
 {
     /// <summary>A fixture's checkpoint in fp32, loaded as the reference loads it.</summary>
-    public static Replica Load(string file, Locking? locking = null, int? topK = null, bool stretch = false)
+    public static Replica Load(string file, TrainableParameters? locking = null, int? topK = null, bool stretch = false)
     {
         using var tensors = TensorFile.Open(Fixtures.Path(file));
         var config = CheckpointConfig.Infer(tensors, topK);
         if (stretch) config = CheckpointSource.Stretched(config);
-        var replica = New(config, locking ?? Locking.Everything);
+        var replica = New(config, locking ?? TrainableParameters.None);
         replica.Load(new CheckpointSource(tensors, config, roundToHalf: true));
         return replica;
     }
 
-    public static Replica New(ClipConfig config, Locking locking, Precision precision = Precision.Fp32) =>
-        new(ParameterLayout.Of(config, locking), CPU, precision);
+    public static Replica New(ClipConfig config, TrainableParameters locking, Precision precision = Precision.Fp32) =>
+        new(ParameterLayout.Create(config, locking), CPU, precision);
 
-    public static Replica Seeded(ClipConfig config, Locking locking, ulong seed = 1, Precision precision = Precision.Fp32)
+    public static Replica Seeded(ClipConfig config, TrainableParameters locking, ulong seed = 1, Precision precision = Precision.Fp32)
     {
         var replica = New(config, locking, precision);
         replica.Initialize(seed);

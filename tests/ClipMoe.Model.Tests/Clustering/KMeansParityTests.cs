@@ -22,7 +22,7 @@ public sealed partial class KMeansParityTests
             var (best, median) = (Math.Min(reference[0], expected.GetProperty("kmeans_n_init10_inertia").GetDouble()), reference[reference.Count / 2]);
             for (var seed = 0UL; seed < 3; seed++)
             {
-                var inertia = KMeans.Fit(RandomKey.Of(seed), [shard], new KMeansSettings { Clusters = k }, threads: 2).Inertia;
+                var inertia = KMeans.Fit(RandomKey.FromSeed(seed), [shard], new KMeansSettings { Clusters = k }, threads: 2).Inertia;
                 Assert.True(inertia <= median * (1 + 1e-4), $"{name}, seed {seed}: inertia {inertia} is worse than the reference's median, {median}");
                 // Only a wrong distance could be much better than the best of all their runs.
                 Assert.True(inertia >= best * 0.95, $"{name}, seed {seed}: inertia {inertia} is below the reference's best, {best}");

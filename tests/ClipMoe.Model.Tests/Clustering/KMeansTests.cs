@@ -5,7 +5,7 @@ namespace ClipMoe.Model.Tests.Clustering;
 
 public sealed class KMeansTests
 {
-    private static readonly RandomKey Key = RandomKey.Of(5);
+    private static readonly RandomKey Key = RandomKey.FromSeed(5);
 
     [Fact]
     public void Separated_groups_are_found()

@@ -22,8 +22,8 @@ public sealed class BatchLoaderTests
             // Every third batch comes unannounced; the others are announced up to two batches before.
             if (b % 3 == 0 && b + 2 < batches.Length)
             {
-                loader.Announce(batches[b + 1]);
-                loader.Announce(batches[b + 2]);
+                loader.Prefetch(batches[b + 1]);
+                loader.Prefetch(batches[b + 2]);
             }
 
             var batch = loader.Get(batches[b], CancellationToken.None);
@@ -41,7 +41,7 @@ public sealed class BatchLoaderTests
         var all = Enumerable.Range(0, 20).ToArray();
         for (var epoch = 0; epoch < 5; epoch++)
         {
-            loader.Announce(all);
+            loader.Prefetch(all);
             loader.Get(all, CancellationToken.None);
         }
 
@@ -64,7 +64,7 @@ public sealed class BatchLoaderTests
         var excess = 0;
         using var loader = new BatchLoader(data, Resolution, Counting, new LoaderLimits(0, limit * ImageBytes, 4));
         var all = Enumerable.Range(0, 1000).ToArray();
-        loader.Announce(all);
+        loader.Prefetch(all);
         for (var i = 0; i < all.Length; i += 4)
         {
             loader.Get(all.AsSpan(i, 4), CancellationToken.None);
@@ -89,10 +89,10 @@ public sealed class BatchLoaderTests
         using var fullOfForgotten = new CountdownEvent(8);
         using var aheadAgain = new ManualResetEventSlim();
         using var loader = new BatchLoader(data, Resolution, Signalling, new LoaderLimits(0, 8 * ImageBytes, 1));
-        loader.Announce(Enumerable.Range(0, 8).ToArray());
+        loader.Prefetch(Enumerable.Range(0, 8).ToArray());
         fullOfForgotten.Wait();
 
-        loader.Announce([50, 51, 60]);
+        loader.Prefetch([50, 51, 60]);
         Assert.Equal(Expected(data, [50, 51]), loader.Get([50, 51], CancellationToken.None).Images);
 
         Assert.True(aheadAgain.Wait(TimeSpan.FromSeconds(30)), "sample 60 was never decoded ahead");
@@ -122,7 +122,7 @@ public sealed class BatchLoaderTests
         void Consume(int consumer)
         {
             var mine = Enumerable.Range(0, 400).Where(i => i % 3 != consumer).ToArray();
-            loader.Announce(mine);
+            loader.Prefetch(mine);
             foreach (var chunk in mine.Chunk(7))
                 Assert.Equal(Expected(data, chunk), loader.Get(chunk, CancellationToken.None).Images);
         }
@@ -133,7 +133,7 @@ public sealed class BatchLoaderTests
     {
         using var data = new MemoryDataset(10) { Bad = { 7 } };
         using var loader = new BatchLoader(data, Resolution, MemoryDataset.Prepare, new LoaderLimits());
-        loader.Announce([1, 7]);
+        loader.Prefetch([1, 7]);
         var message = Assert.Throws<UserErrorException>(() => loader.Get([1, 7], CancellationToken.None)).Message;
         Assert.Contains("The sample 7 of memory can't be read any more (missing image file)", message);
     }
@@ -146,7 +146,7 @@ public sealed class BatchLoaderTests
         using var release = new ManualResetEventSlim();
         using var cancellation = new CancellationTokenSource();
         using var loader = new BatchLoader(data, Resolution, Blocking, new LoaderLimits(Threads: 1));
-        loader.Announce([3]);
+        loader.Prefetch([3]);
         started.Wait();
         var canceller = new Thread(cancellation.Cancel);
         canceller.Start();

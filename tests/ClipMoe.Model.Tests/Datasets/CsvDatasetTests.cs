@@ -95,7 +95,7 @@ public sealed class CsvDatasetTests : IDisposable
         var rows = Enumerable.Range(0, 200).Select(i => $"{i / 5}.png,caption {i}");
         _folder.Write("data.csv", "path,caption\n" + string.Join('\n', rows));
         using var data = DatasetReader.Open(_folder.At("data.csv"));
-        var splits = DatasetSplits.Of(data, [.. Enumerable.Range(0, 200)], seed: 1, test: 42);
+        var splits = DatasetSplits.Create(data, [.. Enumerable.Range(0, 200)], seed: 1, test: 42);
         Assert.Equal(45, splits.Test.Length);
         Assert.Empty(splits.Test.Select(data.Key).Intersect(splits.Train.Select(data.Key)));
     }

@@ -15,7 +15,7 @@ public sealed class DatasetSplitsTests : IDisposable
         using var data = Open(41);
         var usable = Enumerable.Range(0, data.Count).Where(i => i != 3).ToArray();
 
-        var splits = DatasetSplits.Of(data, usable, seed: 5, test);
+        var splits = DatasetSplits.Create(data, usable, seed: 5, test);
 
         Assert.Equal(expected, splits.Test.Length);
         Assert.Empty(splits.Validation);
@@ -29,16 +29,16 @@ public sealed class DatasetSplitsTests : IDisposable
     {
         using var data = Open(40);
         var usable = Enumerable.Range(0, data.Count).ToArray();
-        Assert.Equal(DatasetSplits.Of(data, usable, 1, 10).Test, DatasetSplits.Of(data, usable, 1, 10).Test);
-        Assert.NotEqual(DatasetSplits.Of(data, usable, 1, 10).Test, DatasetSplits.Of(data, usable, 2, 10).Test);
+        Assert.Equal(DatasetSplits.Create(data, usable, 1, 10).Test, DatasetSplits.Create(data, usable, 1, 10).Test);
+        Assert.NotEqual(DatasetSplits.Create(data, usable, 1, 10).Test, DatasetSplits.Create(data, usable, 2, 10).Test);
     }
 
     [Fact]
     public void A_split_that_leaves_nothing_to_train_on_is_refused()
     {
         using var data = Open(4);
-        Assert.Throws<UserErrorException>(() => DatasetSplits.Of(data, [0, 1, 2, 3], 0, 9));
-        Assert.Throws<UserErrorException>(() => DatasetSplits.Of(data, [0, 1, 2, 3], 0, -1));
+        Assert.Throws<UserErrorException>(() => DatasetSplits.Create(data, [0, 1, 2, 3], 0, 9));
+        Assert.Throws<UserErrorException>(() => DatasetSplits.Create(data, [0, 1, 2, 3], 0, -1));
     }
 
     private ICaptionedImages Open(int count)

@@ -22,7 +22,7 @@ public sealed class DatasetSummaryTests : IDisposable
         _folder.Write("test/000003.txt", "two words");
         using var data = DatasetReader.Open(_folder.Root);
 
-        var summary = DatasetSummary.Of(data, SampleImages.Check(new ImagePreprocessor(16, ImageConversion.RgbFirst)), CancellationToken.None);
+        var summary = DatasetSummary.Create(data, SampleImages.Check(new ImagePreprocessor(16, ConversionOrder.RgbFirst)), CancellationToken.None);
 
         Assert.Equal((40, 37), (summary.Samples, summary.Usable));
         Assert.Equal(["train/000003.png", "train/000004.png", "val/000001.png"], summary.BadSamples.Select(b => b.Key));
@@ -42,7 +42,7 @@ public sealed class DatasetSummaryTests : IDisposable
     {
         _folder.Write("a.png", "no image");
         using var data = DatasetReader.Open(_folder.Root);
-        var summary = DatasetSummary.Of(data, SampleImages.Check(new ImagePreprocessor(16, ImageConversion.RgbFirst)), CancellationToken.None);
+        var summary = DatasetSummary.Create(data, SampleImages.Check(new ImagePreprocessor(16, ConversionOrder.RgbFirst)), CancellationToken.None);
         Assert.Equal((1, 0), (summary.Samples, summary.Usable));
         Assert.Empty(summary.CaptionWordBins);
     }
@@ -52,7 +52,7 @@ public sealed class DatasetSummaryTests : IDisposable
     {
         SceneBenchmark.Make(_folder.Root, new SceneSettings(Train: 12, Validation: 0, Test: 0), CancellationToken.None);
         using var data = DatasetReader.Open(_folder.Root);
-        var preprocessor = new ImagePreprocessor(24, ImageConversion.RgbFirst);
+        var preprocessor = new ImagePreprocessor(24, ConversionOrder.RgbFirst);
         using var loader = new BatchLoader(data, 24, SampleImages.Preparation(preprocessor), new LoaderLimits());
         int[] order = [7, 3, 3, 11];
         var batch = loader.Get(order, CancellationToken.None);
@@ -68,7 +68,7 @@ public sealed class DatasetSummaryTests : IDisposable
     [InlineData(new[] { 5 }, 5, 5, 5, 5), InlineData(new[] { 3, 1, 2, 4 }, 1, 2, 4, 4), InlineData(new int[0], 0, 0, 0, 0)]
     public void A_distribution_is_of_the_sorted_numbers(int[] values, int min, int median, int p95, int max)
     {
-        var distribution = Distribution.Of(values);
+        var distribution = Distribution.FromValues(values);
         Assert.Equal((min, median, p95, max), (distribution.Min, distribution.Median, distribution.P95, distribution.Max));
     }
 }

@@ -39,7 +39,7 @@ public sealed class ShareGpt4VDatasetTests : IDisposable
     {
         _folder.Write("share.json", Entries([.. Enumerable.Range(0, 10_003).Select(i => ($"{i}.jpg", $"caption {i}"))]));
         using var data = DatasetReader.Open(_folder.At("share.json"));
-        var splits = DatasetSplits.Of(data, [.. Enumerable.Range(0, data.Count)], 0, 0.1);
+        var splits = DatasetSplits.Create(data, [.. Enumerable.Range(0, data.Count)], 0, 0.1);
         Assert.Equal([10_000, 10_001, 10_002], splits.Train);
         Assert.Equal(Enumerable.Range(0, 10_000), splits.Validation);
         Assert.Equal("caption 10002", data.Caption(10_002).Long);

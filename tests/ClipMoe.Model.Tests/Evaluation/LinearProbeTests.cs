@@ -5,7 +5,7 @@ namespace ClipMoe.Model.Tests.Evaluation;
 
 public sealed class LinearProbeTests
 {
-    private static readonly RandomKey Key = RandomKey.Of(21);
+    private static readonly RandomKey Key = RandomKey.FromSeed(21);
 
     [Theory]
     [InlineData(2)]

@@ -32,7 +32,7 @@ public sealed class RetrievalTests
     [Fact]
     public void Recall_counts_ranks_below_k_both_ways()
     {
-        var result = RetrievalResult.Of(new RetrievalRanks(OfImages: [0, 1, 4, 5], OfCaptions: [0, 0, 9, 10]), Protocol);
+        var result = RetrievalResult.FromRanks(new RetrievalRanks(OfImages: [0, 1, 4, 5], OfCaptions: [0, 0, 9, 10]), Protocol);
         Assert.Equal((0.25, 0.75, 1.0), (result.ImageToTextAt1, result.ImageToTextAt5, result.ImageToTextAt10));
         Assert.Equal((0.5, 0.5, 0.75), (result.TextToImageAt1, result.TextToImageAt5, result.TextToImageAt10));
         Assert.Equal(0.375, result.MeanAt1);
@@ -82,17 +82,17 @@ public sealed class RetrievalTests
     [Fact]
     public void A_result_carries_its_protocol_into_json()
     {
-        var json = JsonSerializer.SerializeToElement(RetrievalResult.Of(new RetrievalRanks([0], [0, 3]), Protocol));
+        var json = JsonSerializer.SerializeToElement(RetrievalResult.FromRanks(new RetrievalRanks([0], [0, 3]), Protocol));
         Assert.Equal(1, json.GetProperty("i2t_r1").GetDouble());
         Assert.Equal(0.5, json.GetProperty("t2i_r1").GetDouble());
         var protocol = json.GetProperty("protocol");
         Assert.Equal("scenes test 2 4 1 3 against", string.Join(" ", protocol.EnumerateObject().Select(p => p.Value)));
     }
 
-    private static RetrievalProtocol Protocol => RetrievalProtocol.Of("scenes", "test", images: 2, imageOfCaption: [0, 1, 1, 1]);
+    private static RetrievalProtocol Protocol => RetrievalProtocol.Create("scenes", "test", images: 2, imageOfCaption: [0, 1, 1, 1]);
 
     private static Features Noise(int key, int rows, int dimension) =>
-        new(Enumerable.Range(0, rows * dimension).Select(i => (float)RandomKey.Of(9).Derive(key).Unit(i) - 0.5f).ToArray(), dimension);
+        new(Enumerable.Range(0, rows * dimension).Select(i => (float)RandomKey.FromSeed(9).Derive(key).Unit(i) - 0.5f).ToArray(), dimension);
 
     private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {

@@ -17,8 +17,8 @@ public sealed class HostileImageTests
 
         var chw = new byte[3 * 8 * 8];
         var jpeg = SampleImages.Jpeg(40, 30);
-        new ImagePreprocessor(8, ImageConversion.AsIs, maxPixels: 1200).Process(jpeg, chw);
-        var strict = new ImagePreprocessor(8, ImageConversion.AsIs, maxPixels: 1199);
+        new ImagePreprocessor(8, ConversionOrder.AsIs, maxPixels: 1200).Process(jpeg, chw);
+        var strict = new ImagePreprocessor(8, ConversionOrder.AsIs, maxPixels: 1199);
         var error = Assert.Throws<UserErrorException>(() => strict.Process(jpeg, chw, "big.jpg"));
         Assert.StartsWith("big.jpg claims 40 × 30 pixels, more than the 1199", error.Message);
     }
@@ -93,7 +93,7 @@ public sealed class HostileImageTests
     [Fact]
     public void Altered_bytes_never_do_worse_than_a_refusal()
     {
-        var preprocessor = new ImagePreprocessor(16, ImageConversion.AsIs, maxPixels: 1_000_000);
+        var preprocessor = new ImagePreprocessor(16, ConversionOrder.AsIs, maxPixels: 1_000_000);
         var chw = new byte[preprocessor.ResultLength];
         var random = new Random(5);
         var refused = 0;
@@ -150,7 +150,7 @@ public sealed class HostileImageTests
 
     private static string Refusal(byte[] file)
     {
-        var preprocessor = new ImagePreprocessor(32, ImageConversion.AsIs);
+        var preprocessor = new ImagePreprocessor(32, ConversionOrder.AsIs);
         return Assert.Throws<UserErrorException>(() => preprocessor.Process(file, new byte[preprocessor.ResultLength])).Message;
     }
 }

@@ -89,7 +89,7 @@ public sealed class ImageDecoderTests
             SampleImages.Jpeg(301, 200), SampleImages.WebP(200, 301), SampleImages.Tiff(64, 64), SampleImages.Png(3, 1, 8, 0, [1, 2, 3]),
             SampleImages.Jpeg(301, 200)[..20_000],
         ];
-        var preprocessor = new ImagePreprocessor(48, ImageConversion.AsIs);
+        var preprocessor = new ImagePreprocessor(48, ConversionOrder.AsIs);
         var expected = files.Select(f => Outcome(preprocessor, f)).ToList();
         Assert.StartsWith("the image is cut short", expected[^1]);
         Parallel.For(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>

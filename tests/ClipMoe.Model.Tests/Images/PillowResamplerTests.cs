@@ -72,7 +72,7 @@ public sealed class PillowResamplerTests
     {
         Assert.Equal(
             new ResizeGeometry(size, resizedWidth, resizedHeight, left, top),
-            ResizeGeometry.Of(width, height, size, ImageDecoder.MaxPixels, "image"));
+            ResizeGeometry.Create(width, height, size, ImageDecoder.MaxPixels, "image"));
     }
 
     [Fact]
@@ -81,8 +81,8 @@ public sealed class PillowResamplerTests
         byte[] palette = [0, 0, 0, 250, 250, 250];
         byte[] indices = [.. Enumerable.Range(0, 40 * 40).Select(i => (byte)((i ^ (i / 40)) & 1))];
         var file = SampleImages.Png(40, 40, 8, 3, indices, ("PLTE", palette));
-        Assert.All(Process(file, 16, ImageConversion.AsIs), v => Assert.True(v is 0 or 250));
-        Assert.Contains(Process(file, 16, ImageConversion.RgbFirst), v => v is > 0 and < 250);
+        Assert.All(Process(file, 16, ConversionOrder.AsIs), v => Assert.True(v is 0 or 250));
+        Assert.Contains(Process(file, 16, ConversionOrder.RgbFirst), v => v is > 0 and < 250);
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class PillowResamplerTests
         // Opaque red beside transparent green.
         byte[] samples = [.. Enumerable.Range(0, 40 * 40).SelectMany(i => i % 40 < 20 ? (byte[])[200, 0, 0, 255] : [0, 200, 0, 0])];
         var file = SampleImages.Png(40, 40, 8, 6, samples);
-        var (asIs, rgbFirst) = (Process(file, 15, ImageConversion.AsIs), Process(file, 15, ImageConversion.RgbFirst));
+        var (asIs, rgbFirst) = (Process(file, 15, ConversionOrder.AsIs), Process(file, 15, ConversionOrder.RgbFirst));
         Assert.All(asIs[225..450], green => Assert.Equal(0, green));
         Assert.Contains(rgbFirst[225..450], green => green > 0);
     }
@@ -100,11 +100,11 @@ public sealed class PillowResamplerTests
     public void Planes_are_red_green_blue()
     {
         byte[] samples = [.. Enumerable.Range(0, 100).SelectMany(_ => (byte[])[1, 2, 3])];
-        var planes = Process(SampleImages.Png(10, 10, 8, 2, samples), 4, ImageConversion.RgbFirst);
+        var planes = Process(SampleImages.Png(10, 10, 8, 2, samples), 4, ConversionOrder.RgbFirst);
         Assert.Equal([.. Enumerable.Repeat((byte)1, 16), .. Enumerable.Repeat((byte)2, 16), .. Enumerable.Repeat((byte)3, 16)], planes);
     }
 
-    private static byte[] Process(byte[] file, int size, ImageConversion conversion)
+    private static byte[] Process(byte[] file, int size, ConversionOrder conversion)
     {
         var chw = new byte[3 * size * size];
         new ImagePreprocessor(size, conversion).Process(file, chw);

@@ -46,7 +46,7 @@ public sealed class PreprocessParityTests(ITestOutputHelper output)
         foreach (var tensor in expected.Tensors)
         {
             if (tensor.Name.Split('/', 3) is not [var order, var size, var file]) continue;
-            var conversion = order == "rgbfirst" ? ImageConversion.RgbFirst : ImageConversion.AsIs;
+            var conversion = order == "rgbfirst" ? ConversionOrder.RgbFirst : ConversionOrder.AsIs;
             var preprocessor = new ImagePreprocessor(int.Parse(size), conversion);
             var actual = new byte[preprocessor.ResultLength];
             preprocessor.Process(images[file].Bytes, actual, file);
@@ -71,7 +71,7 @@ public sealed class PreprocessParityTests(ITestOutputHelper output)
             // One patch as large as the image is the image.
             var side = (int)info.Shape[^1];
             var onePatch = ClipConfig.Named("tiny") with { ImageResolution = side, PatchSize = side };
-            using var actual = PixelBatch.Of(pixels.ReadBytes(tensor.Name)).ToPatches(1, onePatch, torch.CPU);
+            using var actual = PixelBatch.FromLevels(pixels.ReadBytes(tensor.Name)).ToPatches(1, onePatch, torch.CPU);
             Assert.True(floats.ReadFloats(tensor.Name).AsSpan().SequenceEqual(HostTensor.Read(actual)), tensor.Name);
             compared++;
         }

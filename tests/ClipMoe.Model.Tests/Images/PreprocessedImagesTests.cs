@@ -7,7 +7,7 @@ namespace ClipMoe.Model.Tests.Images;
 public sealed class PreprocessedImagesTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;
-    private readonly ImagePreprocessor _preprocessor = new(20, ImageConversion.AsIs);
+    private readonly ImagePreprocessor _preprocessor = new(20, ConversionOrder.AsIs);
 
     private string Output => Path.Combine(_folder, "out", "pixels.safetensors");
 

@@ -16,9 +16,9 @@ public sealed class SharedMemoryTests
         memory.Memory.Span[999] = 3;
         Assert.Equal(3, other.Memory.Span[999]);
         Assert.ThrowsAny<Exception>(() => RandomAccess.SetLength(memory.File, 0));
-        Assert.Same(memory, SharedMemory.Of(memory.Memory));
-        Assert.Null(SharedMemory.Of(memory.Memory[1..]));
-        Assert.Null(SharedMemory.Of(new float[1000]));
+        Assert.Same(memory, SharedMemory.Find(memory.Memory));
+        Assert.Null(SharedMemory.Find(memory.Memory[1..]));
+        Assert.Null(SharedMemory.Find(new float[1000]));
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public sealed class SharedMemoryTests
         buffer.Tensor.add_(1);
         Assert.Equal(3, buffer.Host.Span[7]);
         Assert.Equal(1, buffer.Tensor[999].item<float>());
-        Assert.NotNull(SharedMemory.Of(buffer.Host));
+        Assert.NotNull(SharedMemory.Find(buffer.Host));
     }
 
     private static SafeFileHandle Again(SharedMemory memory) =>

@@ -39,5 +39,5 @@ public sealed class DotProductsTests
     }
 
     private static float[] Random(int key, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => (float)RandomKey.Of(3).Derive(key).Unit(i) - 0.5f)];
+        [.. Enumerable.Range(0, count).Select(i => (float)RandomKey.FromSeed(3).Derive(key).Unit(i) - 0.5f)];
 }

@@ -16,7 +16,7 @@ public sealed class ReplicaTests
     [Fact]
     public void Slots_are_aligned_disjoint_and_the_trainable_ones_come_first()
     {
-        var layout = ParameterLayout.Of(Models.SmallMoe, Locking.ExceptExperts);
+        var layout = ParameterLayout.Create(Models.SmallMoe, TrainableParameters.ExpertsAndRouters);
         var end = 0L;
         foreach (var slot in layout.Slots.OrderBy(s => s.Offset))
         {
@@ -32,9 +32,9 @@ public sealed class ReplicaTests
     [Fact]
     public void Initial_values_depend_on_seed_and_name_alone()
     {
-        using var dense = Models.Seeded(Models.Small, Locking.None, seed: 5);
-        using var moe = Models.Seeded(Models.SmallMoe, Locking.ExceptRouter, seed: 5);
-        using var other = Models.Seeded(Models.Small, Locking.None, seed: 6);
+        using var dense = Models.Seeded(Models.Small, TrainableParameters.All, seed: 5);
+        using var moe = Models.Seeded(Models.SmallMoe, TrainableParameters.RouterOnly, seed: 5);
+        using var other = Models.Seeded(Models.Small, TrainableParameters.All, seed: 6);
         const string name = "transformer.resblocks.1.attn.in_proj_weight";
 
         Assert.Equal(Models.Read(dense, name), Models.Read(moe, name));
@@ -45,7 +45,7 @@ public sealed class ReplicaTests
     [Fact]
     public void Initial_values_have_the_spread_of_the_references()
     {
-        using var replica = Models.Seeded(ClipConfig.Named("scenes"), Locking.Everything);
+        using var replica = Models.Seeded(ClipConfig.Named("scenes"), TrainableParameters.None);
         Deviation("token_embedding.weight", 0.02);
         Deviation("positional_embedding", 0.01);
         Deviation("transformer.resblocks.0.attn.in_proj_weight", 1 / Math.Sqrt(32));
@@ -65,9 +65,9 @@ public sealed class ReplicaTests
     [Fact]
     public void State_sent_in_chunks_gives_an_equal_replica_that_trains_on_equally()
     {
-        using var source = Models.Seeded(Models.Small, Locking.ExceptFfn(1));
+        using var source = Models.Seeded(Models.Small, TrainableParameters.FfnOnly(1));
         Step(source, 0);
-        using var copy = Models.New(Models.Small, Locking.ExceptFfn(1), Precision.Fp32);
+        using var copy = Models.New(Models.Small, TrainableParameters.FfnOnly(1), Precision.Fp32);
         var chunk = new float[1000];
         for (var at = 0L; at < source.StateLength; at += chunk.Length)
         {
@@ -87,7 +87,7 @@ public sealed class ReplicaTests
     public void Weights_and_moments_come_back_from_files()
     {
         using var folder = new TemporaryFolder();
-        using var source = Models.Seeded(Models.SmallMoe, Locking.ExceptRouter);
+        using var source = Models.Seeded(Models.SmallMoe, TrainableParameters.RouterOnly);
         Step(source, 0);
         var (weights, moments) = (Path.Combine(folder.Path, "model.safetensors"), Path.Combine(folder.Path, "optimizer.safetensors"));
         using (var writer = TensorFile.Create(weights, ReplicaFiles.Weights(source.Layout), CheckpointMetadata.Create(Models.SmallMoe)))
@@ -108,7 +108,7 @@ public sealed class ReplicaTests
             writer.Commit();
         }
 
-        using var copy = Models.New(Models.SmallMoe, Locking.ExceptRouter);
+        using var copy = Models.New(Models.SmallMoe, TrainableParameters.RouterOnly);
         using var weightsFile = TensorFile.Open(weights);
         using var momentsFile = TensorFile.Open(moments);
         copy.Load(new CheckpointSource(weightsFile, CheckpointConfig.Infer(weightsFile)));
@@ -121,7 +121,7 @@ public sealed class ReplicaTests
     [Fact]
     public void A_learnt_temperature_never_exceeds_a_hundred()
     {
-        using var replica = Models.Seeded(Models.Small, Locking.None with { LearnTemperature = true });
+        using var replica = Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true });
         replica.LogitScale = 4.6;
         var gradient = new float[replica.Layout.TrainableLength];
         gradient[replica.Layout[ParameterNames.LogitScale].Offset] = -1;
@@ -145,10 +145,10 @@ public sealed class ReplicaTests
     {
         var rule = locking switch
         {
-            "except-ffn" => Locking.ExceptFfn(1),
-            "except-router" => Locking.ExceptRouter,
-            "text" => Locking.Text,
-            _ => Locking.None,
+            "except-ffn" => TrainableParameters.FfnOnly(1),
+            "except-router" => TrainableParameters.RouterOnly,
+            "text" => TrainableParameters.AllButText,
+            _ => TrainableParameters.All,
         };
         Assert.Equal(trains, rule.Trains(name));
     }

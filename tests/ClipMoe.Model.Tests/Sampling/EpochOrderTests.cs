@@ -32,7 +32,7 @@ public sealed class EpochOrderTests
     {
         for (var trial = 0; trial < 40; trial++)
         {
-            var random = RandomKey.Of(Seed).Derive(trial);
+            var random = RandomKey.FromSeed(Seed).Derive(trial);
             var labels = RandomLabels(random, samples: 1 + random.Below(0, 700), clusters: 1 + random.Below(1, 3), stages: random.Below(2, 4));
             AssertEachSampleOnce(EpochOrder.ClusterPure(Seed, trial, labels, batchSize: 1 + random.Below(3, 40), Leftovers.Merge, schedule));
         }
@@ -41,7 +41,7 @@ public sealed class EpochOrderTests
     [Fact]
     public void Only_batches_of_merged_leftovers_mix_clusters()
     {
-        var labels = RandomLabels(RandomKey.Of(Seed), samples: 5000, clusters: 3, stages: 2);
+        var labels = RandomLabels(RandomKey.FromSeed(Seed), samples: 5000, clusters: 3, stages: 2);
         var order = EpochOrder.ClusterPure(Seed, stage: 2, labels, batchSize: 16);
         var pure = 0;
         for (var b = 0; b < order.BatchesPerEpoch; b++)
@@ -79,7 +79,7 @@ public sealed class EpochOrderTests
     {
         for (var samples = 16; samples < 200; samples++)
         {
-            var labels = RandomLabels(RandomKey.Of(Seed).Derive(samples), samples, clusters: 2, stages: 2);
+            var labels = RandomLabels(RandomKey.FromSeed(Seed).Derive(samples), samples, clusters: 2, stages: 2);
             var order = EpochOrder.ClusterPure(Seed, stage: 0, labels, batchSize: 16);
             for (var b = 0; b < order.BatchesPerEpoch; b++) Assert.InRange(order.Batch(0, b).Length, 8, 16);
         }
@@ -112,7 +112,7 @@ public sealed class EpochOrderTests
     public void The_order_of_a_seeded_stage_never_changes(Leftovers leftovers, BatchSchedule schedule, ulong expected)
     {
         // A change of these numbers silently changes every experiment's result.
-        var labels = RandomLabels(RandomKey.Of(Seed), samples: 5000, clusters: 3, stages: 3);
+        var labels = RandomLabels(RandomKey.FromSeed(Seed), samples: 5000, clusters: 3, stages: 3);
         var order = EpochOrder.ClusterPure(Seed, stage: 2, labels, batchSize: 16, leftovers, schedule);
         var hash = new XxHash3();
         for (var step = 0; step < 2 * order.BatchesPerEpoch; step++) hash.Append(MemoryMarshal.AsBytes(order.Batch(step).AsSpan()));
@@ -129,7 +129,7 @@ public sealed class EpochOrderTests
     [Fact]
     public void A_shuffled_schedule_visits_the_same_batches_in_another_order()
     {
-        var labels = RandomLabels(RandomKey.Of(Seed), samples: 2000, clusters: 2, stages: 1);
+        var labels = RandomLabels(RandomKey.FromSeed(Seed), samples: 2000, clusters: 2, stages: 1);
         var roundRobin = EpochOrder.ClusterPure(Seed, stage: 1, labels, batchSize: 32);
         var shuffled = EpochOrder.ClusterPure(Seed, stage: 1, labels, batchSize: 32, Leftovers.Merge, BatchSchedule.Shuffled);
         var a = Enumerable.Range(0, roundRobin.BatchesPerEpoch).Select(b => string.Join(" ", roundRobin.Batch(0, b))).ToList();

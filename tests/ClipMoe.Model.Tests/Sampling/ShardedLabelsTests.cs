@@ -1,5 +1,4 @@
 using ClipMoe.Model.Files;
-using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Sampling;
 using ClipMoe.Model.Tests.Checkpoints;
@@ -21,7 +20,7 @@ public sealed class ShardedLabelsTests : IDisposable
     {
         for (var trial = 0; trial < 15; trial++)
         {
-            var random = RandomKey.Of(3).Derive(trial);
+            var random = RandomKey.FromSeed(3).Derive(trial);
             var stages = MakeStages(random, samples: 20 + random.Below(0, 2000), clusters: 1 + random.Below(1, 3), stages: 1 + random.Below(2, 3));
             var batchSize = 1 + random.Below(3, 20);
             using var sharded = EpochOrder.ClusterPure(
@@ -42,7 +41,7 @@ public sealed class ShardedLabelsTests : IDisposable
     [Fact]
     public void Labels_of_a_shard_are_recovered_in_the_order_of_its_samples()
     {
-        var stages = MakeStages(RandomKey.Of(1), samples: 1000, clusters: 3, stages: 3);
+        var stages = MakeStages(RandomKey.FromSeed(1), samples: 1000, clusters: 3, stages: 3);
         using var sharded = Open(WriteSharded(stages, shards: 7));
         var recovered = Enumerable.Range(0, 7).Select(sharded.Read).SelectMany(s => Enumerable.Range(0, s.Count).Select(i => s[i]));
         Assert.Equal(stages.Labels, recovered);
@@ -52,7 +51,7 @@ public sealed class ShardedLabelsTests : IDisposable
     [Fact]
     public void The_index_counts_the_samples_of_the_latest_joint_clusters()
     {
-        var stages = MakeStages(RandomKey.Of(1), samples: 1000, clusters: 2, stages: 2);
+        var stages = MakeStages(RandomKey.FromSeed(1), samples: 1000, clusters: 2, stages: 2);
         var path = WriteSharded(stages, shards: 3);
         var index = LabelIndexFile.Read(path, FileHash.Sha256(path));
         Assert.Equal(stages.Joint[^1].CountBy(j => j).Select(c => c.Value).OrderDescending(), index.JointSizes);
@@ -61,7 +60,7 @@ public sealed class ShardedLabelsTests : IDisposable
     [Fact]
     public void A_damaged_or_missing_shard_is_named_when_it_is_first_touched()
     {
-        var path = WriteSharded(MakeStages(RandomKey.Of(1), samples: 400, clusters: 1, stages: 1), shards: 4);
+        var path = WriteSharded(MakeStages(RandomKey.FromSeed(1), samples: 400, clusters: 1, stages: 1), shards: 4);
         FlipLastByte(LabelIndexFile.ShardPath(path, 1));
         File.Delete(LabelIndexFile.ShardPath(path, 2));
         using var labels = Open(path);
@@ -74,7 +73,7 @@ public sealed class ShardedLabelsTests : IDisposable
     [Fact]
     public void Another_index_than_the_one_that_was_written_is_refused()
     {
-        var path = WriteSharded(MakeStages(RandomKey.Of(1), samples: 40, clusters: 2, stages: 1), shards: 2);
+        var path = WriteSharded(MakeStages(RandomKey.FromSeed(1), samples: 40, clusters: 2, stages: 1), shards: 2);
         var sha256 = FileHash.Sha256(path);
         FlipLastByte(path);
         Assert.Contains(path, Assert.Throws<UserErrorException>(() => ShardedLabels.Open(path, sha256)).Message);
@@ -87,11 +86,11 @@ public sealed class ShardedLabelsTests : IDisposable
         var hash = new string('0', 64);
         LabelledShard Shard(int number, int samples, int stages = 1) => new(number, hash, stages, [4], [samples]);
         var layout = new ShardLayout(15, 10);
-        Assert.Equal([15], LabelIndex.Of(layout, clusters: 3, [Shard(1, 5), Shard(0, 10)]).Sizes);
-        Assert.Throws<ArgumentException>(() => LabelIndex.Of(layout, clusters: 3, [Shard(0, 10)]));
-        Assert.Throws<ArgumentException>(() => LabelIndex.Of(layout, clusters: 3, [Shard(0, 10), Shard(0, 10), Shard(1, 5)]));
-        Assert.Throws<ArgumentException>(() => LabelIndex.Of(layout, clusters: 3, [Shard(0, 10), Shard(1, 6)]));
-        Assert.Throws<ArgumentException>(() => LabelIndex.Of(layout, clusters: 3, [Shard(0, 10), Shard(1, 5, stages: 2)]));
+        Assert.Equal([15], LabelIndex.Create(layout, clusters: 3, [Shard(1, 5), Shard(0, 10)]).Sizes);
+        Assert.Throws<ArgumentException>(() => LabelIndex.Create(layout, clusters: 3, [Shard(0, 10)]));
+        Assert.Throws<ArgumentException>(() => LabelIndex.Create(layout, clusters: 3, [Shard(0, 10), Shard(0, 10), Shard(1, 5)]));
+        Assert.Throws<ArgumentException>(() => LabelIndex.Create(layout, clusters: 3, [Shard(0, 10), Shard(1, 6)]));
+        Assert.Throws<ArgumentException>(() => LabelIndex.Create(layout, clusters: 3, [Shard(0, 10), Shard(1, 5, stages: 2)]));
     }
 
     /// <summary>Joint clusters of a few stages, [stage][sample], and what they accumulate to.</summary>
@@ -129,7 +128,7 @@ public sealed class ShardedLabelsTests : IDisposable
                 labelled.Add(LabelShardFile.Write(
                     LabelIndexFile.ShardPath(path, shard), shard, before.Accumulate(stages.Joint[stage].AsSpan(first, end - first))));
             }
-            LabelIndexFile.Write(path, LabelIndex.Of(layout, stages.Clusters, labelled));
+            LabelIndexFile.Write(path, LabelIndex.Create(layout, stages.Clusters, labelled));
             previous?.Dispose();
             previous = Open(path);
         }

@@ -18,7 +18,7 @@ public sealed class ContrastiveGradientTests
     public void Gradients_of_all_parameters_equal_autograds_through_the_whole_batch(bool withShort, double smoothing)
     {
         const int rows = 11, leaves = 4;
-        using var replica = Models.Seeded(Models.Small, Locking.None with { LearnTemperature = true });
+        using var replica = Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true });
         var shards = Samples.Leaves(Models.Small, rows, leaves, withShort: withShort);
         var settings = new StepSettings { Leaves = leaves, LabelSmoothing = smoothing, ShortTextWeight = 0.7 };
 
@@ -48,7 +48,7 @@ public sealed class ContrastiveGradientTests
         return (gradient, loss.item<float>());
 
         Tensor Text(Func<MicroShard, int[]> tokens) =>
-            Features(s => Towers.Text(replica, TokenBatch.Of(s.Rows, tokens(s), replica.Layout.Config.ContextLength)));
+            Features(s => Towers.Text(replica, TokenBatch.Create(s.Rows, tokens(s), replica.Layout.Config.ContextLength)));
 
         Tensor Features(Func<MicroShard, Tensor> tower) => nn.functional.normalize(cat([.. shards.Select(tower)]));
 

@@ -10,15 +10,15 @@ public sealed class StepOperationsTests
 
     [Fact]
     public void A_forward_pass_of_ViT_B_32_takes_some_27_GFLOP_a_pair() =>
-        Assert.InRange(StepOperations.PerPair(VitB32, Locking.Everything, 248) / 1e9, 26.5, 27.5);
+        Assert.InRange(StepOperations.PerPair(VitB32, TrainableParameters.None, 248) / 1e9, 26.5, 27.5);
 
     [Fact]
     public void Training_takes_more_the_more_trains_and_shorter_captions_take_less()
     {
-        var (none, ffn, all) = (Count(Locking.Everything), Count(Locking.ExceptFfn()), Count(Locking.None));
+        var (none, ffn, all) = (Count(TrainableParameters.None), Count(TrainableParameters.FfnOnly()), Count(TrainableParameters.All));
         Assert.True(2 * none < ffn && ffn < all && all <= 3 * none);
-        Assert.True(StepOperations.PerPair(VitB32, Locking.None, 60) < all / 2);
+        Assert.True(StepOperations.PerPair(VitB32, TrainableParameters.All, 60) < all / 2);
 
-        static double Count(Locking locking) => StepOperations.PerPair(VitB32, locking, 248);
+        static double Count(TrainableParameters locking) => StepOperations.PerPair(VitB32, locking, 248);
     }
 }

@@ -99,7 +99,7 @@ public sealed class TrainingParityTests
 
     private static Replica Start(string name)
     {
-        var replica = IsMoe(name) ? StartOfRouters(name) : Models.Load(Fixtures.DenseCheckpoints()[0], Locking.ExceptFfn(UnlockedGroups(name)));
+        var replica = IsMoe(name) ? StartOfRouters(name) : Models.Load(Fixtures.DenseCheckpoints()[0], TrainableParameters.FfnOnly(UnlockedGroups(name)));
         replica.LogitScale = Number(ReadExpected(), "logit_scale");
         return replica;
     }
@@ -129,7 +129,7 @@ public sealed class TrainingParityTests
         return [.. Enumerable.Range(0, leaves).Select(leaf =>
         {
             var (from, to) = LeafPartition.Rows(leaf, rows, leaves);
-            return new MicroShard(leaf, to - from, PixelBatch.OfNormalised(images.AsMemory(from * pixels, (to - from) * pixels)),
+            return new MicroShard(leaf, to - from, PixelBatch.FromStandardized(images.AsMemory(from * pixels, (to - from) * pixels)),
                 tokens[(from * context)..(to * context)], usesShort ? shorts[(from * context)..(to * context)] : null);
         })];
     }
@@ -167,7 +167,7 @@ public sealed class TrainingParityTests
     {
         var fitting = Fixtures.MoeCases().Where(c => c.Keys.Select(k => k.Name).Where(IsGate).ToHashSet().SetEquals(Trainable(name))).ToList();
         var start = fitting is [var only] ? only : fitting.MinBy(c => DistanceToEnd(c, name))!;
-        return Models.Load(start.Checkpoint, Locking.ExceptRouter, start.TopK);
+        return Models.Load(start.Checkpoint, TrainableParameters.RouterOnly, start.TopK);
     }
 
     private static double DistanceToEnd(MoeCase start, string name)

@@ -93,10 +93,10 @@ public sealed class WorldTests
 
     internal static Replica New(string kind, Precision precision) => kind switch
     {
-        "dense" => Models.Seeded(Models.Small, Locking.None with { LearnTemperature = true }, precision: precision),
-        "ffn" => Models.Seeded(Models.Small, Locking.ExceptFfn(), precision: precision),
-        "moe" => Models.Seeded(Models.SmallMoe, Locking.None, precision: precision),
-        _ => Models.Seeded(Models.SmallMoe, Locking.ExceptRouter, precision: precision),
+        "dense" => Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true }, precision: precision),
+        "ffn" => Models.Seeded(Models.Small, TrainableParameters.FfnOnly(), precision: precision),
+        "moe" => Models.Seeded(Models.SmallMoe, TrainableParameters.All, precision: precision),
+        _ => Models.Seeded(Models.SmallMoe, TrainableParameters.RouterOnly, precision: precision),
     };
 
     private static ReadOnlySpan<int> Bits(float[] values) => System.Runtime.InteropServices.MemoryMarshal.Cast<float, int>(values);

@@ -59,7 +59,7 @@ public sealed class FeatureVerificationTests : IDisposable
     /// <param name="topK">Experts per token of the model that the outputs are stored of.</param>
     private VerificationResult Verify(int topK, IReadOnlyDictionary<string, string>? metadata, int? asked = null, float storedError = 0)
     {
-        using (var seeded = Models.Seeded(Config, Locking.Everything))
+        using (var seeded = Models.Seeded(Config, TrainableParameters.None))
         using (var writer = TensorFile.Create(_folder.File("model.safetensors"), ReplicaFiles.Weights(seeded.Layout), metadata))
         {
             ReplicaFiles.WriteWeights(writer, seeded);
@@ -67,7 +67,7 @@ public sealed class FeatureVerificationTests : IDisposable
         }
 
         using var model = TensorFile.Open(_folder.File("model.safetensors"));
-        using var replica = Models.New(Config with { Moe = Config.Moe! with { TopK = topK } }, Locking.Everything);
+        using var replica = Models.New(Config with { Moe = Config.Moe! with { TopK = topK } }, TrainableParameters.None);
         replica.Load(new CheckpointSource(model, Config, roundToHalf: true));
         var encoder = new Encoder(replica, normalise: false);
         var random = new Random(1);
@@ -75,7 +75,7 @@ public sealed class FeatureVerificationTests : IDisposable
         int[] tokens = [.. Enumerable.Range(0, Rows * Tokens).Select(i => i % Tokens == Tokens - 1 ? 29 : random.Next(1, 28))];
         // Positions behind the tokens are zeros, which is what verification has to put there.
         int[] padded = [.. tokens.Chunk(Tokens).SelectMany(row => row.Concat(new int[Config.ContextLength - Tokens]))];
-        var pixels = PixelBatch.OfNormalised(images);
+        var pixels = PixelBatch.FromStandardized(images);
         Save("io.safetensors",
             ("image_features", [Rows, Config.EmbedDim], Shifted(encoder.EncodeImages(pixels, Rows).Features, storedError)),
             ("text_features", [Rows, Config.EmbedDim], Shifted(encoder.EncodeTexts(padded, Rows).Features, storedError)),

@@ -7,8 +7,8 @@ public sealed class FaultScheduleTests
     [Fact]
     public void The_same_seed_gives_the_same_faults_and_another_seed_others()
     {
-        Assert.Equal(FaultSchedule.Of(7).Take(200), FaultSchedule.Of(7).Take(200));
-        Assert.NotEqual(FaultSchedule.Of(7).Take(200), FaultSchedule.Of(8).Take(200));
+        Assert.Equal(FaultSchedule.FromSeed(7).Take(200), FaultSchedule.FromSeed(7).Take(200));
+        Assert.NotEqual(FaultSchedule.FromSeed(7).Take(200), FaultSchedule.FromSeed(8).Take(200));
     }
 
     [Theory]
@@ -18,7 +18,7 @@ public sealed class FaultScheduleTests
     public void Three_minutes_have_time_for_more_than_fifty_faults_of_all_kinds(ulong seed)
     {
         var time = TimeSpan.Zero;
-        var faults = FaultSchedule.Of(seed).TakeWhile(f => (time += f.Wait) < TimeSpan.FromMinutes(3)).ToList();
+        var faults = FaultSchedule.FromSeed(seed).TakeWhile(f => (time += f.Wait) < TimeSpan.FromMinutes(3)).ToList();
 
         Assert.InRange(faults.Count, 90, 150);
         Assert.Equal(Enum.GetValues<ChaosFault>(), faults.Select(f => f.Kind).Distinct().Order());
@@ -28,5 +28,5 @@ public sealed class FaultScheduleTests
 
     [Fact]
     public void Every_target_is_hit_now_and_then() =>
-        Assert.Equal(["a", "b", "c"], FaultSchedule.Of(1).Take(50).Select(f => f.Among(["a", "b", "c"])).Distinct().Order());
+        Assert.Equal(["a", "b", "c"], FaultSchedule.FromSeed(1).Take(50).Select(f => f.Among(["a", "b", "c"])).Distinct().Order());
 }

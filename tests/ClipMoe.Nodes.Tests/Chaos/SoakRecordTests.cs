@@ -46,7 +46,7 @@ public sealed class SoakRecordTests
 
     [Fact]
     public void Quantiles_are_times_that_were_measured() =>
-        Assert.Equal(new RecoveryTimes(10, 5, 9, 10), RecoveryTimes.Of([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+        Assert.Equal(new RecoveryTimes(10, 5, 9, 10), RecoveryTimes.FromSeconds([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
 
     [Fact]
     public void The_summary_names_faults_and_violations_for_people_and_for_programs()

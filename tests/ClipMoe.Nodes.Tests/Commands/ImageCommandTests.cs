@@ -15,9 +15,9 @@ public sealed class ImageCommandTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData("as-is", ImageConversion.AsIs)]
-    [InlineData("rgb-first", ImageConversion.RgbFirst)]
-    public void Images_become_tensors(string order, ImageConversion conversion)
+    [InlineData("as-is", ConversionOrder.AsIs)]
+    [InlineData("rgb-first", ConversionOrder.RgbFirst)]
+    public void Images_become_tensors(string order, ConversionOrder conversion)
     {
         var (first, second) = (Picture("one.png", 50, 30), Picture("two.png", 20, 70));
 

@@ -47,7 +47,7 @@ public sealed class ComparisonVerdictTests
         IReadOnlyList<RetrievalScores> scores = SampleReport.Make().Evaluations;
         var without = scores.Where(s => s.Model != "direct").ToList();
 
-        Assert.Null(MethodComparison.Of([(0, scores), (1, without)], ["moe", "direct"], new Dictionary<string, int>()));
-        Assert.NotNull(MethodComparison.Of([(0, without), (1, without)], ["moe", "direct"], new Dictionary<string, int>()));
+        Assert.Null(MethodComparison.Create([(0, scores), (1, without)], ["moe", "direct"], new Dictionary<string, int>()));
+        Assert.NotNull(MethodComparison.Create([(0, without), (1, without)], ["moe", "direct"], new Dictionary<string, int>()));
     }
 }

@@ -16,7 +16,7 @@ internal static class SampleReport
         var random = new Random(7);
         var report = new RunReport
         {
-            Experiment = new ReportExperiment("demo", 0, ExperimentHash.Of(experiment), ExperimentYaml.Write(experiment)),
+            Experiment = new ReportExperiment("demo", 0, ExperimentHash.Compute(experiment), ExperimentYaml.Write(experiment)),
             WeightsSha256 = new string('a', 64),
             Checkpoint = "stages/routers/model.safetensors",
             Seconds = 301.5,
@@ -41,7 +41,7 @@ internal static class SampleReport
             Attributes = Probes(random),
             ExpertLoads = [.. from tower in (string[])["image", "text"] from layer in Enumerable.Range(0, 4) select Load(tower, layer, random)],
             Examples = Examples(),
-            Comparison = MethodComparison.Of(
+            Comparison = MethodComparison.Create(
                 [.. (seeds.Count == 0 ? [0UL] : seeds).Select(s => (s, Evaluations(s)))],
                 ["moe", "direct", "hard_batch", "upcycle"],
                 new Dictionary<string, int> { ["moe"] = 900, ["direct"] = 900, ["hard_batch"] = 900, ["upcycle"] = 900 }),

@@ -66,7 +66,7 @@ public sealed class ExperimentFileTests
 
         Assert.Equal(yaml, ExperimentYaml.Write(again));
         Assert.Equal(ExperimentJson.Write(experiment).ToJsonString(), ExperimentJson.Write(again).ToJsonString());
-        Assert.Equal(ExperimentHash.Of(experiment), ExperimentHash.Of(again));
+        Assert.Equal(ExperimentHash.Compute(experiment), ExperimentHash.Compute(again));
     }
 
     [Fact]

@@ -34,9 +34,9 @@ public sealed class ExperimentHashTests
     {
         var (here, there) = (Load("data: {path: here}"), Load("data: {path: there}"));
 
-        Assert.Equal(ExperimentHash.Of(here), ExperimentHash.Of(there));
-        Assert.Equal(ExperimentHash.Of(here, new(Data: "a")), ExperimentHash.Of(there, new(Data: "a")));
-        Assert.NotEqual(ExperimentHash.Of(here, new(Data: "a")), ExperimentHash.Of(here, new(Data: "b")));
+        Assert.Equal(ExperimentHash.Compute(here), ExperimentHash.Compute(there));
+        Assert.Equal(ExperimentHash.Compute(here, new(Data: "a")), ExperimentHash.Compute(there, new(Data: "a")));
+        Assert.NotEqual(ExperimentHash.Compute(here, new(Data: "a")), ExperimentHash.Compute(here, new(Data: "b")));
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class ExperimentHashTests
 
         Assert.Equal(["model.checkpoint is another file"], ExperimentHash.Differences(here, new(Checkpoint: a), there, new(Checkpoint: b)));
         Assert.Empty(ExperimentHash.Differences(here, new(Checkpoint: a), there, new(Checkpoint: a)));
-        Assert.NotEqual(ExperimentHash.Of(here, new(Checkpoint: a)), ExperimentHash.Of(here, new(Checkpoint: b)));
+        Assert.NotEqual(ExperimentHash.Compute(here, new(Checkpoint: a)), ExperimentHash.Compute(here, new(Checkpoint: b)));
     }
 
     [Fact]
@@ -63,5 +63,5 @@ public sealed class ExperimentHashTests
 
     private static Experiment Load(string yaml) => ExperimentFile.Parse(yaml, "test.yaml", "/somewhere", []);
 
-    private static string Hash(string yaml) => ExperimentHash.Of(Load(yaml));
+    private static string Hash(string yaml) => ExperimentHash.Compute(Load(yaml));
 }

@@ -31,8 +31,8 @@ public sealed class RecordedExperimentTests
         var experiment = Load(name);
         (string, string)[] hashes =
         [
-            (name, JsonSerializer.Serialize(ExperimentHash.Of(experiment))),
-            ($"{name}-with-inputs", JsonSerializer.Serialize(ExperimentHash.Of(experiment, new ExperimentInputs(A, B, C)))),
+            (name, JsonSerializer.Serialize(ExperimentHash.Compute(experiment))),
+            ($"{name}-with-inputs", JsonSerializer.Serialize(ExperimentHash.Compute(experiment, new ExperimentInputs(A, B, C)))),
         ];
         Hashes.RequireAll(hashes);
         Experiments.RequireAll([(name, ExperimentJson.Write(experiment).ToJsonString())]);

@@ -48,7 +48,7 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
     public void A_checkpoint_that_changed_before_it_was_taken_over_is_refused()
     {
         var experiment = ExperimentFile.Parse(null, "the settings", _folder.Path, Settings());
-        var hash = ExperimentHash.Of(experiment, InputFiles.Hashes(experiment));
+        var hash = ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment));
         using var workspace = new Workspace("experiment", experiment, hash, new RunFolder(_folder.Path), new WorkerDevice("cpu", 1));
         var data = workspace.Prepare((_, _) => { }, CancellationToken.None);
         Assert.Equal(FileHash.Sha256OrNull(Checkpoint), data.CheckpointSha256);
@@ -56,9 +56,9 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
 
         File.AppendAllText(Checkpoint, "x");
         Assert.Contains("changed since this run began", Assert.Throws<UserErrorException>(() => workspace.OpenCheckpoint(Checkpoint)).Message);
-        Assert.NotEqual(hash, ExperimentHash.Of(experiment, InputFiles.Hashes(experiment)));
+        Assert.NotEqual(hash, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment)));
         // Where the run was begun, it is what it was: the run itself refuses it, with the sentence above.
-        Assert.Equal(hash, ExperimentHash.Of(experiment, InputFiles.Hashes(experiment, experiment, data)));
+        Assert.Equal(hash, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment, experiment, data)));
         File.Delete(Checkpoint);
         Assert.Contains("is missing", Assert.Throws<UserErrorException>(() => workspace.OpenCheckpoint(Checkpoint)).Message);
     }

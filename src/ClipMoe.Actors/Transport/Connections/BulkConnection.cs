@@ -115,7 +115,7 @@ internal sealed class BulkConnection : IDisposable
 
     /// <summary>Sends a frame after taking its checksum.</summary>
     public void SendChecked(in FrameHeader header, ReadOnlySpan<byte> payload) =>
-        Send(header with { Length = payload.Length, Checksum = FrameChecksum.Of(payload) }, payload);
+        Send(header with { Length = payload.Length, Checksum = FrameChecksum.Compute(payload) }, payload);
 
     /// <exception cref="InvalidDataException">What came is no frame.</exception>
     /// <exception cref="EndOfStreamException">The peer closed the stream.</exception>
@@ -133,7 +133,7 @@ internal sealed class BulkConnection : IDisposable
     {
         payload = payload[..header.Length];
         Receive(payload);
-        if (FrameChecksum.Of(payload) != header.Checksum) throw new InvalidDataException(FrameChecksum.Mismatch(header.Kind));
+        if (FrameChecksum.Compute(payload) != header.Checksum) throw new InvalidDataException(FrameChecksum.Mismatch(header.Kind));
     }
 
     public void Dispose() => _socket.Dispose();

@@ -16,7 +16,7 @@ public sealed class BulkListener : IDisposable
 
     private readonly TransportSettings _settings;
     private readonly List<Socket> _sockets = [];
-    private readonly ConcurrentDictionary<ConnectionPurpose, Action<Visitor>> _routes = new();
+    private readonly ConcurrentDictionary<ConnectionPurpose, Action<PendingConnection>> _routes = new();
     private readonly LinkedList<BulkConnection> _strangers = [];
     private readonly ManualResetEventSlim _stopping = new();
 
@@ -47,7 +47,7 @@ public sealed class BulkListener : IDisposable
     internal TransportSettings Settings => _settings;
 
     /// <summary>Who is called, on the connection's own thread, with connections of a purpose.</summary>
-    internal void Route(ConnectionPurpose purpose, Action<Visitor> welcome)
+    internal void Route(ConnectionPurpose purpose, Action<PendingConnection> welcome)
     {
         if (!_routes.TryAdd(purpose, welcome)) throw new InvalidOperationException($"connections for {purpose} are taken already");
     }
@@ -129,7 +129,7 @@ public sealed class BulkListener : IDisposable
             known = Forget(connection);
             if (!_routes.TryGetValue(hello.Purpose, out var welcome))
                 throw new InvalidDataException($"asked for {hello.Purpose}, which isn't served here");
-            welcome(new Visitor(hello, connection, answer));
+            welcome(new PendingConnection(hello, connection, answer));
         }
         catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException or ObjectDisposedException)
         {
@@ -168,7 +168,7 @@ public sealed class BulkListener : IDisposable
 }
 
 /// <summary>A connection that has said what it is for, and waits to be accepted or refused.</summary>
-internal sealed class Visitor(Hello hello, BulkConnection connection, Handshake.Answer answer)
+internal sealed class PendingConnection(Hello hello, BulkConnection connection, Handshake.Answer answer)
 {
     public Hello Hello { get; } = hello;
 

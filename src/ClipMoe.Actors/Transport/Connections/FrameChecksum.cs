@@ -29,7 +29,7 @@ internal struct FrameChecksum
     /// <summary>Of what was appended so far.</summary>
     public readonly ulong Value => XxHash3.HashToUInt64(MemoryMarshal.AsBytes((ReadOnlySpan<Vector256<ulong>>)_lanes), _length);
 
-    public static ulong Of(ReadOnlySpan<byte> payload)
+    public static ulong Compute(ReadOnlySpan<byte> payload)
     {
         var checksum = default(FrameChecksum);
         checksum.Append(payload);

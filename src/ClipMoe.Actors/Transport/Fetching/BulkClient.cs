@@ -28,7 +28,7 @@ public sealed class BulkClient : IDisposable
         deadline.CancelAfter(patience);
         try
         {
-            return new BulkClient(endpoint, Dialling.Dial(endpoint, new Hello(ConnectionPurpose.Fetch), settings, deadline.Token), patience);
+            return new BulkClient(endpoint, Connector.Connect(endpoint, new Hello(ConnectionPurpose.Fetch), settings, deadline.Token), patience);
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {

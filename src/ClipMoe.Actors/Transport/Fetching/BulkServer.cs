@@ -37,7 +37,7 @@ public sealed class BulkServer : IDisposable
         foreach (var connection in _connections.Keys) connection.Dispose();
     }
 
-    private void Welcome(Visitor visitor)
+    private void Welcome(PendingConnection visitor)
     {
         if (_connections.Count >= MaxConnections)
         {

@@ -52,7 +52,7 @@ internal sealed unsafe class CudaDriver
 
     /// <summary>The context that libtorch computes in on a GPU, too, and what tells the GPU from all others.</summary>
     /// <param name="ordinal">As in <c>cuda:0</c>.</param>
-    /// <exception cref="CarriageException">The driver refused.</exception>
+    /// <exception cref="NcclTransportException">The driver refused.</exception>
     public (nint Context, string Gpu) Open(int ordinal)
     {
         int device;
@@ -129,6 +129,6 @@ internal sealed unsafe class CudaDriver
         if (code == 0) return;
         byte* text;
         var known = _errorString(code, &text) == 0;
-        throw new CarriageException($"had {call} fail with {code}{(known ? $", {Marshal.PtrToStringUTF8((nint)text)}" : "")}");
+        throw new NcclTransportException($"had {call} fail with {code}{(known ? $", {Marshal.PtrToStringUTF8((nint)text)}" : "")}");
     }
 }

@@ -8,9 +8,9 @@ namespace ClipMoe.Actors.Transport.Nccl;
 /// <summary>
 /// A member's exchange of a generation whose gradients go from GPU to GPU. What is small stays with the streams, which also tell when a member dies.
 /// </summary>
-internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : IStepExchange, IDisposable
+internal sealed class NcclExchange(StreamExchange streams, INcclTransport carrier) : IStepExchange, IDisposable
 {
-    private readonly CarriedReduction _reduction = new(carrier, streams.Rank, streams.World);
+    private readonly NcclReduction _reduction = new(carrier, streams.Rank, streams.World);
 
     public ExchangeGeneration Generation => streams.Generation;
 
@@ -33,7 +33,7 @@ internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : I
 
     /// <summary>Ends the exchange for all members because of a carrier; if it was over before, it ended for another reason.</summary>
     /// <param name="note">Told of a failure that is the carrier's.</param>
-    public static Exception Broken(StreamExchange streams, CarriageException cause, Action<string> note)
+    public static Exception Broken(StreamExchange streams, NcclTransportException cause, Action<string> note)
     {
         streams.ThrowIfOver();
         note(cause.Message);
@@ -54,7 +54,7 @@ internal sealed class NcclExchange(StreamExchange streams, ICarrier carrier) : I
             Outcome(null);
             return hash;
         }
-        catch (CarriageException e)
+        catch (NcclTransportException e)
         {
             throw Broken(streams, e, Outcome);
         }

@@ -14,7 +14,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
     private const int MaxFailures = 3;
 
     private readonly StreamExchanges _streams;
-    private readonly ICarriers _carriers;
+    private readonly INcclTransports _carriers;
     private readonly Action<string> _log;
     private readonly Lock _gate = new();
     private readonly List<NcclExchange> _open = [];
@@ -27,11 +27,11 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
     /// <param name="encrypted">Whether bytes may leave the host only encrypted.</param>
     /// <param name="log">On a GPU, told one sentence about what the gradients go over when that changes.</param>
     public NcclExchanges(StreamExchanges streams, string device, bool encrypted, Action<string> log)
-        : this(streams, new NcclCarriers(device, encrypted), log)
+        : this(streams, new NcclTransports(device, encrypted), log)
     {
     }
 
-    internal NcclExchanges(StreamExchanges streams, ICarriers carriers, Action<string> log) => (_streams, _carriers, _log) = (streams, carriers, log);
+    internal NcclExchanges(StreamExchanges streams, INcclTransports carriers, Action<string> log) => (_streams, _carriers, _log) = (streams, carriers, log);
 
     public IStepExchange Join(ExchangeGeneration generation)
     {
@@ -41,7 +41,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
         {
             return Choose(streams);
         }
-        catch (CarriageException e)
+        catch (NcclTransportException e)
         {
             throw NcclExchange.Broken(streams, e, Note);
         }

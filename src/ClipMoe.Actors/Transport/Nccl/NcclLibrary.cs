@@ -72,7 +72,7 @@ internal sealed unsafe class NcclLibrary
     /// <summary>Begins to make a non-blocking communicator on the thread's current GPU; <see cref="IsReady"/> tells when it is there.</summary>
     public nint BeginCommunicator(ReadOnlySpan<byte> uniqueId, int rank, int world)
     {
-        if (uniqueId.Length != UniqueId.Size) throw new CarriageException($"was told a unique id of {uniqueId.Length} bytes");
+        if (uniqueId.Length != UniqueId.Size) throw new NcclTransportException($"was told a unique id of {uniqueId.Length} bytes");
         UniqueId id;
         uniqueId.CopyTo(new Span<byte>(id.Value, UniqueId.Size));
         var config = new Config { Size = (nuint)sizeof(Config), Magic = 0xcafebeef, Version = 21400, Blocking = 0 };
@@ -128,10 +128,10 @@ internal sealed unsafe class NcclLibrary
         if (code is not (Success or InProgress)) throw Failure(code, call);
     }
 
-    private CarriageException Failure(int code, string call)
+    private NcclTransportException Failure(int code, string call)
     {
         var last = Marshal.PtrToStringUTF8((nint)_lastError(0));
         var what = $"had {call} of NCCL fail with {code}, {Marshal.PtrToStringUTF8((nint)_errorString(code))}";
-        return new CarriageException(string.IsNullOrWhiteSpace(last) ? what : $"{what} ({last.Trim()})");
+        return new NcclTransportException(string.IsNullOrWhiteSpace(last) ? what : $"{what} ({last.Trim()})");
     }
 }

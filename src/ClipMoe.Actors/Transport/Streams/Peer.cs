@@ -61,7 +61,7 @@ internal sealed class Peer
 
     /// <summary>On the caller's thread: lends the peer memory for the rest of the generation, unless it has it already.</summary>
     /// <returns>Whether it has it then; over a network, and once there is a lot of it, it hasn't.</returns>
-    public bool Lend(SharedMemory? memory)
+    public bool Map(SharedMemory? memory)
     {
         if (memory is null || !_connection.Lends) return false;
         if (_lent.Contains(memory)) return true;
@@ -75,12 +75,12 @@ internal sealed class Peer
 
     /// <summary>On the receiving thread: memory that the peer has lent.</summary>
     /// <exception cref="InvalidDataException">It has not, or it is shorter.</exception>
-    public ReadOnlyMemory<float> Borrowed(long id, int length) => _borrowed.TryGetValue(id, out var memory) && memory.Memory.Length >= length
+    public ReadOnlyMemory<float> Mapped(long id, int length) => _borrowed.TryGetValue(id, out var memory) && memory.Memory.Length >= length
         ? memory.Memory
         : throw new InvalidDataException($"referred to {length} floats of memory {id}, which it has not lent");
 
     /// <summary>When no thread touches borrowed memory any more.</summary>
-    public void GiveBack()
+    public void Unmap()
     {
         foreach (var memory in _borrowed.Values) memory.Dispose();
     }
@@ -172,7 +172,7 @@ internal sealed class Peer
             payload = MemoryMarshal.AsBytes(_rounded.AsSpan(0, payload.Length / sizeof(float)));
         }
 
-        if (!frame.HasChecksum) header = header with { Checksum = FrameChecksum.Of(payload) };
+        if (!frame.HasChecksum) header = header with { Checksum = FrameChecksum.Compute(payload) };
         if (frame.Memory is not null && header.Kind != FrameKind.Memory) payload = [];
         if (header.Kind == FrameKind.Memory) _connection.Send(header, frame.Memory!.File);
         else if (_fault is not null) TransmitFaulty(header, payload);
@@ -219,12 +219,12 @@ internal sealed class Peer
                 return;
             }
 
-            if (header.Kind == FrameKind.Memory) Borrow(header);
+            if (header.Kind == FrameKind.Memory) Map(header);
             else _exchange.Await(header.Operation).Receive(this, header);
         }
     }
 
-    private void Borrow(in FrameHeader header)
+    private void Map(in FrameHeader header)
     {
         if (header.Length != 0 || header.Offset > int.MaxValue || _borrowed.Count == MaxLent || _borrowed.ContainsKey(header.Total))
             throw new InvalidDataException($"lent memory {header.Total} of {header.Offset} floats, which was not to come");

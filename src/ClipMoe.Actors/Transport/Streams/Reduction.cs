@@ -67,14 +67,14 @@ internal sealed class Reduction : Operation
         _lendsSum = new bool[exchange.World];
         _stays = new bool[exchange.World];
         // What is rounded on its way is not what is in memory.
-        var memories = mine.Select(m => _rounds ? null : SharedMemory.Of(m.Gradient)).ToList();
+        var memories = mine.Select(m => _rounds ? null : SharedMemory.Find(m.Gradient)).ToList();
         // What the garbage collector can move can't stay.
-        var stays = !_rounds && SharedMemory.Of(sum) is not null && memories.TrueForAll(m => m is not null);
+        var stays = !_rounds && SharedMemory.Find(sum) is not null && memories.TrueForAll(m => m is not null);
         foreach (var peer in exchange.Peers)
         {
-            _lendsSum[peer.Rank] = peer.Lend(_rounds ? null : SharedMemory.Of(sum));
+            _lendsSum[peer.Rank] = peer.Map(_rounds ? null : SharedMemory.Find(sum));
             _stays[peer.Rank] = stays && peer.SendsPages;
-            _lent[peer.Rank] = [.. memories.Select(m => peer.Lend(m) ? m : null)];
+            _lent[peer.Rank] = [.. memories.Select(m => peer.Map(m) ? m : null)];
         }
     }
 
@@ -161,7 +161,7 @@ internal sealed class Reduction : Operation
         var chunk = _own.First + index;
         if (header.Offset != chunk || header.Part != part || !IsWhole(header, chunk)) throw Misplaced(header);
         if (header.Length > 0) ReceiveFloats(peer, progress, header, _slice.RoomFor(peer.Rank, chunk, part));
-        else _slice.Borrow(peer.Rank, chunk, part, Borrowed(peer, header), header.Checksum);
+        else _slice.Map(peer.Rank, chunk, part, Mapped(peer, header), header.Checksum);
         progress.Gradients++;
         if (part == parts - 1) _slice.Arrived(peer.Rank, chunk);
     }
@@ -175,7 +175,7 @@ internal sealed class Reduction : Operation
         var (start, length) = _chunks[chunk];
         var destination = _sum.Span.Slice(start, length);
         if (header.Length > 0) ReceiveFloats(peer, progress, header, destination);
-        else Lent.Copy(Borrowed(peer, header), destination, header);
+        else SharedBuffer.Copy(Mapped(peer, header), destination, header);
         _checksums[chunk] = header.Checksum;
         progress.HasSum[chunk] = true;
         progress.Sums++;
@@ -196,10 +196,10 @@ internal sealed class Reduction : Operation
     }
 
     /// <summary>The chunk that a header without payload refers to, in the sender's memory.</summary>
-    private ReadOnlyMemory<float> Borrowed(Peer peer, in FrameHeader header)
+    private ReadOnlyMemory<float> Mapped(Peer peer, in FrameHeader header)
     {
         var (start, length) = _chunks[(int)header.Offset];
-        return peer.Borrowed(header.Total, _sum.Length).Slice(start, length);
+        return peer.Mapped(header.Total, _sum.Length).Slice(start, length);
     }
 
     /// <summary>Whether a frame has a chunk's bytes, or refers to them where the sender lends memory.</summary>
@@ -230,8 +230,8 @@ internal sealed class Reduction : Operation
             payload = new ByteView<ushort>(rounded).Memory;
         }
 
-        _checksums[chunk] = FrameChecksum.Of(payload.Span);
-        var memory = SharedMemory.Of(_sum);
+        _checksums[chunk] = FrameChecksum.Compute(payload.Span);
+        var memory = SharedMemory.Find(_sum);
         foreach (var peer in Exchange.Peers)
         {
             var lent = _lendsSum[peer.Rank] ? memory : null;

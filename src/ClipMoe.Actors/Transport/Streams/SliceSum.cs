@@ -23,7 +23,7 @@ internal sealed class SliceSum(
     private readonly int[] _arrived = [.. Enumerable.Range(0, exchange.World).Select(r => r == exchange.Rank ? int.MaxValue : 0)];
     private readonly bool[] _summed = new bool[chunks.Count];
     /// <summary>By rank: gradients for the slice that stay in the peer's memory, chunk by chunk and part by part.</summary>
-    private readonly Lent?[]?[] _lent = new Lent?[exchange.World][];
+    private readonly SharedBuffer?[]?[] _lent = new SharedBuffer?[exchange.World][];
     private SubtreeSum? _plan;
     private int _claimed = chunks.OwnedBy(exchange.Rank).First;
 
@@ -33,7 +33,7 @@ internal sealed class SliceSum(
         lock (_gate)
         {
             _nodes[rank] = nodes;
-            _lent[rank] = new Lent?[nodes.Count * (_slice.End - _slice.First)];
+            _lent[rank] = new SharedBuffer?[nodes.Count * (_slice.End - _slice.First)];
             if (nodes.Count == 0) _arrived[rank] = int.MaxValue;
         }
 
@@ -50,8 +50,8 @@ internal sealed class SliceSum(
     }
 
     /// <summary>A member's gradient stays where it is until it is summed.</summary>
-    public void Borrow(int rank, int chunk, int part, ReadOnlyMemory<float> values, ulong checksum) =>
-        _lent[rank]![Index(rank, chunk, part)] = new Lent(rank, values, checksum);
+    public void Map(int rank, int chunk, int part, ReadOnlyMemory<float> values, ulong checksum) =>
+        _lent[rank]![Index(rank, chunk, part)] = new SharedBuffer(rank, values, checksum);
 
     /// <summary>All gradients of a member for a chunk, and for those before it, are in their places.</summary>
     public void Arrived(int rank, int chunk)
@@ -93,7 +93,7 @@ internal sealed class SliceSum(
         var slot = exchange.Window[chunk];
         var (start, length) = chunks[chunk];
         var parts = new List<ReadOnlyMemory<float>>();
-        var lent = new List<(int Part, Lent Gradient)>();
+        var lent = new List<(int Part, SharedBuffer Gradient)>();
         for (var rank = 0; rank < _nodes.Length; rank++)
         {
             var count = _nodes[rank]!.Count;
@@ -116,12 +116,12 @@ internal sealed class SliceSum(
         }
 
         var total = sum.Slice(start, length);
-        if (Lent.Sum(plan, CollectionsMarshal.AsSpan(parts), lent, total.Span) is { } damaged) Broke(damaged);
+        if (SharedBuffer.Sum(plan, CollectionsMarshal.AsSpan(parts), lent, total.Span) is { } damaged) Broke(damaged);
         finish(chunk, total);
     }
 
     /// <summary>The thread that sums isn't that of the member whose gradient it is.</summary>
-    private void Broke(Lent damaged)
+    private void Broke(SharedBuffer damaged)
     {
         exchange.Broke(damaged.Rank, FrameChecksum.Mismatch(FrameKind.Gradients));
         throw new InvalidDataException("the exchange has broken");

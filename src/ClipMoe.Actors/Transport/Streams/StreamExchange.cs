@@ -162,7 +162,7 @@ internal sealed class StreamExchange : IStepExchange
         lock (_gate)
             if (--_readers > 0 || _failure is null)
                 return;
-        foreach (var peer in Peers) peer.GiveBack();
+        foreach (var peer in Peers) peer.Unmap();
     }
 
     /// <summary>On any thread: something went wrong with a peer.</summary>
@@ -213,7 +213,7 @@ internal sealed class StreamExchange : IStepExchange
         try
         {
             var hello = new Hello(ConnectionPurpose.Exchange, Generation.Stage, Generation.Number, Rank, to, Generation.Terms);
-            var connection = Dialling.Dial(Generation.Members[to], hello, _settings, _ended.Token);
+            var connection = Connector.Connect(Generation.Members[to], hello, _settings, _ended.Token);
             if (!Attach(to, () => connection)) connection.Dispose();
         }
         catch (OperationCanceledException)

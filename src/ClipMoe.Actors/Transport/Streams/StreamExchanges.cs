@@ -102,7 +102,7 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     }
 
     /// <summary>On the connection's own thread, which may wait here until the generation is joined.</summary>
-    private void Welcome(Visitor visitor)
+    private void Welcome(PendingConnection visitor)
     {
         var hello = visitor.Hello;
         if (Find(hello, out var refusal) is not { } exchange)

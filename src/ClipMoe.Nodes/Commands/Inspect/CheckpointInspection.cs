@@ -19,7 +19,7 @@ internal static class CheckpointInspection
     public static void Print(string path, bool json, bool listTensors)
     {
         using var file = TensorFile.Open(path);
-        var summary = CheckpointSummary.Of(file);
+        var summary = CheckpointSummary.Create(file);
         Console.WriteLine(json ? Json(file, summary) : string.Join(Environment.NewLine, Lines(file, summary, listTensors)));
     }
 

@@ -25,7 +25,7 @@ internal static class DatasetInspection
     public static void Print(ICaptionedImages data, bool json, CancellationToken cancellation)
     {
         var preprocessor = new ImagePreprocessor(224, SampleImages.DefaultConversion(data.Format));
-        var summary = DatasetSummary.Of(data, SampleImages.Check(preprocessor), cancellation);
+        var summary = DatasetSummary.Create(data, SampleImages.Check(preprocessor), cancellation);
         Console.WriteLine(json ? JsonSerializer.Serialize(summary, JsonOptions) : string.Join(Environment.NewLine, Lines(summary)));
     }
 

@@ -18,8 +18,8 @@ internal static class GainChart
         var gains = new Scale(low < 0 ? low - margin : 0, high + margin, Left, Width - Right);
         var height = Top + methods.Count * Row + Bottom;
         var axis = height - Bottom;
-        return Svg.Chart(Width, height, "Gain over the base in points of R@1, by method", look: "gains", content: Markup.Of($"""
-            {gains.Ticks(6).Select(t => Mark(gains[t], axis, Figures.Points(t)))}
+        return Svg.Chart(Width, height, "Gain over the base in points of R@1, by method", look: "gains", content: Markup.Format($"""
+            {gains.Ticks(6).Select(t => Mark(gains[t], axis, NumberFormat.Points(t)))}
             <path class="zero" d="M{gains[0]} {Top}V{axis}"/>
             {methods.Select((m, i) => DrawMethod(m, Top + i * Row + Row / 2, gains))}
             {Svg.Text((Left + Width - Right) / 2, height - 6, "points of R@1 over the base of the same seed", look: "label")}
@@ -30,15 +30,15 @@ internal static class GainChart
     public static string Gain(MethodScores method) => method switch
     {
         { MeanGain: null } => "–",
-        { GainSd: { } sd } => $"{Figures.Points(method.MeanGain.Value)} ± {Figures.Percent(sd)}",
-        _ => Figures.Points(method.MeanGain.Value),
+        { GainSd: { } sd } => $"{NumberFormat.Points(method.MeanGain.Value)} ± {NumberFormat.Percent(sd)}",
+        _ => NumberFormat.Points(method.MeanGain.Value),
     };
 
     private static Markup DrawMethod(MethodScores method, double y, Scale gains)
     {
         var mean = gains[method.MeanGain!.Value];
         var (from, to) = (Math.Min(gains[0], mean), Math.Max(gains[0], mean));
-        return Markup.Of($"""
+        return Markup.Format($"""
             <g class="method{(method.Method == MethodComparison.Moe ? " own" : "")}">
             {Svg.Text(Left - 10, y + 4, method.Method, "end", "name")}
             <rect class="mean" x="{from}" y="{y - 9}" width="{to - from}" height="18" rx="2"/>
@@ -50,13 +50,13 @@ internal static class GainChart
     }
 
     private static Markup Mark(double x, double axis, string value) =>
-        Markup.Of($"<path class=\"grid\" d=\"M{x} {Top}V{axis}\"/>{Svg.Text(x, axis + 15, value)}");
+        Markup.Format($"<path class=\"grid\" d=\"M{x} {Top}V{axis}\"/>{Svg.Text(x, axis + 15, value)}");
 
     private static Markup Whiskers(double from, double to, double y) =>
-        Markup.Of($"<path class=\"whisker\" d=\"M{from} {y}H{to}M{from} {y - 5}v10M{to} {y - 5}v10\"/>");
+        Markup.Format($"<path class=\"whisker\" d=\"M{from} {y}H{to}M{from} {y - 5}v10M{to} {y - 5}v10\"/>");
 
     private static Markup Seed(double x, double y, double gain) =>
-        Markup.Of($"<circle class=\"seed\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"><title>{Figures.Points(gain)}</title></circle>");
+        Markup.Format($"<circle class=\"seed\" cx=\"{x}\" cy=\"{y}\" r=\"3.5\"><title>{NumberFormat.Points(gain)}</title></circle>");
 
     private static double Lowest(MethodScores m) => Math.Min(m.Gains!.Min(), Math.Min(0, m.MeanGain!.Value - (m.GainSd ?? 0)));
 

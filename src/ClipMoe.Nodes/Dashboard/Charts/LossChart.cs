@@ -13,13 +13,13 @@ internal static class LossChart
     public static Markup Draw(string stage, IReadOnlyList<LossSample> losses)
     {
         var finite = losses.Where(l => double.IsFinite(l.Loss)).ToList();
-        if (finite.Count < 2) return Markup.Of($"<p class=\"none\">No curve: fewer than two finite losses.</p>");
+        if (finite.Count < 2) return Markup.Format($"<p class=\"none\">No curve: fewer than two finite losses.</p>");
 
         var (low, high) = (finite.Min(l => l.Loss), finite.Max(l => l.Loss));
         var steps = new Scale(finite[0].Step, finite[^1].Step, Left, Width - Right);
         var values = new Scale(low, high, Height - Bottom, Top, logarithmic: low > 0);
-        return Svg.Chart(Width, Height, $"Loss of stage {stage}", Markup.Of($"""
-            <title>{stage}: from {Figures.Loss(finite[0].Loss)} to {Figures.Loss(finite[^1].Loss)}, lowest {Figures.Loss(low)}</title>
+        return Svg.Chart(Width, Height, $"Loss of stage {stage}", Markup.Format($"""
+            <title>{stage}: from {NumberFormat.Loss(finite[0].Loss)} to {NumberFormat.Loss(finite[^1].Loss)}, lowest {NumberFormat.Loss(low)}</title>
             {values.Ticks(4).Select(t => Svg.Level(Left, Width - Right, values[t], Number(t)))}
             {steps.Ticks(4).Select(t => Svg.Text(steps[t], Height - 8, Number(t)))}
             <path class="raw" d="{Path(Envelope(finite), steps, values)}"/>

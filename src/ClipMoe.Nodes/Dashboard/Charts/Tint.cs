@@ -9,7 +9,7 @@ internal static class Tint
     private const double Strongest = 62;
 
     /// <param name="value">−1 (far below) … 1 (far above); beyond is cut off.</param>
-    public static string Of(double value)
+    public static string ForShare(double value)
     {
         var percent = Math.Round(Math.Min(1, Math.Abs(value)) * Strongest).ToString(CultureInfo.InvariantCulture);
         return $"color-mix(in oklab, var({(value < 0 ? "--below" : "--above")}) {percent}%, var(--neutral))";

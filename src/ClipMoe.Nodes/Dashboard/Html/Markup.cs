@@ -5,14 +5,14 @@ using System.Text;
 namespace ClipMoe.Nodes.Dashboard.Html;
 
 /// <summary>
-/// A piece of HTML (well-formed as XML too). Interpolating into <see cref="Of"/> escapes everything that is not itself markup, so that text
+/// A piece of HTML (well-formed as XML too). Interpolating into <see cref="Format"/> escapes everything that is not itself markup, so that text
 /// from a data set can't become part of the page.
 /// </summary>
 internal readonly record struct Markup(string Text)
 {
     public static readonly Markup Empty = new("");
 
-    public static Markup Of(MarkupHandler handler) => new(handler.ToString());
+    public static Markup Format(MarkupHandler handler) => new(handler.ToString());
 
     public static Markup Join(IEnumerable<Markup> pieces) => new(string.Concat(pieces.Select(p => p.Text)));
 

@@ -70,8 +70,8 @@ internal static class LiveScreen
     {
         if (row is not StageProgressState stage) return ["", $"[dim]{row}[/]", "", "", "", "", ""];
         var name = Markup.Escape(stage.Plan.Name);
-        var loss = stage.Plan.Kind == "train" && stage.Loss is { } l ? $"loss {Figures.Loss(l)}" : "";
-        var rate = stage.ImagesPerSecond is { } r ? $"{Figures.Rate(r)}/s" : "";
+        var loss = stage.Plan.Kind == "train" && stage.Loss is { } l ? $"loss {NumberFormat.Loss(l)}" : "";
+        var rate = stage.ImagesPerSecond is { } r ? $"{NumberFormat.Rate(r)}/s" : "";
         var count = stage.Total is { } total ? $"{stage.Done}/{total}" : "";
         switch (stage.Status)
         {
@@ -81,7 +81,7 @@ internal static class LiveScreen
                 var progress = $"[cyan]{new string(glyphs.Full, done)}[/][dim]{new string(glyphs.Empty, bar - done)}[/]";
                 return [$"[cyan]{glyphs.Running}[/]", $"[bold]{name}[/]", progress, count, loss, rate, left];
             case StageStatus.Done:
-                var took = stage.Took is { } t ? Figures.Duration(t.TotalSeconds) : "before";
+                var took = stage.Took is { } t ? NumberFormat.Duration(t.TotalSeconds) : "before";
                 return [$"[green]{glyphs.Done}[/]", name, "", Dim(stage.Took is null ? "" : count), Dim(loss), Dim(rate), Dim(took)];
             default:
                 return [Dim(glyphs.Waiting), Dim(name), "", Dim(stage.Plan.Steps is { } steps ? $"{steps}" : ""), "", "", ""];
@@ -95,7 +95,7 @@ internal static class LiveScreen
             // Several workers measure models in no fixed order.
             var stages = run.Stages.Select(s => s.Plan.Name).ToList();
             var scores = run.Scores.OrderBy(s => stages.IndexOf(s.Model == MethodComparison.Moe ? StagePlan.Routers : s.Model));
-            var words = scores.Select(s => Markup.Escape($"{s.Model} {Figures.Percent(s.MeanR1)}"));
+            var words = scores.Select(s => Markup.Escape($"{s.Model} {NumberFormat.Percent(s.MeanR1)}"));
             foreach (var line in Wrapped("R@1 %:", words, width)) yield return line;
         }
         else if (run.Current is { Losses: { Count: > 1 } losses })
@@ -105,10 +105,10 @@ internal static class LiveScreen
         foreach (var warning in run.Warnings.TakeLast(MostWarnings))
             yield return $"[yellow]{Markup.Escape(Shortened(warning, width))}[/]";
 
-        var elapsed = Figures.Duration((now - run.Started).TotalSeconds);
+        var elapsed = NumberFormat.Duration((now - run.Started).TotalSeconds);
         if (run.End is not null) yield return $"[green]Done[/] in {elapsed}.";
         else if (over) yield return $"{elapsed}";
-        else if (TimeLeft.Of(run, now) is { } left) yield return $"{elapsed}, about {Figures.Duration(left.TotalSeconds)} left  {Hint}";
+        else if (TimeLeft.Estimate(run, now) is { } left) yield return $"{elapsed}, about {NumberFormat.Duration(left.TotalSeconds)} left  {Hint}";
         else yield return $"{elapsed}  {Hint}";
     }
 

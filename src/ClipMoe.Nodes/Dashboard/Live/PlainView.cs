@@ -22,7 +22,7 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
             if (e is StageProgress or CheckpointSaved && now - _last < Pause) return;
             if (Line(e, now) is not { } line) return;
             _last = now;
-            output.WriteLine($"{Figures.Duration((now - _progress.Started).TotalSeconds),11}  {line}");
+            output.WriteLine($"{NumberFormat.Duration((now - _progress.Started).TotalSeconds),11}  {line}");
             output.Flush();
         }
     }
@@ -31,13 +31,13 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
     {
         RunStarted r => $"{r.Experiment} ({r.Hash[..12]}) in {r.OutputFolder}: {r.Stages.Count} stages, "
             + $"{r.Workers} {(r.Workers == 1 ? "worker" : "workers")}, {r.Device}",
-        StageStartedEvent { TotalSteps: { } total, Step: > 0 } s => $"{s.Stage}: goes on after step {Figures.Count(s.Step)} of {Figures.Count(total)}",
-        StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {Figures.Count(total)} steps",
+        StageStartedEvent { TotalSteps: { } total, Step: > 0 } s => $"{s.Stage}: goes on after step {NumberFormat.Count(s.Step)} of {NumberFormat.Count(total)}",
+        StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {NumberFormat.Count(total)} steps",
         StageStartedEvent s => $"{s.Stage}: begins",
         StageProgress p => Progress(p, now),
-        StageFinished f => $"{f.Stage}: done in {Figures.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
-        ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {Figures.Percent(m.Scores.MeanR1)} %",
-        CheckpointSaved c => $"{c.Stage}: checkpoint after step {Figures.Count(c.Step)}",
+        StageFinished f => $"{f.Stage}: done in {NumberFormat.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
+        ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {NumberFormat.Percent(m.Scores.MeanR1)} %",
+        CheckpointSaved c => $"{c.Stage}: checkpoint after step {NumberFormat.Count(c.Step)}",
         RunPaused p => $"{p.Stage}: paused at a checkpoint; clipmoe resume lets it go on",
         RunWarning w => w.Message,
         RunEnded r => $"done. Checkpoint {r.Checkpoint}, weights {r.WeightsSha256}, report {r.ReportFile}",
@@ -46,11 +46,11 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
 
     private string Progress(StageProgress p, TimeSpan now)
     {
-        var left = TimeLeft.Of(_progress, now) is { } time ? $", about {Figures.Duration(time.TotalSeconds)} left in all" : "";
-        return $"{p.Stage}: {Figures.Count(p.Done)} of {Figures.Count(p.Total)}"
+        var left = TimeLeft.Estimate(_progress, now) is { } time ? $", about {NumberFormat.Duration(time.TotalSeconds)} left in all" : "";
+        return $"{p.Stage}: {NumberFormat.Count(p.Done)} of {NumberFormat.Count(p.Total)}"
             + Details(_progress.Current?.Plan.Kind == "train" ? p.Loss : null, p.ImagesPerSecond) + left;
     }
 
     private static string Details(double? loss, double? imagesPerSecond) =>
-        (loss is { } l ? $", loss {Figures.Loss(l)}" : "") + (imagesPerSecond is { } rate ? $", {Figures.Rate(rate)} images/s" : "");
+        (loss is { } l ? $", loss {NumberFormat.Loss(l)}" : "") + (imagesPerSecond is { } rate ? $", {NumberFormat.Rate(rate)} images/s" : "");
 }

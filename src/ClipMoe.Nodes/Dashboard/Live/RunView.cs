@@ -37,7 +37,7 @@ internal abstract class RunView : IDisposable
         }
         catch (Exception e)
         {
-            Console.Error.WriteLine($"clipmoe: the run can't be shown any more, but goes on. {Fault.Sentence(e)}");
+            Console.Error.WriteLine($"clipmoe: the run can't be shown any more, but goes on. {ErrorReport.Sentence(e)}");
             return false;
         }
     }

@@ -4,7 +4,7 @@ namespace ClipMoe.Nodes.Dashboard.Live;
 internal static class TimeLeft
 {
     /// <summary>Over all stages that are not done; null while nothing is known about the time of a training step to come.</summary>
-    public static TimeSpan? Of(RunProgress run, TimeSpan now)
+    public static TimeSpan? Estimate(RunProgress run, TimeSpan now)
     {
         var left = 0.0;
         foreach (var stage in run.Stages.Where(s => s.Status != StageStatus.Done))

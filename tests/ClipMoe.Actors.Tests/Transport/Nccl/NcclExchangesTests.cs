@@ -13,7 +13,7 @@ public sealed class NcclExchangesTests : IDisposable
 
     private readonly Mesh _mesh = new(World, unix: true);
     private readonly CarrierHub _hub = new();
-    private readonly List<MemoryCarriers> _carriers = [];
+    private readonly List<MemoryTransports> _carriers = [];
     private readonly List<NcclExchanges> _exchanges = [];
     private readonly List<string>[] _logs = [[], [], []];
 
@@ -21,7 +21,7 @@ public sealed class NcclExchangesTests : IDisposable
     {
         foreach (var (rank, offer) in offers.Index())
         {
-            _carriers.Add(new MemoryCarriers(_hub, offer));
+            _carriers.Add(new MemoryTransports(_hub, offer));
             _exchanges.Add(new NcclExchanges(_mesh.Exchanges[rank], _carriers[rank], _logs[rank].Add));
         }
     }
@@ -120,7 +120,7 @@ public sealed class NcclExchangesTests : IDisposable
     public void A_carrier_that_fails_again_and_again_is_given_up_by_all()
     {
         OfferAll();
-        _carriers[2].OnSend = _ => throw new CarriageException("had ncclSend of NCCL fail with 2");
+        _carriers[2].OnSend = _ => throw new NcclTransportException("had ncclSend of NCCL fail with 2");
         for (var generation = 0; generation < 3; generation++)
         {
             var number = generation;

@@ -12,14 +12,14 @@ public sealed class RealNcclTests
     private static readonly Lazy<string?> Library = new(() =>
     {
         LibTorch.EnsureLoaded();
-        return NcclCarriers.Candidates(Environment.GetEnvironmentVariable(NcclCarriers.Variable), LibTorch.Directory).FirstOrDefault(File.Exists);
+        return NcclTransports.Candidates(Environment.GetEnvironmentVariable(NcclTransports.Variable), LibTorch.Directory).FirstOrDefault(File.Exists);
     });
 
     private sealed class NcclFactAttribute : FactAttribute
     {
         public NcclFactAttribute(bool withGpu = true)
         {
-            if (Library.Value is null) Skip = $"there is no libnccl.so.2: set {NcclCarriers.Variable} to its folder";
+            if (Library.Value is null) Skip = $"there is no libnccl.so.2: set {NcclTransports.Variable} to its folder";
             else if (!withGpu && LibTorch.CudaAvailable) Skip = "there is a GPU";
         }
     }
@@ -29,7 +29,7 @@ public sealed class RealNcclTests
         public GpuFactAttribute()
         {
             LibTorch.EnsureLoaded();
-            Skip = !LibTorch.CudaAvailable ? "libtorch can't compute on a GPU here" : new NcclCarriers("cuda:0", encrypted: false).Offer.Lack;
+            Skip = !LibTorch.CudaAvailable ? "libtorch can't compute on a GPU here" : new NcclTransports("cuda:0", encrypted: false).Offer.Lack;
         }
     }
 
@@ -45,7 +45,7 @@ public sealed class RealNcclTests
     public void Without_a_GPU_a_communicator_is_refused_with_a_reason()
     {
         var nccl = new NcclLibrary(Library.Value!);
-        var failure = Assert.Throws<CarriageException>(() =>
+        var failure = Assert.Throws<NcclTransportException>(() =>
         {
             var communicator = nccl.BeginCommunicator(nccl.NewUniqueId(), 0, 1);
             SpinWait.SpinUntil(() => nccl.IsReady(communicator));
@@ -56,7 +56,7 @@ public sealed class RealNcclTests
     [GpuFact]
     public void One_rank_is_a_communicator_that_carries_a_reduction()
     {
-        var carriers = new NcclCarriers("cuda:0", encrypted: false);
+        var carriers = new NcclTransports("cuda:0", encrypted: false);
         using var carrier = carriers.Connect(carriers.NewGroup(), 0, 1, Mesh.Patience, () => { });
         var received = new byte[10_000_001];
         var sent = StepData.Gradient(0, received.Length).Select(f => (byte)f).ToArray();
@@ -66,7 +66,7 @@ public sealed class RealNcclTests
         var (tree, length) = (new ReductionTree(2), 3 * GradientChunks.Size + 7);
         var sum = new float[length];
         var mine = StepData.Subtrees(tree, 0, 2, length);
-        new CarriedReduction(carrier, 0, 1).Reduce(tree, [[.. mine.Select(m => m.Node)]], [.. mine.Select(m => m.Gradient)], sum);
+        new NcclReduction(carrier, 0, 1).Reduce(tree, [[.. mine.Select(m => m.Node)]], [.. mine.Select(m => m.Gradient)], sum);
         Assert.Equal(StepData.Digest(mine.Single().Gradient.Span), StepData.Digest(sum));
     }
 }

@@ -33,7 +33,7 @@ public sealed class SceneBenchmarkTests : IDisposable
     {
         SceneBenchmark.Make(_folder.Root, Small, CancellationToken.None);
         using var data = DatasetReader.Open(_folder.Root);
-        var splits = DatasetSplits.Of(data, [.. Enumerable.Range(0, data.Count)], seed: 0, test: 0.1);
+        var splits = DatasetSplits.Create(data, [.. Enumerable.Range(0, data.Count)], seed: 0, test: 0.1);
         Assert.Equal((60, 10, 20), (splits.Train.Length, splits.Validation.Length, splits.Test.Length));
     }
 

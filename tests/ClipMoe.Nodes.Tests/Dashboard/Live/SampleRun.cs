@@ -13,7 +13,7 @@ internal static class SampleRun
 
     public static RunStarted Started(string name = "demo") => new(
         name, new string('b', 64), "/runs/demo", 2, "cpu, 1 thread per worker",
-        [.. Plan.Stages.Select(PlannedStage.Of)]);
+        [.. Plan.Stages.Select(PlannedStage.FromSpec)]);
 
     /// <summary>Up to the middle of stage <paramref name="last"/>.</summary>
     public static RunProgress Until(string last, string name = "demo")

@@ -18,7 +18,7 @@ public sealed class TimeLeftTests
     {
         var run = Run(Base);
 
-        Assert.Null(TimeLeft.Of(run, TimeSpan.FromSeconds(3)));
+        Assert.Null(TimeLeft.Estimate(run, TimeSpan.FromSeconds(3)));
     }
 
     [Fact]
@@ -28,7 +28,7 @@ public sealed class TimeLeftTests
         run.Apply(new StageProgress("base", 20, 100, 1, 1, 1, 1), default);
 
         // 0.5 s a step: 80 of this stage and 50 of the next.
-        Assert.Equal(65, TimeLeft.Of(run, TimeSpan.FromSeconds(10))!.Value.TotalSeconds, 6);
+        Assert.Equal(65, TimeLeft.Estimate(run, TimeSpan.FromSeconds(10))!.Value.TotalSeconds, 6);
         Assert.Equal(40, TimeLeft.OfCurrent(run, TimeSpan.FromSeconds(10))!.Value.TotalSeconds, 6);
     }
 
@@ -42,7 +42,7 @@ public sealed class TimeLeftTests
         run.Apply(new StageStartedEvent("extract-2", null, 0), TimeSpan.FromSeconds(117));
 
         // 7 s to extract, 50 FFN steps of 0.2 s, 10 steps of a kind not seen yet as long as the newest.
-        Assert.Equal(7 + 10 + 2, TimeLeft.Of(run, TimeSpan.FromSeconds(117))!.Value.TotalSeconds, 6);
+        Assert.Equal(7 + 10 + 2, TimeLeft.Estimate(run, TimeSpan.FromSeconds(117))!.Value.TotalSeconds, 6);
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class TimeLeftTests
         run.Apply(new StageStartedEvent("base", 100, 80), default);
         run.Apply(new StageProgress("base", 90, 100, 1, 1, 1, 1), default);
 
-        Assert.Equal(10, TimeLeft.Of(run, TimeSpan.FromSeconds(10))!.Value.TotalSeconds, 6);
+        Assert.Equal(10, TimeLeft.Estimate(run, TimeSpan.FromSeconds(10))!.Value.TotalSeconds, 6);
     }
 
     [Fact]
@@ -61,11 +61,11 @@ public sealed class TimeLeftTests
     {
         var run = Run(Base, Ffns);
         run.Apply(new StageProgress("base", 1, 100, 1, 1, 1, 1), TimeSpan.FromSeconds(30));
-        Assert.Null(TimeLeft.Of(run, TimeSpan.FromSeconds(30)));
+        Assert.Null(TimeLeft.Estimate(run, TimeSpan.FromSeconds(30)));
         run.Apply(new StageProgress("base", 11, 100, 1, 1, 1, 1), TimeSpan.FromSeconds(35));
-        Assert.Equal((89 + 50) * 0.5, TimeLeft.Of(run, TimeSpan.FromSeconds(35))!.Value.TotalSeconds, 6);
+        Assert.Equal((89 + 50) * 0.5, TimeLeft.Estimate(run, TimeSpan.FromSeconds(35))!.Value.TotalSeconds, 6);
         run.Apply(new StageFinished("base", new StageResult(null, null, 80) { Steps = 101 }), TimeSpan.FromSeconds(80));
-        Assert.Equal(50 * 0.5, TimeLeft.Of(run, TimeSpan.FromSeconds(99))!.Value.TotalSeconds, 6);
+        Assert.Equal(50 * 0.5, TimeLeft.Estimate(run, TimeSpan.FromSeconds(99))!.Value.TotalSeconds, 6);
     }
 
     [Fact]
@@ -74,9 +74,9 @@ public sealed class TimeLeftTests
         var run = new RunProgress();
         run.Apply(new RunStarted("x", "", "", 1, "cpu", [Base, Ffns]), default);
         run.Apply(new StageProgress("mcl-1", 40, 50, 1, 1, 1, 1), TimeSpan.FromSeconds(1));
-        Assert.Null(TimeLeft.Of(run, TimeSpan.FromSeconds(1)));
+        Assert.Null(TimeLeft.Estimate(run, TimeSpan.FromSeconds(1)));
         run.Apply(new StageProgress("mcl-1", 42, 50, 1, 1, 1, 1), TimeSpan.FromSeconds(3));
-        Assert.Equal(8, TimeLeft.Of(run, TimeSpan.FromSeconds(3))!.Value.TotalSeconds, 6);
+        Assert.Equal(8, TimeLeft.Estimate(run, TimeSpan.FromSeconds(3))!.Value.TotalSeconds, 6);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class TimeLeftTests
         run.Apply(new StageStartedEvent("mcl-1", 40, 0), default);
         run.Apply(new StageProgress("mcl-1", 20, 40, 1, 1, 1, 1), default);
 
-        Assert.Equal(20 + 60, TimeLeft.Of(run, TimeSpan.FromSeconds(20))!.Value.TotalSeconds, 6);
+        Assert.Equal(20 + 60, TimeLeft.Estimate(run, TimeSpan.FromSeconds(20))!.Value.TotalSeconds, 6);
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class TimeLeftTests
         var run = Run(Base);
         Finish(run, "base", from: 0, to: 5, steps: 100);
 
-        Assert.Equal(TimeSpan.Zero, TimeLeft.Of(run, TimeSpan.FromSeconds(6)));
+        Assert.Equal(TimeSpan.Zero, TimeLeft.Estimate(run, TimeSpan.FromSeconds(6)));
     }
 
     private static RunProgress Run(params IReadOnlyList<PlannedStage> stages)

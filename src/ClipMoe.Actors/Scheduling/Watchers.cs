@@ -1,0 +1,26 @@
+using Akka.Actor;
+
+namespace ClipMoe.Actors.Scheduling;
+
+/// <summary>Who follows which experiment.</summary>
+internal sealed class Watchers
+{
+    private readonly Dictionary<IActorRef, string> _watched = [];
+
+    /// <returns>False when it follows that experiment already.</returns>
+    public bool Add(IActorRef watcher, string experiment)
+    {
+        if (_watched.GetValueOrDefault(watcher) == experiment) return false;
+        _watched[watcher] = experiment;
+        return true;
+    }
+
+    public void Remove(IActorRef watcher) => _watched.Remove(watcher);
+
+    /// <summary>Tells something to all who follow the experiment.</summary>
+    public void Tell(string experiment, object message)
+    {
+        foreach (var (watcher, watched) in _watched)
+            if (watched == experiment) watcher.Tell(message);
+    }
+}

@@ -1,0 +1,98 @@
+using ClipMoe.Actors.Protocol;
+
+namespace ClipMoe.Actors.Training;
+
+/// <summary>
+/// Which workers of a training stage build their replicas, where those stand that have one, and who is yet to answer after a generation broke. It decides
+/// nothing and tells nobody.
+/// </summary>
+internal sealed class ReplicaTracker
+{
+    /// <summary>A worker that was left behind so often in a stage is not asked again.</summary>
+    private const int MostDrops = 5;
+
+    private readonly HashSet<int> _joining = [], _answering = [], _alive = [];
+    private readonly Dictionary<int, ReplicaPosition> _standing = [];
+    private readonly Dictionary<int, int> _drops = [];
+
+    /// <summary>Workers with a replica.</summary>
+    public IReadOnlyDictionary<int, ReplicaPosition> Standing => _standing;
+
+    public bool SomeJoin => _joining.Count > 0;
+
+    public bool SomeAreToAnswer => _answering.Count > 0;
+
+    public bool Has(int worker) => _standing.ContainsKey(worker);
+
+    public bool IsToAnswer(int worker) => _answering.Contains(worker);
+
+    /// <returns>False: it is not to be asked again.</returns>
+    public bool Invite(int worker)
+    {
+        if (_drops.GetValueOrDefault(worker) >= MostDrops) return false;
+        _joining.Add(worker);
+        return true;
+    }
+
+    /// <returns>False: nobody expects it any more.</returns>
+    public bool Join(int worker, ReplicaPosition standing)
+    {
+        if (!_joining.Remove(worker)) return false;
+        _standing[worker] = standing;
+        return true;
+    }
+
+    /// <summary>Where those of the workers now stand who have a replica.</summary>
+    public void Move(IEnumerable<int> workers, Func<int, ReplicaPosition> standing)
+    {
+        foreach (var worker in workers.Where(Has).ToList()) _standing[worker] = standing(worker);
+    }
+
+    /// <summary>The members of a generation that broke are to say where they stand.</summary>
+    public void Ask(IEnumerable<int> members)
+    {
+        _alive.Clear();
+        _answering.Clear();
+        _answering.UnionWith(members);
+    }
+
+    public void Lives(int worker) => _alive.Add(worker);
+
+    /// <returns>False: it was not asked, or answered too late.</returns>
+    public bool Answer(int worker, ReplicaPosition standing)
+    {
+        if (!_answering.Remove(worker)) return false;
+        _standing[worker] = standing;
+        return true;
+    }
+
+    /// <summary>Who is to answer and has not said since the last time that it lives.</summary>
+    public IReadOnlyList<int> TakeSilent()
+    {
+        var silent = _answering.Where(w => !_alive.Contains(w)).ToList();
+        _alive.Clear();
+        return silent;
+    }
+
+    /// <summary>A worker is left behind; it may come back a few times.</summary>
+    public void Drop(int worker)
+    {
+        Remove(worker);
+        _drops[worker] = _drops.GetValueOrDefault(worker) + 1;
+    }
+
+    public void Remove(int worker)
+    {
+        _joining.Remove(worker);
+        _standing.Remove(worker);
+        _answering.Remove(worker);
+    }
+
+    /// <summary>Nobody's replica is of use any more, nor is one that is being built: all are to be invited again.</summary>
+    public void Forget()
+    {
+        _joining.Clear();
+        _standing.Clear();
+        _answering.Clear();
+    }
+}

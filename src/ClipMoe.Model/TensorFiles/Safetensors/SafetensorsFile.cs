@@ -39,7 +39,9 @@ public sealed class SafetensorsFile : ITensorFile
     /// <exception cref="UserErrorException">It is missing, or another.</exception>
     public static SafetensorsFile Open(string path, string sha256) => FileHash.Sha256OrNull(path) == sha256
         ? OpenIntact(path)
-        : throw new UserErrorException($"{path} is missing or damaged: its SHA-256 is not the one that was recorded when it was written.");
+        : throw new UserErrorException(File.Exists(path)
+            ? $"{path} is damaged: its SHA-256 is not the one that was recorded when it was written."
+            : $"{path} does not exist.");
 
     /// <summary>Opens a file whose every byte the caller has just compared with a hash.</summary>
     internal static SafetensorsFile OpenIntact(string path)

@@ -12,12 +12,7 @@ internal sealed class Gateway : ReceiveActor
 
     public Gateway(IActorRef manager)
     {
-        Receive<SubmitExperiment>(manager.Forward);
-        Receive<GetStatus>(manager.Forward);
-        Receive<WatchExperiment>(manager.Forward);
-        Receive<ControlExperiment>(manager.Forward);
-        Receive<DrainWorker>(manager.Forward);
-        Receive<ScaleWorkers>(manager.Forward);
+        Receive<IManagerCommand>(manager.Forward);
         Receive<GetMembership>(_ => Sender.Tell(new ClusterMembership(IsMember(Cluster.Get(Context.System)))));
     }
 

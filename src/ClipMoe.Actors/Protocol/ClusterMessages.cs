@@ -5,6 +5,9 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Protocol;
 
+/// <summary>What the command line sends to the manager, over any node.</summary>
+public interface IManagerCommand;
+
 /// <summary>Node → manager, again and again: here files of runs can be fetched.</summary>
 /// <param name="Name">Host and port of the node.</param>
 public sealed record NodeHello(string Name, BulkEndpoint Files, bool Coordinator);
@@ -20,13 +23,13 @@ public sealed record ClusterMembership(bool IsMember);
 
 /// <summary>Command line → manager: run this, after those before it.</summary>
 /// <param name="Request">Unique: what comes again, because the answer did not, is one experiment all the same.</param>
-public sealed record SubmitExperiment(Experiment Experiment, string Hash, string Request);
+public sealed record SubmitExperiment(Experiment Experiment, string Hash, string Request) : IManagerCommand;
 
 /// <summary>Manager → command line.</summary>
 public sealed record ExperimentSubmitted(string Id, int Ahead);
 
 /// <summary>Command line → manager.</summary>
-public sealed record GetStatus;
+public sealed record GetStatus : IManagerCommand;
 
 /// <summary>Manager → command line: what there is, and where it stands.</summary>
 /// <param name="MaxWorkers">So many are given work at a time; null: all.</param>
@@ -43,7 +46,7 @@ public sealed record ListedExperiment(
     string? Message);
 
 /// <summary>Command line → manager: send me the events of an experiment; null: of the one that runs, or ran last.</summary>
-public sealed record WatchExperiment(string? Id);
+public sealed record WatchExperiment(string? Id) : IManagerCommand;
 
 /// <summary>Manager → command line: it is over.</summary>
 /// <param name="Report">The files that a report consists of, and the final checkpoint last; empty unless it finished.</param>
@@ -53,4 +56,4 @@ public sealed record ExperimentEnded(
 
 /// <summary>Command line → manager.</summary>
 /// <param name="Id">Null: the experiment that runs; to resume, also the last one.</param>
-public sealed record ControlExperiment(Control Control, string? Id);
+public sealed record ControlExperiment(Control Control, string? Id) : IManagerCommand;

@@ -14,23 +14,87 @@ namespace ClipMoe.Actors.Protocol;
 /// </summary>
 public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
-    /// <summary>The manifest of a message is its name here; a changed message gets a new one.</summary>
-    private static readonly IReadOnlyDictionary<string, Type> Known = new[]
-    {
-        typeof(WorkerHello), typeof(WorkerWelcome), typeof(WorkerDismissed), typeof(OpenExperiment), typeof(ExperimentOpened), typeof(ExperimentRefused),
-        typeof(NodeHello), typeof(FileServers), typeof(GetMembership), typeof(ClusterMembership), typeof(WorkFailed), typeof(WorkAborted),
-        typeof(JoinStage), typeof(StageJoined), typeof(OpenGeneration), typeof(PlanStep), typeof(GradientReady), typeof(CommitStep), typeof(StateReached),
-        typeof(CheckpointWritten), typeof(CheckpointNotCopied), typeof(WriteCheckpoint), typeof(LeaveStage), typeof(StageLeft), typeof(ExchangeBroke), typeof(CopyFailed),
-        typeof(AbandonGeneration), typeof(StillHere), typeof(GenerationAbandoned),
-        typeof(PrepareDataSet), typeof(PreparationProgress), typeof(DataSetPrepared), typeof(ExtractShard), typeof(ShardReady),
-        typeof(EvaluateModel), typeof(ModelEvaluated), typeof(BuildMoe), typeof(ImportModel), typeof(ModelBuilt),
-        typeof(AssignShards), typeof(ShardsAssigned), typeof(SeedCentroids), typeof(CentroidsSeeded), typeof(AccumulateClusters),
-        typeof(ClustersAccumulated), typeof(FetchRows), typeof(RowsFetched), typeof(LabelShard), typeof(ShardLabelled),
-        typeof(SubmitExperiment), typeof(ExperimentSubmitted), typeof(GetStatus), typeof(ClusterStatus), typeof(WatchExperiment), typeof(ExperimentEnded),
-        typeof(ControlExperiment), typeof(DrainWorker), typeof(WorkerRetires), typeof(ScaleWorkers), typeof(CommandDone), typeof(CommandRefused),
-        typeof(RunStarted), typeof(StageStartedEvent), typeof(StageProgress), typeof(StageFinished), typeof(ModelMeasured), typeof(CheckpointSaved),
-        typeof(RunPaused), typeof(RunWarning), typeof(RunEnded),
-    }.ToDictionary(t => t.Name);
+    /// <summary>
+    /// Under these names messages cross the network. A name stays when its type is renamed, and is never used for something else; of the members
+    /// and values of messages the same is true, and what was once written is recorded in the tests.
+    /// </summary>
+    private static readonly (string Manifest, Type Type)[] Known =
+    [
+        ("WorkerHello", typeof(WorkerHello)),
+        ("WorkerWelcome", typeof(WorkerWelcome)),
+        ("WorkerDismissed", typeof(WorkerDismissed)),
+        ("OpenExperiment", typeof(OpenExperiment)),
+        ("ExperimentOpened", typeof(ExperimentOpened)),
+        ("ExperimentRefused", typeof(ExperimentRefused)),
+        ("NodeHello", typeof(NodeHello)),
+        ("FileServers", typeof(FileServers)),
+        ("GetMembership", typeof(GetMembership)),
+        ("ClusterMembership", typeof(ClusterMembership)),
+        ("WorkFailed", typeof(WorkFailed)),
+        ("WorkAborted", typeof(WorkAborted)),
+        ("JoinStage", typeof(JoinStage)),
+        ("StageJoined", typeof(StageJoined)),
+        ("OpenGeneration", typeof(OpenGeneration)),
+        ("PlanStep", typeof(PlanStep)),
+        ("GradientReady", typeof(GradientReady)),
+        ("CommitStep", typeof(CommitStep)),
+        ("StateReached", typeof(StateReached)),
+        ("CheckpointWritten", typeof(CheckpointWritten)),
+        ("CheckpointNotCopied", typeof(CheckpointNotCopied)),
+        ("WriteCheckpoint", typeof(WriteCheckpoint)),
+        ("LeaveStage", typeof(LeaveStage)),
+        ("StageLeft", typeof(StageLeft)),
+        ("ExchangeBroke", typeof(ExchangeBroke)),
+        ("CopyFailed", typeof(CopyFailed)),
+        ("AbandonGeneration", typeof(AbandonGeneration)),
+        ("StillHere", typeof(StillHere)),
+        ("GenerationAbandoned", typeof(GenerationAbandoned)),
+        ("PrepareDataSet", typeof(PrepareDataSet)),
+        ("PreparationProgress", typeof(PreparationProgress)),
+        ("DataSetPrepared", typeof(DataSetPrepared)),
+        ("ExtractShard", typeof(ExtractShard)),
+        ("ShardReady", typeof(ShardReady)),
+        ("EvaluateModel", typeof(EvaluateModel)),
+        ("ModelEvaluated", typeof(ModelEvaluated)),
+        ("BuildMoe", typeof(BuildMoe)),
+        ("ImportModel", typeof(ImportModel)),
+        ("ModelBuilt", typeof(ModelBuilt)),
+        ("AssignShards", typeof(AssignShards)),
+        ("ShardsAssigned", typeof(ShardsAssigned)),
+        ("SeedCentroids", typeof(SeedCentroids)),
+        ("CentroidsSeeded", typeof(CentroidsSeeded)),
+        ("AccumulateClusters", typeof(AccumulateClusters)),
+        ("ClustersAccumulated", typeof(ClustersAccumulated)),
+        ("FetchRows", typeof(FetchRows)),
+        ("RowsFetched", typeof(RowsFetched)),
+        ("LabelShard", typeof(LabelShard)),
+        ("ShardLabelled", typeof(ShardLabelled)),
+        ("SubmitExperiment", typeof(SubmitExperiment)),
+        ("ExperimentSubmitted", typeof(ExperimentSubmitted)),
+        ("GetStatus", typeof(GetStatus)),
+        ("ClusterStatus", typeof(ClusterStatus)),
+        ("WatchExperiment", typeof(WatchExperiment)),
+        ("ExperimentEnded", typeof(ExperimentEnded)),
+        ("ControlExperiment", typeof(ControlExperiment)),
+        ("DrainWorker", typeof(DrainWorker)),
+        ("WorkerRetires", typeof(WorkerRetires)),
+        ("ScaleWorkers", typeof(ScaleWorkers)),
+        ("CommandDone", typeof(CommandDone)),
+        ("CommandRefused", typeof(CommandRefused)),
+        ("RunStarted", typeof(RunStarted)),
+        ("StageStartedEvent", typeof(StageStartedEvent)),
+        ("StageProgress", typeof(StageProgress)),
+        ("StageFinished", typeof(StageFinished)),
+        ("ModelMeasured", typeof(ModelMeasured)),
+        ("CheckpointSaved", typeof(CheckpointSaved)),
+        ("RunPaused", typeof(RunPaused)),
+        ("RunWarning", typeof(RunWarning)),
+        ("RunEnded", typeof(RunEnded)),
+    ];
+
+    private static readonly Dictionary<string, Type> Types = Known.ToDictionary(k => k.Manifest, k => k.Type);
+
+    private static readonly Dictionary<Type, string> Manifests = Known.ToDictionary(k => k.Type, k => k.Manifest);
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -40,18 +104,18 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
     };
 
     /// <summary>All messages there are, for tests and for the configuration that binds them to this serializer.</summary>
-    public static IEnumerable<Type> Messages => Known.Values;
+    public static IEnumerable<Type> Messages => Manifests.Keys;
 
     public override int Identifier => 7302;
 
-    public override string Manifest(object o) => Known.ContainsKey(o.GetType().Name) && Known[o.GetType().Name] == o.GetType()
-        ? o.GetType().Name
+    public override string Manifest(object o) => Manifests.TryGetValue(o.GetType(), out var manifest)
+        ? manifest
         : throw new ArgumentException($"{o.GetType().Name} is no message between processes");
 
     public override byte[] ToBinary(object obj) => JsonSerializer.SerializeToUtf8Bytes(obj, obj.GetType(), Json);
 
     /// <exception cref="System.Runtime.Serialization.SerializationException">The manifest is not one of ours.</exception>
-    public override object FromBinary(byte[] bytes, string manifest) => Known.TryGetValue(manifest, out var type)
+    public override object FromBinary(byte[] bytes, string manifest) => Types.TryGetValue(manifest, out var type)
         ? JsonSerializer.Deserialize(bytes, type, Json) ?? throw new JsonException($"an empty {manifest}")
         : throw new System.Runtime.Serialization.SerializationException($"'{manifest}' is no message that this version knows");
 

@@ -41,7 +41,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public override string PersistenceId => "experiments";
+    public override string PersistenceId => PersistenceIds.Manager;
 
     public Scheduler(SchedulerSettings settings)
     {

@@ -13,6 +13,9 @@ public static class Precisions
     /// <summary>Below this width the products are too small for bf16's conversions to pay.</summary>
     private const int NarrowestBf16 = 256;
 
+    /// <summary>As journals and reports call it; runs are resumed only under the same name.</summary>
+    public static string Name(this Precision precision) => precision == Precision.Bf16 ? "bf16" : "fp32";
+
     /// <summary>bf16 where the device is fast at it and the model wide enough to gain, else fp32.</summary>
     public static Precision For(Device device, ClipConfig config) =>
         Math.Max(config.Vision.Width, config.Text.Width) >= NarrowestBf16 && IsBf16Fast(device) ? Precision.Bf16 : Precision.Fp32;

@@ -71,11 +71,11 @@ internal static class LocalRun
         history.Require(folder, experiment, inputs, hash);
         var begun = history.State.Accepted?.Conditions;
         var where = LocalResources.Choose(experiment, wishes, begun);
-        var workspace = new Workspace(RunHistory.ExperimentId, experiment, hash, folder, where.Device);
+        var workspace = new Workspace(PersistenceIds.LocalRun, experiment, hash, folder, where.Device);
         var based = history.State.Completed.GetValueOrDefault(StagePlan.Base)?.File;
         var precision = workspace.Models.PrecisionOf(BaseConfig(experiment, based is null ? null : folder.Absolute(based)));
         return new PreparedRun(
-            workspace, where, new ComputeConditions(where.Device.Name, where.Device.Threads, precision.ToString().ToLowerInvariant()), begun);
+            workspace, where, new ComputeConditions(where.Device.Name, where.Device.Threads, precision.Name()), begun);
     }
 
     /// <summary>As far as it matters for what the model computes in.</summary>

@@ -45,7 +45,7 @@ internal static class ReportWriter
             System = RuntimeInformation.OSDescription,
             Processor = ProcessorName(),
             Device = where.Device.Name,
-            Precision = precision.ToString().ToLowerInvariant(),
+            Precision = precision.Name(),
             Workers = where.Workers,
             ThreadsPerWorker = where.Device.Threads,
         };

@@ -12,9 +12,6 @@ namespace ClipMoe.Nodes.Runs;
 /// <param name="State">As its journal tells it.</param>
 internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
 {
-    /// <summary>How the only experiment of an output folder is called in its journal.</summary>
-    public const string ExperimentId = "experiment";
-
     /// <summary>Makes the folder ready for a run of the experiment, or for going on with the one in it.</summary>
     /// <exception cref="UserErrorException">It holds a run with a result, and that is not to be resumed.</exception>
     /// <exception cref="IOException">Its journal can't be read.</exception>
@@ -37,7 +34,7 @@ internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
     }
 
     /// <inheritdoc cref="Open"/>
-    public static RunHistory Load(RunFolder folder) => new(TryLoad(folder.Experiment), JournalReader.Read(folder.Journal, ExperimentId));
+    public static RunHistory Load(RunFolder folder) => new(TryLoad(folder.Experiment), JournalReader.Read(folder.Journal, PersistenceIds.LocalRun));
 
     /// <exception cref="UserErrorException">The run is of another experiment.</exception>
     public void Require(RunFolder folder, Experiment experiment, ExperimentInputs inputs, string hash)

@@ -15,6 +15,20 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
+    /// <summary>What programs know the events by.</summary>
+    private static readonly Dictionary<Type, string> Names = new()
+    {
+        [typeof(RunStarted)] = "run_started",
+        [typeof(StageStartedEvent)] = "stage_started",
+        [typeof(StageProgress)] = "stage_progress",
+        [typeof(StageFinished)] = "stage_finished",
+        [typeof(ModelMeasured)] = "model_measured",
+        [typeof(CheckpointSaved)] = "checkpoint_saved",
+        [typeof(RunPaused)] = "run_paused",
+        [typeof(RunWarning)] = "run_warning",
+        [typeof(RunEnded)] = "run_ended",
+    };
+
     private readonly RunProgress _progress = new();
     private readonly long _start = clock.GetTimestamp();
 
@@ -22,7 +36,7 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
     {
         var now = clock.GetElapsedTime(_start);
         var json = JsonSerializer.SerializeToNode(e, e.GetType(), Options)!.AsObject();
-        json.Insert(0, "event", JsonNamingPolicy.SnakeCaseLower.ConvertName(Name(e)));
+        json.Insert(0, "event", Names[e.GetType()]);
         json.Insert(1, "time", clock.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ"));
         // One line at a time, whole, for readers that follow the file; two threads may show events when a run is stopped.
         lock (_progress)
@@ -33,6 +47,4 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
             output.Flush();
         }
     }
-
-    private static string Name(RunEvent e) => e is StageStartedEvent ? "StageStarted" : e.GetType().Name;
 }

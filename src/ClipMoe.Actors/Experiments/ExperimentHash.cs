@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Experiments;
 
@@ -53,20 +52,11 @@ public static class ExperimentHash
         return flat;
     }
 
-    /// <summary>Leaves out names, places, what only guards against loss, and settings that another setting makes void.</summary>
+    /// <summary>Leaves out what <see cref="HashedKeys"/> says, and settings that another setting makes void. Files are there by their contents.</summary>
     private static JsonObject Deciding(Experiment experiment, ExperimentInputs inputs)
     {
-        var json = ExperimentJson.Write(experiment);
-        var (data, model, batch) = (Section("data"), Section("model"), Section("batch"));
-        json.Remove("name");
-        json.Remove("checkpoints");
-        data.Remove("image_root");
-        data.Remove("max_bad_fraction");
-
-        // Experiments from before there was a choice keep their hash.
-        if (experiment.Batch.Gradients == GradientFormat.Fp32) batch.Remove("gradients");
-        foreach (var column in (string[])["path_column", "caption_column"])
-            if (data[column] is null) data.Remove(column);
+        var json = HashedKeys.Of(ExperimentJson.Write(experiment));
+        var (data, model) = (Section("data"), Section("model"));
         if (StandIn(data, "path", inputs.Data)) Remove(data, "benchmark_train", "benchmark_test");
         if (StandIn(data, "vocabulary", inputs.Vocabulary)) data.Remove("vocabulary_size");
         if (StandIn(model, "checkpoint", inputs.Checkpoint))

@@ -35,6 +35,9 @@ public sealed class DeviceContext(WorkerInfo info, IWorkspaces workspaces, IExch
     /// <summary>What is to go wrong, in tests and drills.</summary>
     public FaultInjection Faults { get; init; } = FaultInjection.None;
 
+    /// <summary>Work of other stages than training that waits until it is released, in tests and drills.</summary>
+    public StepHolds Holds { get; init; } = StepHolds.None;
+
     /// <summary>Told where files of runs can be fetched.</summary>
     public Action<IReadOnlyList<BulkEndpoint>> FileServers { get; init; } = _ => { };
 

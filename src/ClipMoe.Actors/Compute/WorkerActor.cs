@@ -65,7 +65,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<LeaveStage>(Leave);
 
         Receive<PrepareDataSet>(Prepare);
-        Receive<BuildMoe>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Assemble(Workspace, m)));
+        Receive<BuildMoe>(m => OnDevice(m.Spec.Name, Sender, () =>
+        {
+            device.Holds.Wait(m.Spec.Name, 0, device.Closing);
+            return ModelWork.Assemble(Workspace, m);
+        }));
         Receive<ImportModel>(m => OnDevice(m.Spec.Name, Sender, () => ModelWork.Import(Workspace, m)));
         Receive<ExtractShard>(m => At(WorkPhase.Extract, m.Shard, m.Stage, () => device.FeaturesOf(m).Extract(m, _number, device.Closing)));
         Receive<AssignShards>(m => OnDevice(m.Stage, Sender, () =>
@@ -253,7 +257,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         var (workspace, sender, self) = (Workspace, Sender, Self);
         var preparing = _preparing = new CancellationTokenSource();
-        Task.Run(() => new DataSetPrepared(prepare.Stage, workspace.Prepare(Progress, preparing.Token))).PipeTo(sender, self, failure: e => Failure(prepare.Stage, e));
+        Task.Run(() =>
+        {
+            _device.Holds.Wait(prepare.Stage, 0, preparing.Token);
+            return new DataSetPrepared(prepare.Stage, workspace.Prepare(Progress, preparing.Token));
+        }).PipeTo(sender, self, failure: e => Failure(prepare.Stage, e));
 
         // A hundred messages tell as much as one for each of a million samples.
         void Progress(int done, int total)
@@ -262,9 +270,10 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
     }
 
-    /// <summary>Work at a place where a fault may be.</summary>
+    /// <summary>Work at a place where a fault may be, and where it may be held.</summary>
     private void At<T>(WorkPhase phase, int step, string stage, Func<T> work) => OnDevice(stage, Sender, () =>
     {
+        _device.Holds.Wait(stage, step, _device.Closing);
         _device.Faults.Reach(stage, step, phase);
         return work();
     });

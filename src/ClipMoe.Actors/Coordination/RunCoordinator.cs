@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Stages;
@@ -21,7 +22,12 @@ public sealed class RunCoordinator : ExperimentJournal
     /// <param name="Roster">Tells which workers there are.</param>
     /// <param name="Conditions">What all of them compute with, where that is the same for all; null in a cluster.</param>
     public sealed record RunSettings(
-        string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster, ComputeConditions? Conditions = null);
+        string Id, Experiment Experiment, string Hash, RunFolder Folder, RunFiles Files, IActorRef Roster,
+        ComputeConditions? Conditions = null)
+    {
+        /// <summary>Steps that wait until they are released, in tests and drills.</summary>
+        public StepHolds Holds { get; init; } = StepHolds.None;
+    }
 
     private readonly RunSettings _settings;
     private readonly StagePlan _plan;
@@ -248,7 +254,9 @@ public sealed class RunCoordinator : ExperimentJournal
         _stageName = spec.Name;
         var firstGeneration = State.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
         _stage = Context.ActorOf(
-            StageFactory.Create(spec, _settings.Experiment, _settings.Folder, _settings.Files, State, _pool.Ready, firstGeneration), $"{spec.Name}-{_sessions}");
+            StageFactory.Create(
+                spec, _settings.Experiment, _settings.Folder, _settings.Files, State, _pool.Ready, firstGeneration, _settings.Holds),
+            $"{spec.Name}-{_sessions}");
     });
 
     private void Record(JournalFact command)

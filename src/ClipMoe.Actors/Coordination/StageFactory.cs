@@ -3,6 +3,7 @@ using ClipMoe.Actors.Clustering;
 using ClipMoe.Actors.Evaluation;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Extraction;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Preparation;
 using ClipMoe.Actors.Protocol;
@@ -16,8 +17,10 @@ namespace ClipMoe.Actors.Coordination;
 internal static class StageFactory
 {
     /// <param name="firstGeneration">For a training stage: greater than any number used before.</param>
+    /// <param name="holds">For a training stage: steps that wait until they are released.</param>
     public static Props Create(
-        StageSpec spec, Experiment experiment, RunFolder folder, RunFiles files, ExperimentState state, IReadOnlyList<Worker> workers, int firstGeneration)
+        StageSpec spec, Experiment experiment, RunFolder folder, RunFiles files, ExperimentState state, IReadOnlyList<Worker> workers,
+        int firstGeneration, StepHolds holds)
     {
         switch (spec)
         {
@@ -31,7 +34,10 @@ internal static class StageFactory
                     Checkpoint: state.Ledger.LastOrDefault(c => c.Stage == train.Name)?.ManifestSha256);
                 var settings = new TrainingSession.SessionSettings(
                     join, state.StepsOf(train.Name), experiment.Batch.Leaves, experiment.Batch.Size, experiment.Checkpoints.EverySteps,
-                    firstGeneration, state.SecondsSpent(train.Name), state.Losses(train.Name).LastOrDefault()?.Loss);
+                    firstGeneration, state.SecondsSpent(train.Name), state.Losses(train.Name).LastOrDefault()?.Loss)
+                {
+                    Holds = holds,
+                };
                 return Props.Create(() => new TrainingSession(settings, workers));
             case ExtractFeatures extract:
                 var done = state.Shards.Where(s => s.Stage == extract.Name).Select(s => s.Shard).ToHashSet();

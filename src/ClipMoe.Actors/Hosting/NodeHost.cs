@@ -4,6 +4,7 @@ using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Pattern;
 using Akka.Persistence;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Scheduling;
 using ClipMoe.Actors.Transport.Connections;
@@ -46,7 +47,10 @@ public sealed class NodeHost : IAsyncDisposable
             {
                 // Its connection is there when this node is the one to take over.
                 Persistence.Instance.Apply(system).JournalFor(null);
-                var manager = new Scheduler.SchedulerSettings(settings.Name, settings.Output, files, settings.Report);
+                var manager = new Scheduler.SchedulerSettings(settings.Name, settings.Output, files, settings.Report)
+                {
+                    Holds = StepHolds.OfThisProcess(),
+                };
                 system.ActorOf(
                     ClusterSingletonManager.Props(
                         Supervised(Props.Create(() => new Scheduler(manager))), new Scheduler.HandOver(),

@@ -44,6 +44,7 @@ public sealed class WorkerHost : IAsyncDisposable
         {
             FileServers = servers => files.Servers = servers,
             Faults = faults,
+            Holds = StepHolds.OfThisProcess(),
         };
         var certificate = settings.Transport.Certificate;
         _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Create(settings.Address, certificate is not null), certificate), system =>

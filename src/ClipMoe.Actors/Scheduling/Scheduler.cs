@@ -3,6 +3,7 @@ using Akka.Event;
 using Akka.Persistence;
 using ClipMoe.Actors.Coordination;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Stages;
@@ -25,7 +26,11 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
     /// <param name="Elsewhere">Where files come from that are not in it.</param>
     /// <param name="Report">Writes the report of a finished experiment: its files, relative to the experiment's folder.</param>
     public sealed record SchedulerSettings(
-        string Name, string Output, PeerFiles Elsewhere, Func<FinishedExperiment, IReadOnlyList<string>> Report);
+        string Name, string Output, PeerFiles Elsewhere, Func<FinishedExperiment, IReadOnlyList<string>> Report)
+    {
+        /// <summary>Steps that wait until they are released, in tests and drills.</summary>
+        public StepHolds Holds { get; init; } = StepHolds.None;
+    }
 
     private readonly SchedulerSettings _settings;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -139,7 +144,11 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
             return;
         }
         var settings = new RunCoordinator.RunSettings(
-            next.Id, next.Experiment, next.Hash, folder, new RunFiles(folder, next.Experiment.Checkpoints.Keep, _settings.Elsewhere.ForExperiment(next.Id)), _roster);
+            next.Id, next.Experiment, next.Hash, folder,
+            new RunFiles(folder, next.Experiment.Checkpoints.Keep, _settings.Elsewhere.ForExperiment(next.Id)), _roster)
+        {
+            Holds = _settings.Holds,
+        };
         _coordinator = Context.ActorOf(Props.Create(() => new RunCoordinator(settings)), next.Id);
         Show(new RunStarted(
             next.Experiment.Name, next.Hash, folder.Root, _nodes.Workers, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.FromSpec)]));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Training;
@@ -19,7 +20,11 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     /// <param name="Pace">Of the generations before.</param>
     public sealed record Plan(
         string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, IReadOnlySet<int> Acquainted, int TotalSteps,
-        int CheckpointEvery, StepPace Pace);
+        int CheckpointEvery, StepPace Pace)
+    {
+        /// <summary>Steps that wait until they are released, in tests and drills.</summary>
+        public StepHolds Holds { get; init; } = StepHolds.None;
+    }
 
     private readonly Plan _plan;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -30,6 +35,7 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     /// <summary>Whether the step in flight takes longer than others, by how much nobody knows: something is copied or written before it.</summary>
     private bool _slow;
     private bool _hold;
+    private Commit? _held;
     private int _stale;
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -41,8 +47,16 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         _step = Attempt(plan.Generation.Step);
         Receive<GradientReady>(Report);
         Receive<StateReached>(Reached);
-        Receive<HoldGeneration>(_ => _hold = true);
+        Receive<HoldGeneration>(_ =>
+        {
+            _hold = true;
+            CommitHeld();
+        });
         Receive<CheckPace>(_ => Check());
+        Receive<CheckHold>(_ =>
+        {
+            if (!_plan.Holds.IsHeld(_plan.Stage, _step.Id.Step)) CommitHeld();
+        });
         Receive<WorkFailed>(f => Context.Parent.Forward(f));
         Receive<WorkAborted>(_ => { });
     }
@@ -68,7 +82,14 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
             [.. Enumerable.Range(0, Math.Min(MostDonors, standing.Count)).Select(i => standing[(rank * MostDonors + i) % standing.Count])];
     }
 
+    protected override void PostStop()
+    {
+        if (_held is not null) _plan.Holds.TellReleased(_plan.Stage);
+    }
+
     private sealed record CheckPace;
+
+    private sealed record CheckHold;
 
     private StepTransaction Attempt(int step) => new(new StepId(_plan.Stage, _plan.Number, step), [.. _plan.Generation.Members.Select(m => m.Worker)]);
 
@@ -77,6 +98,9 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         (_step, var verdict) = _step.Report(report);
         switch (verdict)
         {
+            case Commit commit when !_hold && _plan.Holds.IsHeld(_plan.Stage, _step.Id.Step):
+                Hold(commit);
+                break;
             case Commit commit:
                 CommitCurrent(commit);
                 break;
@@ -88,6 +112,24 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
                 _log.Debug("Dropped stale report {0} of worker {1} ({2} so far)", report.Id, report.Worker, ++_stale);
                 break;
         }
+    }
+
+    /// <summary>All members wait for nothing but the commit, so no time counts that passes until then.</summary>
+    private void Hold(Commit commit)
+    {
+        _held = commit;
+        _sinceCommit.Stop();
+        _plan.Holds.Tell(_plan.Stage, new HeldStep(_step.Id.Step, _plan.Number, _step.Members.Count));
+        Timers.StartPeriodicTimer("hold", new CheckHold(), StepHolds.LookEvery);
+    }
+
+    private void CommitHeld()
+    {
+        if (_held is not { } commit) return;
+        _held = null;
+        Timers.Cancel("hold");
+        _plan.Holds.TellReleased(_plan.Stage);
+        CommitCurrent(commit);
     }
 
     private void CommitCurrent(Commit commit)

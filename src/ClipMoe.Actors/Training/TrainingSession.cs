@@ -1,5 +1,6 @@
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Stages;
@@ -24,7 +25,12 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <param name="FirstGeneration">Greater than any number that an earlier coordinator can have used.</param>
     /// <param name="SecondsBefore">Spent on the ledgered steps.</param>
     public sealed record SessionSettings(
-        JoinStage Join, int? TotalSteps, int Leaves, int BatchSize, int CheckpointEvery, int FirstGeneration, double SecondsBefore, double? LastLoss);
+        JoinStage Join, int? TotalSteps, int Leaves, int BatchSize, int CheckpointEvery, int FirstGeneration, double SecondsBefore,
+        double? LastLoss)
+    {
+        /// <summary>Steps that wait until they are released, in tests and drills.</summary>
+        public StepHolds Holds { get; init; } = StepHolds.None;
+    }
 
     /// <summary>
     /// Gathering: nobody has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping: between
@@ -183,7 +189,10 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _members = [.. plan.Members.Select(m => m.Worker)];
         _opened = plan.Step;
         var details = new GradientAggregator.Plan(
-            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), _acquainted, total, _settings.CheckpointEvery, _pace);
+            Stage, _generation, plan, _members.ToDictionary(m => m, m => Workers[m]), _acquainted, total, _settings.CheckpointEvery, _pace)
+        {
+            Holds = _settings.Holds,
+        };
         _aggregator = Context.ActorOf(Props.Create(() => new GradientAggregator(details)), $"aggregator-{_generation}");
         // The generation before this one broke before it could let them go.
         if (_members.Any(_releasing.Contains)) Hold();

@@ -31,8 +31,8 @@ internal sealed class Following : IDisposable
     /// <summary>Steps committed so far.</summary>
     public ConcurrentQueue<CommittedStep> Commits { get; } = [];
 
-    /// <summary>Waits for an event of a kind, of a stage, with at least so many steps (shards, iterations) done.</summary>
-    public async Task<JsonElement> Until(string kind, string? stage = null, int done = 0)
+    /// <summary>Waits for an event of a kind, of a stage.</summary>
+    public async Task<JsonElement> Until(string kind, string? stage = null)
     {
         try
         {
@@ -41,7 +41,6 @@ internal sealed class Following : IDisposable
                 _last = e.ToString();
                 if (e.GetProperty("event").GetString() != kind) continue;
                 if (stage is not null && e.GetProperty("stage").GetString() != stage) continue;
-                if (done > 0 && e.GetProperty("done").GetInt32() < done) continue;
                 return e;
             }
         }
@@ -50,6 +49,15 @@ internal sealed class Following : IDisposable
             throw new TimeoutException($"{kind} of {stage} did not come; the last event is {_last}\n{_log()}");
         }
         throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {await _errors}");
+    }
+
+    /// <summary>Waits until a checkpoint of a stage after so many steps, or more, is in the journal.</summary>
+    public async Task UntilSaved(string stage, int step)
+    {
+        while ((await Until("checkpoint_saved", stage)).GetProperty("step").GetInt32() < step)
+        {
+            // A later one is.
+        }
     }
 
     /// <summary>Waits for a warning that says so.</summary>
@@ -62,9 +70,10 @@ internal sealed class Following : IDisposable
     }
 
     /// <summary>Waits until a step is committed by so many workers.</summary>
-    public async Task UntilTrainedBy(int workers)
+    /// <param name="after">A generation of workers; those are of a later one.</param>
+    public async Task UntilTrainedBy(int workers, int after = -1)
     {
-        while ((await Until("stage_progress")).GetProperty("workers").GetInt32() != workers)
+        while (CommittedStep.Of(await Until("stage_progress")) is not { } step || step.Workers != workers || step.Generation <= after)
         {
             // The next event tells.
         }

@@ -22,9 +22,12 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <param name="network">Each node is on a host of its own there; null: all are on this one.</param>
     /// <param name="sharedFolder">All nodes have the same output folder.</param>
     public TestCluster(string? journal = null, VirtualNetwork? network = null, bool sharedFolder = false) =>
-        (_journal, _network, _sharedFolder) = (journal, network, sharedFolder);
+        (_journal, _network, _sharedFolder, Holds) = (journal, network, sharedFolder, new RunHolds(Path.Combine(_root, "holds"), Log));
 
     public IReadOnlyList<TestNode> Nodes => _nodes;
+
+    /// <summary>The steps at which its runs are held.</summary>
+    public RunHolds Holds { get; }
 
     /// <summary>Certificate and key of the nodes that are started and the commands that are run from now on.</summary>
     public string? Tls { get; set; }
@@ -61,7 +64,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var host = _nodes.Count;
         var node = new TestNode(
             (program, arguments) => _network?.On(host, program, arguments) ?? new ProcessStartInfo(program, arguments),
-            address, seeds, coordinator, workers, OutputOf(host), _journal, faults, Tls);
+            address, seeds, coordinator, workers, OutputOf(host), _journal, faults, Holds.Folder, Tls);
         _nodes.Add(node);
         node.Start();
         return node;

@@ -1,12 +1,14 @@
 using System.Diagnostics;
+using ClipMoe.Actors.Faults;
 
 namespace ClipMoe.Cluster.Tests;
 
 /// <summary>One node with its workers.</summary>
 /// <param name="onHost">Runs a program on the node's host.</param>
+/// <param name="holds">Folder of the steps that are held.</param>
 internal sealed class TestNode(
     Func<string, IEnumerable<string>, ProcessStartInfo> onHost, string address, string seeds, bool coordinator, int workers, string output,
-    string? journal, IReadOnlyList<string> faults, string? tls = null)
+    string? journal, IReadOnlyList<string> faults, string holds, string? tls = null)
 {
     private const int Killed = 137, Terminated = 143;
 
@@ -44,7 +46,8 @@ internal sealed class TestNode(
         var start = onHost(TestCluster.Executable, arguments);
         start.RedirectStandardOutput = start.RedirectStandardError = true;
         start.WorkingDirectory = Directory.CreateDirectory(output).FullName;
-        start.Environment["CLIPMOE_FAULTS"] = string.Join(';', faults.Select(f => $"*={f}"));
+        start.Environment[FaultInjection.Variable] = string.Join(';', faults.Select(f => $"*={f}"));
+        start.Environment[StepHolds.Variable] = holds;
         var (process, failed) = (new Process { StartInfo = start, EnableRaisingEvents = true }, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         process.Exited += (_, _) =>
         {
@@ -97,6 +100,17 @@ internal sealed class TestNode(
     public void Release(string fault) => File.Delete(Path.Combine(output, fault));
 
     public bool Happened(string fault) => File.Exists(Path.Combine(output, fault));
+
+    /// <summary>Waits until a fault has happened.</summary>
+    public async Task UntilHappened(string fault)
+    {
+        using var patience = new CancellationTokenSource(TestCluster.Patience);
+        while (!Happened(fault))
+        {
+            if (patience.IsCancellationRequested) throw new TimeoutException($"{fault} did not happen:\n{Log}");
+            await Task.Delay(StepHolds.LookEvery);
+        }
+    }
 
     private void Add(string line)
     {

@@ -2,29 +2,34 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A bit flips where nobody looks: in a frame between workers, in a checkpoint, in a shard of features.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
 {
+    /// <summary>Not the first, so that there is one to go back to.</summary>
+    private const int Checkpoint = 20;
+
     [Fact]
     public async Task What_is_damaged_is_named_and_made_again()
     {
         await using var cluster = new TestCluster();
         var coordinator = cluster.Start(coordinator: true, workers: 0);
-        // The standing still gives time to kill everything before the features are clustered.
-        cluster.Start(coordinator: false, workers: 1, "garble@base:12:gradient", "stop@cluster-1:0:cluster");
+        cluster.Start(coordinator: false, workers: 1, "garble@base:12:gradient");
         cluster.Start(coordinator: false, workers: 1);
         await cluster.UntilWorkers(2);
+        cluster.Holds.Hold("base", Checkpoint + 1);
+        cluster.Holds.Hold("cluster-1", 0);
         using var run = cluster.Submit();
 
-        await run.Until("checkpoint_saved", "base");
-        await run.Until("checkpoint_saved", "base");
-        var step = (await run.Until("checkpoint_saved", "base")).GetProperty("step").GetInt32();
+        await run.UntilSaved("base", Checkpoint);
         await StopAll(cluster);
-        Flip(cluster, "base", $"{step:d8}-model-*.safetensors");
+        Flip(cluster, "base", $"{Checkpoint:d8}-model-*.safetensors");
+        cluster.Holds.Release("base");
         await StartAll(cluster);
 
-        await run.Until("stage_started", "cluster-1");
+        await cluster.Holds.Until("cluster-1");
         await StopAll(cluster);
         Flip(cluster, "extract-1", "features-000000.safetensors");
+        cluster.Holds.Release("cluster-1");
         await StartAll(cluster);
 
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
@@ -32,7 +37,7 @@ public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
         // Who found the frame damaged closed the stream, and either side of it may be the first to say so; what was found is in the log.
         Assert.Contains(run.Warnings, w => w.Contains("a stream between workers broke"));
         Assert.Contains("damaged on the way", cluster.Log());
-        Assert.Contains(run.Warnings, w => w.Contains($"the checkpoint of stage base after step {step} can't be used"));
+        Assert.Contains(run.Warnings, w => w.Contains($"the checkpoint of stage base after step {Checkpoint} can't be used"));
         Assert.Contains(run.Warnings, w => w.Contains("feature shard 0 of stage extract-1 is missing or damaged"));
     }
 

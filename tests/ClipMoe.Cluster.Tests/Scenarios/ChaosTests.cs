@@ -5,6 +5,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Three minutes of random faults, as <c>clipmoe chaos</c> does them for anybody.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class ChaosTests(UndisturbedRun undisturbed)
 {
     [Fact]

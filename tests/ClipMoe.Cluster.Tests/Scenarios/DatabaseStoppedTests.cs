@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The journal's database is away for a while.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class DatabaseStoppedTests(UndisturbedRun undisturbed)
 {
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(20);
@@ -13,9 +14,11 @@ public sealed class DatabaseStoppedTests(UndisturbedRun undisturbed)
         await using var cluster = new TestCluster(postgres.ConnectionString);
         cluster.Start(coordinator: true, workers: 2);
         await cluster.UntilWorkers(2);
+        cluster.Holds.Hold("base", 25);
         using var run = cluster.Submit();
-        await run.Until("stage_progress", "base", done: 25);
+        await cluster.Holds.Until("base", workers: 2);
         await postgres.Stop();
+        cluster.Holds.Release("base");
         // What is tested is an outage of this length.
         var outage = Task.Delay(Outage);
         Assert.Contains("the journal can't be written", (await run.Until("run_warning")).GetProperty("message").GetString());

@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Disks of nodes are full for a while.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class FullDiskTests(UndisturbedRun undisturbed)
 {
     private const int Megabytes = 200;
@@ -17,9 +18,11 @@ public sealed class FullDiskTests(UndisturbedRun undisturbed)
         await cluster.UntilWorkers(1);
 
         // The only worker can't write a checkpoint: the run ends there, with everything up to the one before.
+        cluster.Holds.Hold("base", 15);
         using var failed = cluster.Submit();
-        await failed.Until("checkpoint_saved", "base");
+        await failed.UntilSaved("base", 10);
         workerDisk.Fill();
+        cluster.Holds.Hold("base", 25);
         Assert.Equal(1, await failed.ExitCode());
         Assert.Contains(failed.Warnings, w => w.Contains($"the disk of {cluster.OutputOf(1)}") && w.Contains("is full"));
         workerDisk.Free();
@@ -27,8 +30,9 @@ public sealed class FullDiskTests(UndisturbedRun undisturbed)
         using var run = cluster.Watch();
 
         // The journal can't be written: the run waits.
-        await run.Until("checkpoint_saved", "base");
+        await run.UntilSaved("base", 20);
         journalDisk.Fill();
+        cluster.Holds.Release("base");
         Assert.Contains("the journal can't be written", (await run.Until("run_warning")).GetProperty("message").GetString());
         journalDisk.Free();
 

@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Gradients that travel as bfloat16.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class GradientFormatTests(UndisturbedRun undisturbed)
 {
     [Fact]

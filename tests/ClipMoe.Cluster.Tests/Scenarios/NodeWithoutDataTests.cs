@@ -4,6 +4,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The data set is on one node only, and the worker of the other is the first in line for every piece of work.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class NodeWithoutDataTests
 {
     /// <summary>One path on all nodes, and for each another folder: in its output folder, where it runs.</summary>
@@ -38,6 +39,7 @@ public sealed class NodeWithoutDataTests
         SceneBenchmark.Make(lacking, Pictures, CancellationToken.None);
         await node.Restart();
         await cluster.UntilWorkers(2);
+        cluster.Holds.Hold("base", 2);
         using var next = cluster.Submit("--set", $"data.path={Data}");
         await next.UntilTrainedBy(2);
         await cluster.Ask("cancel");

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using ClipMoe.Actors.Faults;
 using Xunit.Abstractions;
 
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Links go down between machines: nothing is closed, what is sent is lost.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper output)
 {
     [NetworkFact]
@@ -15,28 +17,28 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         await using var cluster = new TestCluster(postgres.ConnectionString, network);
         cluster.StartThreeCoordinators();
         await cluster.UntilWorkers(3);
+        cluster.Holds.Hold("base", 12);
         using var run = cluster.Submit();
-        await run.UntilTrainedBy(3);
+        var held = await cluster.Holds.Until("base", workers: 3);
         var manager = cluster.HostOf((await cluster.Status()).GetProperty("coordinator").GetString()!);
         var other = (manager + 1) % 3;
 
-        // One that only computes: the others go on without it, and are held until it has seen that it is cut off.
+        // One that only computes: the others go on without it, and are held until it is back.
         network.TakeDown(other);
         var clock = Stopwatch.StartNew();
-        await run.UntilTrainedBy(2);
+        cluster.Holds.Hold("base", 16);
+        await run.UntilTrainedBy(2, after: held.Generation);
         output.WriteLine($"link of a worker down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
-        await cluster.Ask("pause");
         var cut = await cluster.Nodes[other].UntilLogged("put out of the cluster");
         network.BringUp(other);
-        await cluster.UntilWorkers(3);
-        await cluster.Ask("resume");
-        await run.UntilTrainedBy(3);
+        await cluster.Holds.Until("base", workers: 3);
         // Were the next cut to come before the third node knows that this one is back, it would count itself a minority, too.
         await cluster.Nodes[3 - manager - other].UntilLogged($"coordinator {cluster.Nodes[other].Address} is in the cluster", cut);
 
         // The one that runs the experiment: the other two go on with what is in the journal.
         network.TakeDown(manager);
         clock.Restart();
+        cluster.Holds.Release("base");
         var stopped = await cluster.Nodes[manager].UntilLogged("put out of the cluster");
         var moved = await run.Until("run_started");
         output.WriteLine($"link of the coordinator's node down: another one runs the experiment after {clock.Elapsed.TotalSeconds:0.0} s");

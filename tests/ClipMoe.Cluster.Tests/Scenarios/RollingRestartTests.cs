@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Every node is taken down in good order and started again, one after another, as for an upgrade.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class RollingRestartTests(UndisturbedRun undisturbed)
 {
     [Fact]
@@ -12,14 +13,16 @@ public sealed class RollingRestartTests(UndisturbedRun undisturbed)
         cluster.Start(coordinator: false, workers: 1);
         cluster.Start(coordinator: false, workers: 1);
         await cluster.UntilWorkers(3);
+        cluster.Holds.Hold("base", 15);
         using var run = cluster.Submit();
-        await run.Until("stage_progress", "base", done: 15);
         foreach (var node in cluster.Nodes)
         {
+            await cluster.Holds.Until("base", workers: 3);
             Assert.Equal(0, await node.Terminate());
             node.Start();
             await cluster.UntilWorkers(3);
         }
+        cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
         // Nothing had to be made again.

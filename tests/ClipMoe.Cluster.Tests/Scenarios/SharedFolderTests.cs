@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Nodes that have one output folder on a disk that all reach.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class SharedFolderTests(UndisturbedRun undisturbed)
 {
     [Fact]
@@ -14,9 +15,11 @@ public sealed class SharedFolderTests(UndisturbedRun undisturbed)
         cluster.Start(coordinator: false, workers: 1);
         cluster.Start(coordinator: false, workers: 1);
         await cluster.UntilWorkers(3);
+        cluster.Holds.Hold("base", 25);
         using var run = cluster.Submit();
-        await run.Until("stage_progress", "base", done: 25);
+        await cluster.Holds.Until("base", workers: 3);
         await writer.Restart();
+        cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
         Assert.DoesNotContain(run.Warnings, w => w.Contains("copy of a checkpoint") || w.Contains("can't be used") || w.Contains("made again"));

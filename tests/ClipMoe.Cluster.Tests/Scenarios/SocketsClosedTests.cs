@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The connections over which two workers exchange gradients are broken from outside, at the one end and at the other.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
 {
     [SocketFact]
@@ -15,16 +16,19 @@ public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
         var workers = cluster.Nodes.SelectMany(n => n.Workers()).ToList();
         var ports = (await cluster.Status()).GetProperty("workers").EnumerateArray()
             .Select(w => int.Parse(w.GetProperty("bulk").GetString()!.Split(':')[1])).ToList();
+        cluster.Holds.Hold("base", 5);
         using var run = cluster.Submit();
         for (var host = 0; host < 2; host++)
         {
-            await run.UntilTrainedBy(2);
-            var before = run.Commits.Last().Generation;
+            var before = (await cluster.Holds.Until("base", workers: 2)).Generation;
             Assert.True(network.CloseSockets(host, ports) > 0, "no socket was closed: the kernel needs CONFIG_INET_DIAG_DESTROY");
+            await cluster.Holds.Advance("base", 3);
             await run.UntilWarned("a stream between workers broke");
             await run.UntilTrainedBy(2);
+            await cluster.Holds.Until("base", workers: 2, after: before);
             Assert.True(run.Commits.Last().Generation > before, cluster.Log());
         }
+        cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
         // No step was given up because it took too long, and nobody was lost by it.

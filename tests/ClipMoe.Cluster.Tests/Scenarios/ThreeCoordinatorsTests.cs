@@ -2,6 +2,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Three coordinators with their state in PostgreSQL: any of them may be lost for good.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
 {
     [Fact]
@@ -23,9 +24,11 @@ public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
         cluster.Start(coordinator: true, workers: 1);
         cluster.Start(coordinator: true, workers: 1);
         await cluster.UntilWorkers(3);
+        cluster.Holds.Hold("base", 25);
         using var run = cluster.Submit();
-        await run.Until("stage_progress", "base", done: 25);
+        await cluster.Holds.Until("base", workers: 3);
         await first.Kill();
+        cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(postgres.ConnectionString, cluster.Fetched, "tiny-1");
         var status = await cluster.Status();

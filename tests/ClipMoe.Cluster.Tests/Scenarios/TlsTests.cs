@@ -5,6 +5,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A cluster with a certificate: who has it trains, who has not stays outside and learns why.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-certificates-").FullName;
@@ -19,8 +20,9 @@ public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
         var coordinator = cluster.Start(coordinator: true, workers: 1);
         cluster.Start(coordinator: false, workers: 1);
         await cluster.UntilWorkers(2);
+        cluster.Holds.Hold("base", 10);
         using var run = cluster.Submit();
-        await run.Until("stage_progress", "base", done: 10);
+        await cluster.Holds.Until("base", workers: 2);
 
         cluster.Tls = null;
         Assert.Contains("speaks TLS and lets nobody in without the cluster's certificate: give --tls.", await cluster.AskInVain("status"));
@@ -34,6 +36,7 @@ public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
 
         cluster.Tls = certificate;
         await cluster.UntilWorkers(2);
+        cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
         Assert.NotEmpty(Directory.GetFiles(cluster.Fetched, "report.html", SearchOption.AllDirectories));

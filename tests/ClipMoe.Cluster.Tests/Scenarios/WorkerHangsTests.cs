@@ -1,7 +1,10 @@
+using ClipMoe.Actors.Faults;
+
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A worker stands still in mid-training, and nobody has it go on.</summary>
 [Collection(ScenarioCollection.Name)]
+[Trait("Category", "Scenario")]
 public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
 {
     [Fact]
@@ -10,10 +13,12 @@ public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
         await using var cluster = new TestCluster();
         var node = cluster.Start(coordinator: true, workers: 2);
         await cluster.UntilWorkers(2);
+        cluster.Holds.Hold("base", 5);
         using var run = cluster.Submit();
-        await run.UntilTrainedBy(2);
+        var held = await cluster.Holds.Until("base", workers: 2);
         node.StopWorker();
-        await run.UntilTrainedBy(1);
+        cluster.Holds.Release("base");
+        await run.UntilTrainedBy(1, after: held.Generation);
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(node.Output);
         Assert.Contains(run.Warnings, w => w.Contains($"{node.Address}/cpu#0"));
@@ -22,6 +27,7 @@ public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
         Assert.True(node.ContinueWorker(), "it did not stand still to the end of the run");
         await node.UntilLogged("worker cpu#0: put out of the cluster, because it could not be reached for a while", continued);
         await cluster.UntilWorkers(2);
+        cluster.Holds.Hold("base", 5);
         using var next = cluster.Submit();
         await next.UntilTrainedBy(2);
         await cluster.Ask("cancel");

@@ -9,6 +9,7 @@ using ClipMoe.Nodes.Options;
 namespace ClipMoe.Nodes.Tests.Runs;
 
 /// <summary>The data and the checkpoint of a run, before anything is computed with them.</summary>
+[Trait("Category", "Pipeline")]
 public sealed class RunInputTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

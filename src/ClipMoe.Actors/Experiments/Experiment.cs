@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Reduction;
@@ -18,6 +19,8 @@ public sealed record Experiment
     public required ModelSettings Model { get; init; }
     public required BaseSettings Base { get; init; }
     public required BatchSettings Batch { get; init; }
+    /// <summary>Of all training stages. Experiments from before there was a choice lack it.</summary>
+    public TrainingSettings Training { get; init; } = new();
     public required MclSettings Mcl { get; init; }
     public required MoeSettings Moe { get; init; }
     public required RouterSettings Router { get; init; }
@@ -91,6 +94,12 @@ public sealed record BatchSettings
     public int Leaves { get; init; } = 8;
     /// <summary>Number format in which the gradients of leaves are summed and travel; bf16 is half the bytes on the network.</summary>
     public GradientFormat Gradients { get; init; } = GradientFormat.Fp32;
+}
+
+/// <summary>What holds for every training stage.</summary>
+public sealed record TrainingSettings
+{
+    public LossKind Loss { get; init; } = LossKind.InfoNce;
 }
 
 /// <summary>Multistage contrastive learning (MCL): clusters, pseudo labels, FFN training from the base.</summary>

@@ -34,6 +34,7 @@ public static class HashedKeys
         ["data.path_column"] = "null",
         ["data.caption_column"] = "null",
         ["batch.gradients"] = "\"fp32\"",
+        ["training.loss"] = "\"infonce\"",
     };
 
     /// <summary>Names, places, and what only guards against loss: workers, memory and verification would be others. They never count.</summary>

@@ -47,6 +47,7 @@ public sealed class Workspace(
             {
                 VocabularySize = Data.Tokenizer.VocabularySize,
                 ContextLength = experiment.Model.ContextLength ?? named.ContextLength,
+                Loss = experiment.Training.Loss,
             };
         }
     }

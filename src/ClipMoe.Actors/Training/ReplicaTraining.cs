@@ -4,6 +4,7 @@ using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Stages;
 using ClipMoe.Actors.Transport;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Optimization;
@@ -131,10 +132,11 @@ internal sealed class ReplicaTraining : IDisposable
         _faults.Reach(Stage, id.Step, WorkPhase.Features);
         var features = exchange.Gather(step.Features(MicroShards(id.Step)));
         _faults.Reach(Stage, id.Step, WorkPhase.Normalisers);
-        var normalisers = exchange.Gather(step.Normalise(features));
+        step.BeginLoss(features);
+        for (var round = 0; round < step.Rounds; round++) step.Receive(exchange.Gather(step.Publish()));
         _faults.Reach(Stage, id.Step, WorkPhase.Gradient);
         // Nearly all of the text tower's gradient travels while the image tower's is computed.
-        using var textBlocks = Reduce(step.BackwardText(normalisers), _replica.Layout.TextBlocks);
+        using var textBlocks = Reduce(step.BackwardText(), _replica.Layout.TextBlocks);
         var gradients = step.BackwardImages(out var losses);
         var text = textBlocks.Complete();
         using var rest = Reduce(gradients, _replica.Layout.BeforeTextBlocks);
@@ -204,14 +206,18 @@ internal sealed class ReplicaTraining : IDisposable
         _replica.WriteState(0, weight, _replica.Updates);
     }
 
-    private TrainableParameters LockingOf(TrainModel spec) => spec.Trains switch
+    private TrainableParameters LockingOf(TrainModel spec)
     {
-        TrainedPart.Everything => new TrainableParameters(TrainedParts.All, LearnTemperature: spec.From is null),
-        TrainedPart.Ffns => TrainableParameters.FfnOnly(),
-        TrainedPart.Routers => TrainableParameters.RouterOnly,
-        TrainedPart.ExpertsAndRouters => TrainableParameters.ExpertsAndRouters,
-        _ => throw new ArgumentOutOfRangeException(nameof(spec), spec.Trains.ToString()),
-    };
+        var locking = spec.Trains switch
+        {
+            TrainedPart.Everything => TrainableParameters.All,
+            TrainedPart.Ffns => TrainableParameters.FfnOnly(),
+            TrainedPart.Routers => TrainableParameters.RouterOnly,
+            TrainedPart.ExpertsAndRouters => TrainableParameters.ExpertsAndRouters,
+            _ => throw new ArgumentOutOfRangeException(nameof(spec), spec.Trains.ToString()),
+        };
+        return locking with { LearnTemperature = spec.From is null || _workspace.Experiment.Training.Loss.LearnsInEveryStage() };
+    }
 
     private void Announce(int step)
     {

@@ -16,8 +16,8 @@ public interface IStepExchange
     /// <summary>Everybody's features, in leaf order.</summary>
     IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine);
 
-    /// <summary>Everybody's normalisers, in leaf order.</summary>
-    IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine);
+    /// <summary>All members' blocks of a round of the loss, in leaf order.</summary>
+    IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine);
 
     /// <summary>
     /// Begins to sum a part of the gradients of everybody's subtrees in the tree's order, while the caller computes on; it is to be completed before

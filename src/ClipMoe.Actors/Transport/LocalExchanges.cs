@@ -45,7 +45,7 @@ public sealed class LocalExchanges : IExchangeProvider
     {
         public readonly CancellationTokenSource Aborted = new();
         public readonly Barrier<IReadOnlyList<LeafFeatures>> Features;
-        public readonly Barrier<IReadOnlyList<LeafNormalisers>> Normalisers;
+        public readonly Barrier<IReadOnlyList<LossBlock>> LossBlocks;
         public readonly Barrier<Contribution> Gradients;
         public readonly Barrier<FinishedSlice> Slices;
         public readonly Barrier<bool> Copied;
@@ -54,7 +54,7 @@ public sealed class LocalExchanges : IExchangeProvider
         {
             World = world;
             Features = new(world, Aborted.Token);
-            Normalisers = new(world, Aborted.Token);
+            LossBlocks = new(world, Aborted.Token);
             Gradients = new(world, Aborted.Token);
             Slices = new(world, Aborted.Token);
             Copied = new(world, Aborted.Token);
@@ -67,8 +67,8 @@ public sealed class LocalExchanges : IExchangeProvider
     {
         public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => [.. meeting.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
 
-        public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
-            [.. meeting.Normalisers.SignalAndWait(rank, mine).SelectMany(n => n)];
+        public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>
+            [.. meeting.LossBlocks.SignalAndWait(rank, mine).SelectMany(b => b)];
 
         public ISumInProgress BeginReduce(
             ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part) =>

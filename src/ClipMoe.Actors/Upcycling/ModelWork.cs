@@ -27,13 +27,15 @@ internal static class ModelWork
             throw new UserErrorException(
                 $"model.context_length is {workspace.Experiment.Model.ContextLength}, but {work.Spec.Path} has {found.ContextLength} text positions, which can only be stretched: leave the key out, or raise it.");
         }
-        var wanted = workspace.Experiment.Model.ContextLength is { } context && context > found.ContextLength
+        var stretched = workspace.Experiment.Model.ContextLength is { } context && context > found.ContextLength
             ? CheckpointSource.Stretched(found) with { ContextLength = context }
             : found;
-        using var replica = workspace.Models.New(wanted, TrainableParameters.None);
-        replica.Load(workspace.Models.Source(source, wanted));
-        // The reference replaces the checkpoint's temperature by this one for all training.
-        replica.LogitScale = ParameterNames.MaxLogitScale;
+        var loss = workspace.Experiment.Training.Loss;
+        using var replica = workspace.Models.New(stretched with { Loss = loss }, TrainableParameters.None);
+        // With InfoNCE the reference replaces the checkpoint's temperature by its own for all training.
+        var replaced = loss.Replaced(found.Loss);
+        replica.Load(workspace.Models.Source(source, stretched), except: replaced.Keys);
+        foreach (var (name, value) in replaced) replica.Write(name, [(float)value]);
         return Built(workspace, work.Spec.Name, replica);
     }
 

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace ClipMoe.Model.Architecture;
 
 /// <summary>One transformer: residual width, number of blocks, attention heads.</summary>
@@ -28,6 +30,9 @@ public sealed record ClipConfig
     public required int VocabularySize { get; init; }
     /// <summary>Whether there is a <c>positional_embedding_res</c> beside <c>positional_embedding</c>, as Long-CLIP has.</summary>
     public bool StretchedPositions { get; init; }
+    /// <summary>The loss that the model is or was trained with. Files name it only where it is not InfoNCE.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public LossKind Loss { get; init; }
     /// <summary>Null for a dense CLIP.</summary>
     public MoeConfig? Moe { get; init; }
 

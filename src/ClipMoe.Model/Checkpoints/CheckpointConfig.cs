@@ -48,6 +48,7 @@ public static class CheckpointConfig
             ContextLength = Rows(file, "positional_embedding", textWidth),
             VocabularySize = Rows(file, "token_embedding.weight", textWidth),
             StretchedPositions = file.TryGet("positional_embedding_res", out _),
+            Loss = LossKinds.Of(name => file.TryGet(name, out _)),
             Moe = Moe(file, vision, text),
         };
         var config = CheckpointMetadata.Config(file) is { } claimed ? Confirmed(file, inferred, claimed) : inferred;

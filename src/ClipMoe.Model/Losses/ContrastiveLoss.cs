@@ -11,7 +11,7 @@ namespace ClipMoe.Model.Losses;
 /// L = 1/(2N)·[Σᵢ(lseⱼ sᵢⱼ − Σⱼ yᵢⱼ·sᵢⱼ) + Σⱼ(lseᵢ sᵢⱼ − Σᵢ yᵢⱼ·sᵢⱼ)], s = scale·x·zᵀ of normalised features.
 /// </summary>
 /// <remarks>
-/// Everything a leaf needs of others is their features and their rows' log-normalisers, so no gradient travels between workers. The reference
+/// Everything a leaf needs of others is their features and their rows' log-sum-exps, so no gradient travels between workers. The reference
 /// gathers features with their graph and averages the losses of its ranks: the same gradient.
 /// </remarks>
 internal sealed class ContrastiveLoss : IDisposable
@@ -34,11 +34,11 @@ internal sealed class ContrastiveLoss : IDisposable
         _smoothing = smoothing;
         _first = first;
         _scaled_nN = mine_nC.mm(all_NC.t()).TimesInPlace(scale).DetachFromDisposeScope();
-        LogNormalisers_n = _scaled_nN.logsumexp(1).DetachFromDisposeScope();
+        LogSumExps_n = _scaled_nN.logsumexp(1).DetachFromDisposeScope();
     }
 
     /// <summary>Logarithm of each row's softmax denominator, [n].</summary>
-    public Tensor LogNormalisers_n { get; }
+    public Tensor LogSumExps_n { get; }
 
     /// <summary>Σ over this leaf's rows of cross-entropy, before the factor 1/(2N).</summary>
     public double RowLosses()
@@ -46,19 +46,19 @@ internal sealed class ContrastiveLoss : IDisposable
         using var scope = NewDisposeScope();
         var diagonal_n = _scaled_nN.diagonal(_first);
         var target_n = diagonal_n.Times(1 - _smoothing).Plus(_scaled_nN.mean([1]).Times(_smoothing));
-        return (LogNormalisers_n - target_n).to(ScalarType.Float64).sum().item<double>();
+        return (LogSumExps_n - target_n).to(ScalarType.Float64).sum().item<double>();
     }
 
     /// <summary>
     /// Gradient of the global loss for this leaf's features, [n, C]: scale/(2N)·(P + Q − 2Y)·z, with P the softmax over this leaf's rows and Q the
-    /// other direction's, known from its normalisers; and Σ s·∂L/∂s over the leaf's rows, the share of the derivative for logit_scale.
+    /// other direction's, known from its log-sum-exps; and Σ s·∂L/∂s over the leaf's rows, the share of the derivative for logit_scale.
     /// </summary>
-    /// <param name="others_N">Log-normalisers of the other direction's rows.</param>
+    /// <param name="others_N">Log-sum-exps of the other direction's rows.</param>
     /// <param name="weight">Factor on the loss.</param>
     public (Tensor Features_nC, double LogitScale) Gradient(Tensor others_N, double weight, bool withLogitScale)
     {
         var all = _scaled_nN.shape[1];
-        var g_nN = (_scaled_nN - LogNormalisers_n.unsqueeze(1)).exp_();
+        var g_nN = (_scaled_nN - LogSumExps_n.unsqueeze(1)).exp_();
         g_nN.PlusInPlace((_scaled_nN - others_N).exp_()).PlusInPlace(-2 * _smoothing / all);
         g_nN.diagonal(_first).PlusInPlace(-2 * (1 - _smoothing));
         var factor = weight / (2 * all);
@@ -69,6 +69,6 @@ internal sealed class ContrastiveLoss : IDisposable
     public void Dispose()
     {
         _scaled_nN.Dispose();
-        LogNormalisers_n.Dispose();
+        LogSumExps_n.Dispose();
     }
 }

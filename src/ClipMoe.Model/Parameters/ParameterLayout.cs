@@ -46,7 +46,7 @@ public sealed class ParameterLayout
     /// <summary>Floats of the trainable part, a multiple of <see cref="Alignment"/>; the length of a gradient.</summary>
     public long TrainableLength { get; }
 
-    /// <summary>The gradient of the image tower and the logit scale; around it lies that of the text tower.</summary>
+    /// <summary>The gradient of the image tower and of the loss's learnt numbers; around it lies that of the text tower.</summary>
     public GradientRange ImageTower => Range(_imageTower.Start, _imageTower.End);
 
     /// <summary>The last part of the text tower's gradient, which is nearly all of it: blocks, token embedding, last normalisation.</summary>
@@ -74,7 +74,7 @@ public sealed class ParameterLayout
         var specs = ParameterNames.ForConfig(config);
         var offsets = new long[specs.Count];
         var next = 0L;
-        var imageTower = (Start: 0L, End: 0L);
+        var imageTower = (Start: -1L, End: 0L);
         Place(trainable: true);
         var trainableLength = next;
         Place(trainable: false);
@@ -85,15 +85,19 @@ public sealed class ParameterLayout
         {
             for (var i = 0; i < specs.Count; i++)
             {
-                if (trainable && specs[i].Name == ParameterNames.LogitScale) imageTower.Start = next;
+                var ofImages = trainable && IsOfImageTower(specs[i].Name);
+                if (ofImages && imageTower.Start < 0) imageTower.Start = next;
                 if (locking.Trains(specs[i].Name) == trainable)
                 {
                     offsets[i] = next;
                     next += (specs[i].Count + Alignment - 1) / Alignment * Alignment;
                 }
 
-                if (trainable && specs[i].Name.StartsWith(ParameterNames.Vision, StringComparison.Ordinal)) imageTower.End = next;
+                if (ofImages) imageTower.End = next;
             }
         }
     }
+
+    private static bool IsOfImageTower(string name) =>
+        LossKinds.HasLogitParameter(name) || name.StartsWith(ParameterNames.Vision, StringComparison.Ordinal);
 }

@@ -23,11 +23,8 @@ public static class ParameterNames
     public const string LogitScale = "logit_scale";
     public const string Vision = "visual.";
 
-    /// <summary>Largest value of <c>logit_scale</c>: ln 100, the fixed value of the reference and the clamp of CLIP's own training.</summary>
-    public const double MaxLogitScale = 4.60517;
-
-    /// <summary>ln(1/0.07), where a learnt <c>logit_scale</c> starts.</summary>
-    private const double InitialLogitScale = 2.6592600369327779;
+    /// <summary>Largest value of <c>logit_scale</c> with InfoNCE.</summary>
+    public const double MaxLogitScale = LossKinds.MaxLogitScale;
 
     public static IReadOnlyList<ParameterSpec> ForConfig(ClipConfig config)
     {
@@ -37,7 +34,7 @@ public static class ParameterNames
         Normal("positional_embedding", 0.01, config.ContextLength, text.Width);
         if (config.StretchedPositions) Normal("positional_embedding_res", 0.01, config.ContextLength, text.Width);
         Normal("text_projection", textScale, text.Width, config.EmbedDim);
-        specs.Add(new ParameterSpec(LogitScale, [], InitialValues.Constant, InitialLogitScale));
+        specs.AddRange(config.Loss.LogitParameters().Select(p => new ParameterSpec(p.Name, [], InitialValues.Constant, p.Initial)));
         Normal("visual.class_embedding", visionScale, vision.Width);
         Normal("visual.positional_embedding", visionScale, config.VisionPositions, vision.Width);
         Normal("visual.proj", visionScale, vision.Width, config.EmbedDim);

@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Native;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Tensors;
@@ -43,18 +44,6 @@ public sealed class Replica : IParameterSource, IDisposable
     /// <summary>AdamW updates applied so far.</summary>
     public long Updates => _optimizer?.Updates ?? 0;
 
-    /// <summary>The natural logarithm of the factor on cosine similarities.</summary>
-    public double LogitScale
-    {
-        get
-        {
-            Span<float> value = stackalloc float[1];
-            Read(ParameterNames.LogitScale, value);
-            return value[0];
-        }
-        set => Write(ParameterNames.LogitScale, [(float)value]);
-    }
-
     /// <summary>
     /// Host memory for the gradient summed over all leaves, [<see cref="ParameterLayout.TrainableLength"/>], which
     /// <see cref="Apply(double, AdamWSettings)"/> uses.
@@ -75,6 +64,14 @@ public sealed class Replica : IParameterSource, IDisposable
 
     /// <summary>Elements of a parameter from <paramref name="offset"/> on, row-major.</summary>
     public void Read(string name, Span<float> destination, long offset = 0) => _master.Read(Within(name, destination.Length, offset), destination);
+
+    /// <summary>A parameter that is one number.</summary>
+    public double ReadNumber(string name)
+    {
+        Span<float> value = stackalloc float[1];
+        Read(name, value);
+        return value[0];
+    }
 
     /// <summary>Replaces elements of a parameter from <paramref name="offset"/> on.</summary>
     public void Write(string name, ReadOnlySpan<float> source, long offset = 0)
@@ -101,10 +98,11 @@ public sealed class Replica : IParameterSource, IDisposable
     /// Weights of a checkpoint, or of another replica of the same architecture whatever its locking, device or precision; forgets the optimiser's
     /// state.
     /// </summary>
-    public void Load(IParameterSource source)
+    /// <param name="except">Parameters that stay as they are.</param>
+    public void Load(IParameterSource source, IEnumerable<string>? except = null)
     {
         const int chunk = 1 << 20;
-        foreach (var slot in Layout.Slots)
+        foreach (var slot in Layout.Slots.ExceptBy(except ?? [], s => s.Name))
         {
             var buffer = new float[(int)Math.Min(chunk, slot.Count)];
             for (var done = 0L; done < slot.Count; done += chunk)
@@ -152,8 +150,8 @@ public sealed class Replica : IParameterSource, IDisposable
         if (_computeIsStale) RefreshCompute();
         Optimizer.Update(_master.Tensor, gradient.Tensor.to(Device), _compute?.Tensor, settings, learningRate);
         if (!Layout.Trainable.LearnTemperature) return;
-        var logitScale = _master.Tensor.narrow(0, Layout[ParameterNames.LogitScale].Offset, 1);
-        logitScale.AtMostInPlace(ParameterNames.MaxLogitScale);
+        foreach (var parameter in Layout.Config.Loss.LogitParameters())
+            if (parameter.Largest is { } largest) _master.Tensor.narrow(0, Layout[parameter.Name].Offset, 1).AtMostInPlace(largest);
     }
 
     /// <summary>Floats of the whole state: weights, then AdamW's two moments.</summary>

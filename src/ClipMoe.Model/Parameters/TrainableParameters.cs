@@ -1,3 +1,5 @@
+using ClipMoe.Model.Architecture;
+
 namespace ClipMoe.Model.Parameters;
 
 /// <summary>Which parameters train.</summary>
@@ -17,8 +19,8 @@ public enum TrainedParts
 
 /// <summary>
 /// What a training stage holds fixed. <see cref="UnlockedGroups"/>: with <see cref="TrainedParts.Ffn"/>, FFNs of vision blocks before this one
-/// stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: <c>logit_scale</c> trains, clamped to at most
-/// ln 100; otherwise it stays fixed, as in all stages of the reference.
+/// stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: the loss's learnt numbers train
+/// (<c>logit_scale</c>, with InfoNCE clamped to at most ln 100); otherwise they stay fixed, as in all stages of the reference.
 /// </summary>
 /// <remarks>
 /// <see cref="LockText"/> holds the whole text tower. The reference's <c>lock_text_tower</c> means to, but misses <c>token_embedding</c> (it sets
@@ -47,7 +49,7 @@ public sealed record TrainableParameters(TrainedParts Trained, int UnlockedGroup
     /// <summary>Whether the parameter of this state-dict name trains.</summary>
     public bool Trains(string name)
     {
-        if (name == ParameterNames.LogitScale) return LearnTemperature;
+        if (LossKinds.HasLogitParameter(name)) return LearnTemperature;
         var vision = name.StartsWith(ParameterNames.Vision, StringComparison.Ordinal);
         if (LockText && !vision) return false;
         return Trained switch

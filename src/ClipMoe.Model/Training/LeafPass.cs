@@ -10,15 +10,6 @@ using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Training;
 
-/// <summary>Log-normalisers of the whole batch, [N] each.</summary>
-internal sealed record Normalisers(Tensor Image_N, Tensor Text_N, Tensor? ImageShort_N, Tensor? ShortText_N) : IDisposable
-{
-    public void Dispose()
-    {
-        foreach (var owned in (Tensor?[])[Image_N, Text_N, ImageShort_N, ShortText_N]) owned?.Dispose();
-    }
-}
-
 /// <summary>Forward and backward pass of one leaf.</summary>
 internal sealed class LeafPass : IDisposable
 {
@@ -26,7 +17,7 @@ internal sealed class LeafPass : IDisposable
     private readonly StepSettings _settings;
     private readonly TowerPass _image, _text;
     private readonly TowerPass? _short;
-    private ContrastiveLoss? _imageLoss, _textLoss, _imageShortLoss, _shortLoss;
+    private MicroBatchLoss? _loss, _shortLoss;
     private double _textBalance, _shortBalance;
 
     public LeafPass(Replica replica, StepSettings settings, int step, MicroShard shard)
@@ -60,28 +51,25 @@ internal sealed class LeafPass : IDisposable
             _short is null ? null : HostTensor.Read(_short.Features_nC), loads);
     }
 
-    public LeafNormalisers Normalise(Tensor image_NC, Tensor text_NC, Tensor? short_NC, int firstRow, double scale)
+    /// <summary>Begins this leaf's part in the losses between images and captions, and short captions where there are any.</summary>
+    /// <param name="first">Row of the leaf's first sample in the global batch.</param>
+    public void Begin(ContrastiveObjective captions, ContrastiveObjective? shortCaptions, int first)
     {
-        _imageLoss = Loss(_image, text_NC);
-        _textLoss = Loss(_text, image_NC);
-        if (_short is not null) (_imageShortLoss, _shortLoss) = (Loss(_image, short_NC!), Loss(_short, image_NC));
-        return new LeafNormalisers(Leaf, Read(_imageLoss)!, Read(_textLoss)!, Read(_imageShortLoss), Read(_shortLoss));
-
-        ContrastiveLoss Loss(TowerPass mine, Tensor others_NC) =>
-            new(mine.Features_nC.detach(), others_NC, firstRow, scale, _settings.LabelSmoothing);
-
-        static float[]? Read(ContrastiveLoss? loss) => loss is null ? null : HostTensor.Read(loss.LogNormalisers_n);
+        _loss = captions.Begin(_image.Features_nC.detach(), _text.Features_nC.detach(), first);
+        _shortLoss = _short is null ? null : shortCaptions!.Begin(_image.Features_nC.detach(), _short.Features_nC.detach(), first);
     }
+
+    /// <summary>What this leaf publishes in a round: the block of the captions' loss, then that of the short captions'.</summary>
+    public LossBlock Publish(int round) => new(Leaf, [.. _loss!.Publish(round), .. _shortLoss?.Publish(round) ?? []]);
 
     /// <summary>From the text features and the routers' probabilities into the text tower's part of the replica's leaf gradient.</summary>
     /// <param name="group">Load of the tokens that share one balance loss.</param>
-    public void BackwardText(Normalisers all, LeafLoads? group)
+    public void BackwardText(LeafLoads? group)
     {
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
-        if (_short is not null)
-            roots.Add((_short.Features_nC, _shortLoss!.Gradient(all.ImageShort_N!, _settings.ShortTextWeight, withLogitScale: false).Features_nC));
-        roots.Add((_text.Features_nC, _textLoss!.Gradient(all.Image_N, 1, withLogitScale: false).Features_nC));
+        if (_short is not null) roots.Add((_short.Features_nC, _shortLoss!.TextGradient(_settings.ShortTextWeight)));
+        roots.Add((_text.Features_nC, _loss!.TextGradient(1)));
         if (group is not null)
         {
             _textBalance = _text.Balance(group.Text, PerRank, _settings.RouterLossWeight / 2, roots);
@@ -91,26 +79,27 @@ internal sealed class LeafPass : IDisposable
         Backward(roots);
     }
 
-    /// <summary>The same for the image tower, and the logit scale; after <see cref="BackwardText"/>.</summary>
-    public StepLoss BackwardImages(Normalisers all, LeafLoads? group)
+    /// <summary>The same for the image tower, and the loss's learnt numbers; after <see cref="BackwardText"/>.</summary>
+    public StepLoss BackwardImages(LeafLoads? group)
     {
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
-        var learnsScale = _replica.Layout.Trainable.LearnTemperature;
-        var (image_nC, scale1) = _imageLoss!.Gradient(all.Text_N, 1, learnsScale);
-        var contrastive = (_imageLoss.RowLosses() + _textLoss!.RowLosses()) / (2.0 * all.Image_N.shape[0]);
-        var (contrastiveShort, scale2) = (0.0, 0.0);
-        if (_short is not null)
+        var learnsLogits = _replica.Layout.Trainable.LearnTemperature;
+        var (image_nC, logits) = _loss!.ImageGradient(1, learnsLogits);
+        var contrastive = _loss.Share();
+        var contrastiveShort = 0.0;
+        if (_shortLoss is not null)
         {
-            (var imageShort_nC, scale2) = _imageShortLoss!.Gradient(all.ShortText_N!, _settings.ShortTextWeight, learnsScale);
+            var (imageShort_nC, logitsShort) = _shortLoss.ImageGradient(_settings.ShortTextWeight, learnsLogits);
             image_nC.PlusInPlace(imageShort_nC);
-            contrastiveShort = (_imageShortLoss.RowLosses() + _shortLoss!.RowLosses()) / (2.0 * all.Image_N.shape[0]);
+            logits = [.. logits.Zip(logitsShort, (a, b) => a + b)];
+            contrastiveShort = _shortLoss.Share();
         }
 
         roots.Add((_image.Features_nC, image_nC));
         var imageBalance = group is null ? 0 : _image.Balance(group.Image, PerRank, _settings.RouterLossWeight, roots);
         Backward(roots);
-        if (learnsScale) AddToLogitScale(scale1 + scale2);
+        AddToLogitParameters(logits);
         var total = contrastive + _settings.ShortTextWeight * contrastiveShort
             + _settings.RouterLossWeight * (imageBalance + (_textBalance + _shortBalance) / 2);
         return new StepLoss(total, contrastive, contrastiveShort, imageBalance, _textBalance, _shortBalance);
@@ -118,7 +107,7 @@ internal sealed class LeafPass : IDisposable
 
     public void Dispose()
     {
-        foreach (var owned in (IDisposable?[])[_image, _text, _short, _imageLoss, _textLoss, _imageShortLoss, _shortLoss]) owned?.Dispose();
+        foreach (var owned in (IDisposable?[])[_image, _text, _short, _loss, _shortLoss]) owned?.Dispose();
     }
 
     /// <summary>Factor of a group's balance loss in the mean over the reference's ranks.</summary>
@@ -130,9 +119,11 @@ internal sealed class LeafPass : IDisposable
         if (roots.Count > 0) autograd.backward([.. roots.Select(r => r.Root)], [.. roots.Select(r => r.Gradient)]);
     }
 
-    private void AddToLogitScale(double derivative)
+    private void AddToLogitParameters(double[] derivatives)
     {
         using var scope = NewDisposeScope();
-        _replica.LeafGradient!.Tensor.narrow(0, _replica.Layout[ParameterNames.LogitScale].Offset, 1).PlusInPlace(derivative);
+        var layout = _replica.Layout;
+        foreach (var (parameter, derivative) in layout.Config.Loss.LogitParameters().Zip(derivatives))
+            _replica.LeafGradient!.Tensor.narrow(0, layout[parameter.Name].Offset, 1).PlusInPlace(derivative);
     }
 }

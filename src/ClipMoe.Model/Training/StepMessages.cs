@@ -19,8 +19,8 @@ public sealed record LeafFeatures(int Leaf, int Rows, float[] Image, float[] Tex
 /// <summary>Tokens per expert in a leaf's passes, of the tokens that the balance loss counts.</summary>
 public sealed record LeafLoads(RouterLoad Image, RouterLoad Text, RouterLoad? ShortText);
 
-/// <summary>Log-normalisers of a leaf's rows, [n] each: image → text and text → image, for long and short captions.</summary>
-public sealed record LeafNormalisers(int Leaf, float[] Image, float[] Text, float[]? ImageShort, float[]? ShortText);
+/// <summary>What a micro-batch publishes in a round of the loss: floats that only the loss understands; none without samples.</summary>
+public sealed record LossBlock(int MicroBatch, float[] Values);
 
 /// <summary>
 /// One leaf's share of the global loss: shares add up to it, along the tree. Router losses are unweighted, as the reference logs them.

@@ -1,4 +1,5 @@
 using ClipMoe.Model.Architecture;
+using ClipMoe.Model.Losses;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Tensors;
@@ -9,20 +10,23 @@ namespace ClipMoe.Model.Training;
 
 /// <summary>
 /// One worker's part in one training step, in phases between which workers exchange host memory: <see cref="Features"/>,
-/// <see cref="Normalise"/>, <see cref="BackwardText"/> and <see cref="BackwardImages"/>. All calls come from the thread that owns the replica. Each
-/// leaf is computed by itself, in a shape that depends on the leaf alone, so results have the same bits whichever worker computes it.
+/// <see cref="BeginLoss"/>, as many <see cref="Rounds"/> of <see cref="Publish"/> and <see cref="Receive"/> as the loss needs,
+/// <see cref="BackwardText"/> and <see cref="BackwardImages"/>. All calls come from the thread that owns the replica. Each leaf is computed
+/// by itself, in a shape that depends on the leaf alone, so results have the same bits whichever worker computes it.
 /// </summary>
 public sealed class TrainingStep : IDisposable
 {
     private readonly Replica _replica;
     private readonly StepSettings _settings;
     private readonly int _step;
-    private readonly double _logitScale;
+    private readonly double[] _logits;
     private readonly List<(int Leaf, LeafPass? Pass)> _mine = [];
     private IReadOnlyList<SubtreeGradient> _gradients = [];
     private IReadOnlyList<LeafFeatures> _all = [];
     private Tensor[] _joined = [];
-    private Normalisers? _normalisers;
+    private ContrastiveObjective[] _objectives = [];
+    private int _received;
+    private bool _textIsDone;
 
     /// <param name="step">Number of the step, for the dropout masks.</param>
     public TrainingStep(Replica replica, StepSettings settings, int step)
@@ -30,7 +34,7 @@ public sealed class TrainingStep : IDisposable
         if (settings.Leaves % settings.ReferenceWorld != 0)
             throw new ArgumentException($"{settings.Leaves} leaves cannot be dealt evenly to {settings.ReferenceWorld} ranks");
         (_replica, _settings, _step) = (replica, settings, step);
-        _logitScale = replica.LogitScale;
+        _logits = [.. replica.Layout.Config.Loss.LogitParameters().Select(p => replica.ReadNumber(p.Name))];
     }
 
     /// <summary>Forward passes of this worker's leaves, consecutive and ascending; their graphs are kept.</summary>
@@ -48,9 +52,9 @@ public sealed class TrainingStep : IDisposable
         return published;
     }
 
-    /// <summary>Row normalisers of this worker's leaves.</summary>
+    /// <summary>Begins the loss of the global batch.</summary>
     /// <param name="all">Features of all leaves, in leaf order.</param>
-    public LeafNormalisers[] Normalise(IReadOnlyList<LeafFeatures> all)
+    public void BeginLoss(IReadOnlyList<LeafFeatures> all)
     {
         if (all.Count != _settings.Leaves) throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
         using var noGrad = no_grad();
@@ -60,17 +64,48 @@ public sealed class TrainingStep : IDisposable
         var text_NC = Join(all, f => f.Text);
         var short_NC = all[0].ShortText is null ? null : Join(all, f => f.ShortText!);
         _joined = short_NC is null ? [image_NC, text_NC] : [image_NC, text_NC, short_NC];
-        return [.. _mine.Select(m => m.Pass?.Normalise(image_NC, text_NC, short_NC, FirstRow(m.Leaf), Math.Exp(_logitScale))
-            ?? new LeafNormalisers(m.Leaf, [], [], short_NC is null ? null : [], short_NC is null ? null : []))];
+        _objectives = [.. _joined.Skip(1).Select(texts_NC =>
+            ContrastiveObjective.Create(_replica.Layout.Config.Loss, _logits, image_NC, texts_NC, _settings.LabelSmoothing))];
+        foreach (var (leaf, pass) in _mine) pass?.Begin(_objectives[0], _objectives.ElementAtOrDefault(1), FirstRow(leaf));
+    }
+
+    /// <summary>After <see cref="BeginLoss"/>: rounds in which leaves publish what others need of them; may be 0.</summary>
+    public int Rounds => _objectives[0].Rounds;
+
+    /// <summary>What this worker's leaves publish in the next round.</summary>
+    public LossBlock[] Publish()
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        return [.. _mine.Select(m => m.Pass?.Publish(_received) ?? new LossBlock(m.Leaf, []))];
+    }
+
+    /// <summary>Ends the round.</summary>
+    /// <param name="all">Blocks of all leaves, in leaf order.</param>
+    public void Receive(IReadOnlyList<LossBlock> all)
+    {
+        if (all.Count != _settings.Leaves)
+            throw new ArgumentException($"blocks of {_settings.Leaves} leaves are needed, not of {all.Count}");
+        using var scope = NewDisposeScope();
+        for (var i = 0; i < _objectives.Length; i++)
+        {
+            var part = i;
+            _objectives[i].Receive(_received, [.. all.Select(b => Part(b.Values, part))]);
+        }
+
+        _received++;
+
+        // Each kind of captions has the same loss over as many samples, so their blocks are equally long.
+        ReadOnlyMemory<float> Part(float[] values, int part) =>
+            values.AsMemory(values.Length / _objectives.Length * part, values.Length / _objectives.Length);
     }
 
     /// <summary><see cref="BackwardText"/> and <see cref="BackwardImages"/>, where nothing is exchanged meanwhile.</summary>
-    /// <param name="all">Normalisers of all leaves, in leaf order.</param>
     /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
     /// <returns>The maximal complete subtrees that this worker's leaves cover; valid until this step is disposed.</returns>
-    public IReadOnlyList<SubtreeGradient> Backward(IReadOnlyList<LeafNormalisers> all, out StepLoss[] leafLosses)
+    public IReadOnlyList<SubtreeGradient> Backward(out StepLoss[] leafLosses)
     {
-        BackwardText(all);
+        BackwardText();
         return BackwardImages(out leafLosses);
     }
 
@@ -78,18 +113,15 @@ public sealed class TrainingStep : IDisposable
     /// Backward passes of this worker's leaves through the text tower, and the sums of its gradients along the reduction tree. They can be exchanged
     /// while the image tower's are computed.
     /// </summary>
-    /// <param name="all">Normalisers of all leaves, in leaf order.</param>
     /// <returns>The maximal complete subtrees that this worker's leaves cover, of whose gradients <see cref="ParameterLayout.TextTower"/> is
     /// there; valid until this step is disposed.</returns>
-    public IReadOnlyList<SubtreeGradient> BackwardText(IReadOnlyList<LeafNormalisers> all)
+    public IReadOnlyList<SubtreeGradient> BackwardText()
     {
-        _normalisers = new Normalisers(
-            Join(all, n => n.Image, _replica.Device), Join(all, n => n.Text, _replica.Device),
-            all[0].ImageShort is null ? null : Join(all, n => n.ImageShort!, _replica.Device),
-            all[0].ShortText is null ? null : Join(all, n => n.ShortText!, _replica.Device));
+        if (_objectives.Length == 0 || _received < Rounds) throw new InvalidOperationException("the loss's rounds come first");
         var parts = _replica.Layout.TextTower;
-        var sums = Accumulate(parts, new Dictionary<int, FlatBuffer>(), (_, leaf, pass) => pass?.BackwardText(_normalisers, GroupLoads(leaf)));
+        var sums = Accumulate(parts, new Dictionary<int, FlatBuffer>(), (_, leaf, pass) => pass?.BackwardText(GroupLoads(leaf)));
         _gradients = [.. sums.Select(s => new SubtreeGradient(s.Node, s.Sum))];
+        _textIsDone = true;
         return Fetched(parts);
     }
 
@@ -98,11 +130,11 @@ public sealed class TrainingStep : IDisposable
     /// <returns>The subtrees of <see cref="BackwardText"/>, of whose gradients the rest is there, too.</returns>
     public IReadOnlyList<SubtreeGradient> BackwardImages(out StepLoss[] leafLosses)
     {
-        var normalisers = _normalisers ?? throw new InvalidOperationException("the text tower's backward pass comes first");
+        if (!_textIsDone) throw new InvalidOperationException("the text tower's backward pass comes first");
         GradientRange[] parts = [_replica.Layout.ImageTower];
         var losses = new StepLoss[_mine.Count];
         Accumulate(parts, _gradients.ToDictionary(g => g.Node.From, g => g.Buffer), (i, leaf, pass) =>
-            losses[i] = pass?.BackwardImages(normalisers, GroupLoads(leaf)) ?? StepLoss.Zero);
+            losses[i] = pass?.BackwardImages(GroupLoads(leaf)) ?? StepLoss.Zero);
         leafLosses = losses;
         return Fetched(parts);
     }
@@ -112,7 +144,7 @@ public sealed class TrainingStep : IDisposable
     {
         _mine.ForEach(m => m.Pass?.Dispose());
         foreach (var joined in _joined) joined.Dispose();
-        _normalisers?.Dispose();
+        foreach (var objective in _objectives) objective.Dispose();
         foreach (var gradient in _gradients) _replica.Return(gradient.Buffer);
         _gradients = [];
     }
@@ -162,12 +194,6 @@ public sealed class TrainingStep : IDisposable
         var width = _replica.Layout.Config.EmbedDim;
         var values = all.SelectMany(part).ToArray();
         return HostTensor.Create(values, [values.Length / width, width], _replica.Device).DetachFromDisposeScope();
-    }
-
-    private static Tensor Join(IReadOnlyList<LeafNormalisers> all, Func<LeafNormalisers, float[]> part, Device device)
-    {
-        var values = all.SelectMany(part).ToArray();
-        return HostTensor.Create(values, [values.Length], device).DetachFromDisposeScope();
     }
 
     /// <summary>Loads of all leaves that share this leaf's balance loss.</summary>

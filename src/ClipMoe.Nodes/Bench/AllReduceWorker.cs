@@ -62,7 +62,7 @@ internal static class AllReduceWorker
         MeasureStreams();
         Write(output, new AllReduceResult([.. seconds], cpu.TotalSeconds, [.. streams], hash.ToString("x32")));
 
-        void Meet() => exchange.Gather((IReadOnlyList<LeafNormalisers>)[]);
+        void Meet() => exchange.Gather((IReadOnlyList<LossBlock>)[]);
 
         void MeasureStreams()
         {

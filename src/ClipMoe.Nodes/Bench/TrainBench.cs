@@ -136,9 +136,10 @@ internal static class TrainBench
     {
         var clock = Stopwatch.StartNew();
         using var step = new TrainingStep(replica, settings, number);
-        var normalisers = step.Normalise(step.Features(shards));
+        step.BeginLoss(step.Features(shards));
+        for (var round = 0; round < step.Rounds; round++) step.Receive(step.Publish());
         var forward = clock.Elapsed.TotalSeconds;
-        var gradients = step.Backward(normalisers, out _);
+        var gradients = step.Backward(out _);
         var backward = clock.Elapsed.TotalSeconds;
         replica.Apply(gradients[0], 1e-6, new AdamWSettings(0.2));
         if (replica.Device.type == DeviceType.CUDA) cuda.synchronize();

@@ -10,7 +10,7 @@ public sealed class ExchangeFailureTests
     private const int World = 3, Culprit = 1;
 
     public static TheoryData<FrameKind> Kinds =>
-        new([FrameKind.Features, FrameKind.Normalisers, FrameKind.Subtrees, FrameKind.Gradients, FrameKind.Sums]);
+        new([FrameKind.Features, FrameKind.LossBlocks, FrameKind.Subtrees, FrameKind.Gradients, FrameKind.Sums]);
 
     private static Mesh MeshWithFault(FrameKind kind, FaultAction action, int toRank = 0) => new(World, unix: false, rank => new TransportSettings
     {
@@ -21,10 +21,10 @@ public sealed class ExchangeFailureTests
     {
         var (tree, length) = (new ReductionTree(World), 20 * GradientChunks.Size);
         exchange.Gather([StepData.Features(rank + 1, moe: false)]);
-        exchange.Gather([StepData.Normalisers(rank + 1)]);
+        exchange.Gather([StepData.Block(rank + 1)]);
         exchange.Reduce(tree, StepData.Subtrees(tree, rank, rank + 1, length), new float[length]);
         // A fault in the last frame may show only here.
-        exchange.Gather([StepData.Normalisers(rank + 1)]);
+        exchange.Gather([StepData.Block(rank + 1)]);
     }
 
     private static ExchangeBrokenException AssertBroken(Exception? failure)
@@ -72,11 +72,12 @@ public sealed class ExchangeFailureTests
         var failures = mesh.Failures((rank, exchange) =>
         {
             if (rank == 0) exchange.Gather([StepData.Features(0, moe: false)]);
-            else exchange.Gather([StepData.Normalisers(0)]);
+            else exchange.Gather([StepData.Block(0)]);
         });
         Assert.All(failures, f => AssertBroken(f));
         // The other one may see only the stream that this one closes.
-        Assert.Contains(failures, f => AssertBroken(f).What is var what && (what.Contains("sent Normalisers") || what.Contains("sent Features")));
+        Assert.Contains(
+            failures, f => AssertBroken(f).What is var what && (what.Contains("sent LossBlocks") || what.Contains("sent Features")));
     }
 
     [Fact]
@@ -86,7 +87,7 @@ public sealed class ExchangeFailureTests
         var failures = mesh.Failures(
             (rank, exchange) =>
             {
-                if (rank != Culprit) exchange.Gather([StepData.Normalisers(rank)]);
+                if (rank != Culprit) exchange.Gather([StepData.Block(rank)]);
             },
             generation => generation with { Patience = TimeSpan.FromMilliseconds(generation.Rank == 0 ? 300 : 60_000) });
         var silent = AssertBroken(failures[0]);
@@ -112,7 +113,7 @@ public sealed class ExchangeFailureTests
             var exchange = mesh.Exchanges[i].Join(mesh.Generation(i));
             joined.Signal();
             // Ends only by the abort, wherever that finds the two.
-            while (true) exchange.Gather([StepData.Normalisers(i)]);
+            while (true) exchange.Gather([StepData.Block(i)]);
         });
         Assert.IsType<OperationCanceledException>(failures[0]);
         Assert.Equal(0, AssertBroken(failures[1]).Peer);

@@ -18,7 +18,7 @@ public sealed class JoinTests
             if (rank == 0) firstIsThere.Wait();
             else firstIsThere.Set();
             var exchange = mesh.Exchanges[rank].Join(mesh.Generation(rank));
-            exchange.Gather([StepData.Normalisers(rank)]);
+            exchange.Gather([StepData.Block(rank)]);
         });
         Assert.All(failures, Assert.Null);
     }
@@ -41,7 +41,7 @@ public sealed class JoinTests
         var failures = mesh.Failures((rank, exchange) =>
         {
             if (rank == 0) mesh.Exchanges[0].Join(new ExchangeGeneration(Mesh.Stage, 1, 0, [mesh.Endpoints[0]]));
-            exchange.Gather([StepData.Normalisers(rank)]);
+            exchange.Gather([StepData.Block(rank)]);
         });
         Assert.IsType<OperationCanceledException>(failures[0]);
         Assert.Equal(0, Assert.IsType<ExchangeBrokenException>(failures[1]).Peer);
@@ -110,7 +110,7 @@ public sealed class JoinTests
             {
                 var exchange = mesh.Exchanges[0].Join(generation);
                 reported.Get();
-                exchange.Gather([StepData.Normalisers(0)]);
+                exchange.Gather([StepData.Block(0)]);
             }
             else
             {
@@ -132,7 +132,7 @@ public sealed class JoinTests
         {
             Fault = rank != 2 ? null : site =>
             {
-                if (site is { To: 0, Kind: FrameKind.Normalisers }) leaving.Wait();
+                if (site is { To: 0, Kind: FrameKind.LossBlocks }) leaving.Wait();
                 return FaultAction.None;
             },
         });
@@ -140,7 +140,7 @@ public sealed class JoinTests
         mesh.Exchanges[0].Broken += broken.Add;
         var failures = mesh.Failures((rank, exchange) =>
         {
-            Assert.Equal(3, exchange.Gather([StepData.Normalisers(rank)]).Count);
+            Assert.Equal(3, exchange.Gather([StepData.Block(rank)]).Count);
             if (rank == 1)
             {
                 mesh.Exchanges[1].Dispose();

@@ -108,7 +108,7 @@ public sealed class LendingTests
                 using var memories = new Memories();
                 var tree = new ReductionTree(world);
                 exchange.Reduce(tree, [(new Subtree(rank, rank + 1), memories.New(length))], memories.New(length));
-                exchange.Gather([StepData.Normalisers(rank)]);
+                exchange.Gather([StepData.Block(rank)]);
             });
             Assert.All(failures, f => Assert.IsType<ExchangeBrokenException>(f));
             var noticed = (ExchangeBrokenException)failures[0]!;

@@ -99,13 +99,13 @@ public sealed class PartialSumTests
             {
                 sum.Dispose();
                 givenUp.Set();
-                exchange.Gather([StepData.Normalisers(rank)]);
+                exchange.Gather([StepData.Block(rank)]);
                 return;
             }
 
             Assert.True(givenUp.Wait(Mesh.Patience));
             using (sum) sum.Complete();
-            exchange.Gather([StepData.Normalisers(rank)]);
+            exchange.Gather([StepData.Block(rank)]);
         });
         Assert.IsType<OperationCanceledException>(failures[culprit]);
         foreach (var rank in (int[])[0, 2]) Assert.IsType<ExchangeBrokenException>(failures[rank]);

@@ -20,8 +20,7 @@ internal static class StepData
         leaf, leaf % 3, Floats(leaf, leaf % 3 * 5), Floats(leaf + 1, leaf % 3 * 5), moe ? null : Floats(leaf + 2, leaf % 3 * 5),
         moe ? new LeafLoads(Load(leaf), Load(leaf + 1), leaf % 2 == 0 ? Load(leaf + 2) : null) : null);
 
-    public static LeafNormalisers Normalisers(int leaf) =>
-        new(leaf, Floats(leaf, leaf % 3), Floats(leaf + 1, leaf % 3), leaf % 2 == 0 ? null : Floats(leaf, 2), leaf % 2 == 0 ? null : []);
+    public static LossBlock Block(int leaf) => new(leaf, Floats(leaf, leaf % 3 * 2));
 
     /// <summary>Gradient of a leaf: values of very different size, so that another order of additions gives other bits.</summary>
     public static float[] Gradient(int leaf, int length)
@@ -65,7 +64,7 @@ internal static class StepData
         $"{f.Leaf} {f.Rows} {Text(f.Image)} {Text(f.Text)} {Text(f.ShortText)} " +
         $"{Text(f.Loads?.Image)} {Text(f.Loads?.Text)} {Text(f.Loads?.ShortText)}";
 
-    public static string Text(LeafNormalisers n) => $"{n.Leaf} {Text(n.Image)} {Text(n.Text)} {Text(n.ImageShort)} {Text(n.ShortText)}";
+    public static string Text(LossBlock b) => $"{b.MicroBatch} {Text(b.Values)}";
 
     /// <summary>Equal for equal bits, and short enough to be shown when it isn't.</summary>
     public static string Digest(ReadOnlySpan<float> values) =>

@@ -13,7 +13,7 @@ public sealed class StreamExchangesTests
 
     [Theory]
     [MemberData(nameof(Worlds))]
-    public void Features_and_normalisers_arrive_everywhere_bit_for_bit_in_leaf_order(int world, bool unix)
+    public void Features_and_blocks_of_the_loss_arrive_everywhere_bit_for_bit_in_leaf_order(int world, bool unix)
     {
         using var mesh = new Mesh(world, unix);
         var gathered = mesh.Run((rank, exchange) =>
@@ -21,13 +21,13 @@ public sealed class StreamExchangesTests
             var mine = StepData.Leaves(rank, Leaves, world);
             var dense = exchange.Gather([.. mine.Select(l => StepData.Features(l, moe: false))]);
             var moe = exchange.Gather([.. mine.Select(l => StepData.Features(l, moe: true))]);
-            var normalisers = exchange.Gather([.. mine.Select(StepData.Normalisers)]);
-            return dense.Concat(moe).Select(StepData.Text).Concat(normalisers.Select(StepData.Text)).ToList();
+            var blocks = exchange.Gather([.. mine.Select(StepData.Block)]);
+            return dense.Concat(moe).Select(StepData.Text).Concat(blocks.Select(StepData.Text)).ToList();
         });
         var all = Enumerable.Range(0, Leaves).ToList();
         var expected = all.Select(l => StepData.Text(StepData.Features(l, moe: false)))
             .Concat(all.Select(l => StepData.Text(StepData.Features(l, moe: true))))
-            .Concat(all.Select(l => StepData.Text(StepData.Normalisers(l)))).ToList();
+            .Concat(all.Select(l => StepData.Text(StepData.Block(l)))).ToList();
         Assert.All(gathered, g => Assert.Equal(expected, g));
     }
 
@@ -36,9 +36,9 @@ public sealed class StreamExchangesTests
     {
         using var mesh = new Mesh(3, unix: true);
         var gathered = mesh.Run((rank, exchange) =>
-            exchange.Gather((IReadOnlyList<LeafNormalisers>)[new LeafNormalisers(rank, StepData.Gradient(rank, 300_001), [], null, null)]));
+            exchange.Gather((IReadOnlyList<LossBlock>)[new LossBlock(rank, StepData.Gradient(rank, 300_001))]));
         Assert.All(gathered, g => Assert.Equal(
-            Enumerable.Range(0, 3).Select(r => StepData.Gradient(r, 300_001)), g.Select(n => n.Image)));
+            Enumerable.Range(0, 3).Select(r => StepData.Gradient(r, 300_001)), g.Select(n => n.Values)));
     }
 
     /// <summary>A slice of no chunk, of one, of several windows full; with and without a rest.</summary>

@@ -28,7 +28,7 @@ public sealed class DenseParityTests
         Assert.Null(image.Load);
         Assert.Equal(io.ReadFloats("positional_embedding"), Models.Read(replica, "positional_embedding"));
         Assert.Equal(io.ReadFloats("positional_embedding_res"), Models.Read(replica, "positional_embedding_res"));
-        Assert.Equal(io.ReadFloats("logit_scale")[0], (float)replica.LogitScale);
+        Assert.Equal(io.ReadFloats("logit_scale")[0], (float)replica.ReadNumber(ParameterNames.LogitScale));
     }
 
     [FixtureFact("dense_config.json")]

@@ -38,7 +38,7 @@ public sealed class ContrastiveGradientTests
         using var scope = NewDisposeScope();
         replica.LeafGradient!.Tensor.zero_();
         var image = Features(s => Towers.Image(replica, s.Images, s.Rows));
-        var logitScale = tensor((float)replica.LogitScale, requires_grad: true);
+        var logitScale = tensor((float)replica.ReadNumber(ParameterNames.LogitScale), requires_grad: true);
         var loss = Clip(Text(s => s.Tokens));
         if (shards[0].ShortTokens is not null) loss += settings.ShortTextWeight * Clip(Text(s => s.ShortTokens!));
         loss.backward();

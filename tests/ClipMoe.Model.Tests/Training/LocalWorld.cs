@@ -14,12 +14,18 @@ internal static class LocalWorld
         var deals = Enumerable.Range(0, workers).Select(w => LeafPartition.Leaves(w, leaves.Count, workers)).ToList();
         var steps = deals.Select(_ => new TrainingStep(replica, settings, step)).ToList();
         var features = steps.Zip(deals).SelectMany(s => s.First.Features([.. leaves.Take(s.Second.To).Skip(s.Second.From)])).ToList();
-        var normalisers = steps.SelectMany(s => s.Normalise(features)).ToList();
+        steps.ForEach(s => s.BeginLoss(features));
+        for (var round = 0; round < steps[0].Rounds; round++)
+        {
+            var blocks = steps.SelectMany(s => s.Publish()).ToList();
+            steps.ForEach(s => s.Receive(blocks));
+        }
+
         var parts = new List<(Subtree, ReadOnlyMemory<float>)>();
         var losses = new List<StepLoss>();
         foreach (var one in steps)
         {
-            parts.AddRange(one.Backward(normalisers, out var shares).Select(g => (g.Node, g.Values)));
+            parts.AddRange(one.Backward(out var shares).Select(g => (g.Node, g.Values)));
             losses.AddRange(shares);
         }
 

@@ -38,11 +38,13 @@ public sealed class TowerGradientTests
         var settings = new StepSettings { Leaves = 8 };
         using var all = new TrainingStep(replica, settings, 0);
         var features = all.Features(shards);
-        var normalisers = all.Normalise(features);
+        all.BeginLoss(features);
+        var blocks = all.Publish();
         using var step = new TrainingStep(replica, settings, 0);
         step.Features([.. shards.Take(to).Skip(from)]);
-        step.Normalise(features);
-        var text = step.BackwardText(normalisers).Select(g => (g.Node, Values: TextOf(g))).ToList();
+        step.BeginLoss(features);
+        step.Receive(blocks);
+        var text = step.BackwardText().Select(g => (g.Node, Values: TextOf(g))).ToList();
         var whole = step.BackwardImages(out _);
         Assert.Equal(text.Select(t => t.Node), whole.Select(g => g.Node));
         foreach (var (before, after) in text.Zip(whole))
@@ -57,11 +59,13 @@ public sealed class TowerGradientTests
     }
 
     [Fact]
-    public void The_text_tower_comes_first()
+    public void The_rounds_of_the_loss_come_first_and_then_the_text_tower()
     {
         using var replica = WorldTests.New("dense", Precision.Fp32);
         using var step = new TrainingStep(replica, new StepSettings { Leaves = 1 }, 0);
-        step.Normalise(step.Features(Samples.Leaves(replica.Layout.Config, 2, 1)));
+        step.BeginLoss(step.Features(Samples.Leaves(replica.Layout.Config, 2, 1)));
+        Assert.Throws<InvalidOperationException>(() => step.BackwardText());
+        step.Receive(step.Publish());
         Assert.Throws<InvalidOperationException>(() => step.BackwardImages(out _));
     }
 }

@@ -100,7 +100,7 @@ public sealed class TrainingParityTests
     private static Replica Start(string name)
     {
         var replica = IsMoe(name) ? StartOfRouters(name) : Models.Load(Fixtures.DenseCheckpoints()[0], TrainableParameters.FfnOnly(UnlockedGroups(name)));
-        replica.LogitScale = Number(ReadExpected(), "logit_scale");
+        replica.Write(ParameterNames.LogitScale, [(float)Number(ReadExpected(), "logit_scale")]);
         return replica;
     }
 

@@ -9,8 +9,8 @@ public enum FrameKind : byte
     /// <summary>Part of the sender's features of a step.</summary>
     Features = 1,
 
-    /// <summary>Part of the sender's row normalisers of a step.</summary>
-    Normalisers,
+    /// <summary>Part of the sender's blocks of a round of the loss.</summary>
+    LossBlocks,
 
     /// <summary>Which nodes of the reduction tree the sender's gradients are.</summary>
     Subtrees,

@@ -19,7 +19,7 @@ internal sealed class NcclExchange(StreamExchange streams, INcclTransport carrie
 
     public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => streams.Gather(mine);
 
-    public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) => streams.Gather(mine);
+    public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) => streams.Gather(mine);
 
     public ISumInProgress BeginReduce(
         ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part)

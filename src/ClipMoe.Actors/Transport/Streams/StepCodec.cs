@@ -22,13 +22,10 @@ internal static class StepCodec
         Write(output, leaf.Loads?.ShortText);
     });
 
-    public static ReadOnlyMemory<byte> Encode(IReadOnlyList<LeafNormalisers> normalisers) => Encode(normalisers, (output, leaf) =>
+    public static ReadOnlyMemory<byte> Encode(IReadOnlyList<LossBlock> blocks) => Encode(blocks, (output, block) =>
     {
-        Write(output, leaf.Leaf);
-        Write<float>(output, leaf.Image);
-        Write<float>(output, leaf.Text);
-        Write<float>(output, leaf.ImageShort);
-        Write<float>(output, leaf.ShortText);
+        Write(output, block.MicroBatch);
+        Write<float>(output, block.Values);
     });
 
     public static ReadOnlyMemory<byte> Encode(IReadOnlyList<Subtree> nodes) => Encode(nodes, (output, node) =>
@@ -43,9 +40,8 @@ internal static class StepCodec
             input.Int(), input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.Loads()));
 
     /// <inheritdoc cref="DecodeFeatures"/>
-    public static IReadOnlyList<LeafNormalisers> DecodeNormalisers(ReadOnlySpan<byte> bytes) => Decode(
-        bytes, (ref Reader input) => new LeafNormalisers(
-            input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.List<float>()));
+    public static IReadOnlyList<LossBlock> DecodeLossBlocks(ReadOnlySpan<byte> bytes) =>
+        Decode(bytes, (ref Reader input) => new LossBlock(input.Int(), input.List<float>() ?? []));
 
     /// <inheritdoc cref="DecodeFeatures"/>
     public static IReadOnlyList<Subtree> DecodeSubtrees(ReadOnlySpan<byte> bytes) =>

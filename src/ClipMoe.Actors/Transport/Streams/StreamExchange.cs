@@ -93,8 +93,8 @@ internal sealed class StreamExchange : IStepExchange
     public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) =>
         Gather(FrameKind.Features, StepCodec.Encode(mine), StepCodec.DecodeFeatures);
 
-    public IReadOnlyList<LeafNormalisers> Gather(IReadOnlyList<LeafNormalisers> mine) =>
-        Gather(FrameKind.Normalisers, StepCodec.Encode(mine), StepCodec.DecodeNormalisers);
+    public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>
+        Gather(FrameKind.LossBlocks, StepCodec.Encode(mine), StepCodec.DecodeLossBlocks);
 
     /// <summary>Everybody's note, in rank order.</summary>
     public IReadOnlyList<byte[]> Gather(ReadOnlyMemory<byte> note)

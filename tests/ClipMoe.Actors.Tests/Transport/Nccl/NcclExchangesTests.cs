@@ -33,7 +33,7 @@ public sealed class NcclExchangesTests : IDisposable
     private static string Reduce(int rank, IStepExchange exchange)
     {
         var sum = new float[Length];
-        exchange.Gather([StepData.Normalisers(rank)]);
+        exchange.Gather([StepData.Block(rank)]);
         exchange.Reduce(Tree, StepData.Subtrees(Tree, rank, rank + 1, Length), sum);
         return StepData.Digest(sum);
     }

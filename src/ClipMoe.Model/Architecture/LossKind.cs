@@ -8,6 +8,8 @@ public enum LossKind
 {
     /// <summary>Cross-entropy over the rows and columns of the global batch, as CLIP (arXiv 2103.00020).</summary>
     [JsonStringEnumMemberName("infonce")] InfoNce,
+    /// <summary>Binary cross-entropy of every pair of an image and a caption by itself, as SigLIP (arXiv 2303.15343).</summary>
+    [JsonStringEnumMemberName("sigmoid")] Sigmoid,
 }
 
 /// <summary>A learnt number on the way from cosine similarities to a loss.</summary>
@@ -34,6 +36,8 @@ public static class LossKinds
     public static IReadOnlyList<LogitParameter> LogitParameters(this LossKind loss) => loss switch
     {
         LossKind.InfoNce => [new(LogitScale, InfoNceLogitScale, Largest: MaxLogitScale, Imported: MaxLogitScale)],
+        // As the paper: most pairs do not belong together, and the bias says so from the first step on.
+        LossKind.Sigmoid => [new(LogitScale, Math.Log(10)), new("logit_bias", -10)],
         _ => throw new ArgumentOutOfRangeException(nameof(loss), loss, null),
     };
 
@@ -43,6 +47,8 @@ public static class LossKinds
     public static bool LearnsInEveryStage(this LossKind loss) => loss switch
     {
         LossKind.InfoNce => false,
+        // A checkpoint of another loss has neither scale nor bias that fit it.
+        LossKind.Sigmoid => true,
         _ => throw new ArgumentOutOfRangeException(nameof(loss), loss, null),
     };
 

@@ -34,6 +34,7 @@ internal abstract class ContrastiveObjective : IDisposable
         LossKind loss, IReadOnlyList<double> logits, Tensor images_NC, Tensor texts_NC, double labelSmoothing) => loss switch
     {
         LossKind.InfoNce => new InfoNce(images_NC, texts_NC, Math.Exp(logits[0]), labelSmoothing),
+        LossKind.Sigmoid => new SigmoidLoss(images_NC, texts_NC, Math.Exp(logits[0]), logits[1]),
         _ => throw new ArgumentOutOfRangeException(nameof(loss), loss, null),
     };
 }

@@ -4,6 +4,7 @@ using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Stages;
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Tests.Hosting;
@@ -50,9 +51,15 @@ public sealed class LocalClusterTests : IDisposable
     [Theory]
     [InlineData(GradientFormat.Fp32)]
     [InlineData(GradientFormat.Bf16)]
-    public async Task Any_number_of_workers_gives_bitwise_the_same_model_of_every_stage(GradientFormat gradients)
+    [InlineData(GradientFormat.Fp32, LossKind.Sigmoid)]
+    public async Task Any_number_of_workers_gives_bitwise_the_same_model_of_every_stage(
+        GradientFormat gradients, LossKind loss = LossKind.InfoNce)
     {
-        var experiment = TestExperiments.Small with { Batch = TestExperiments.Small.Batch with { Gradients = gradients } };
+        var experiment = TestExperiments.Small with
+        {
+            Batch = TestExperiments.Small.Batch with { Gradients = gradients },
+            Training = new TrainingSettings { Loss = loss },
+        };
         var one = Finished(await Run("one", 1, experiment));
         foreach (var workers in (int[])[2, 3, 4])
         {

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Tests.Clip;
@@ -12,20 +13,30 @@ namespace ClipMoe.Model.Tests.Training;
 public sealed class ContrastiveGradientTests
 {
     [Theory]
-    [InlineData(false, 0.1)]
-    [InlineData(true, 0.1)]
-    [InlineData(true, 0.0)]
-    public void Gradients_of_all_parameters_equal_autograds_through_the_whole_batch(bool withShort, double smoothing)
+    [InlineData(LossKind.InfoNce, false, 0.1)]
+    [InlineData(LossKind.InfoNce, true, 0.1)]
+    [InlineData(LossKind.InfoNce, true, 0.0)]
+    [InlineData(LossKind.Sigmoid, false, 0.1)]
+    [InlineData(LossKind.Sigmoid, true, 0.1)]
+    [InlineData(LossKind.Sigmoid, true, 0.1, 40.0, -3.0)]
+    public void Gradients_of_all_parameters_equal_autograds_through_the_whole_batch(
+        LossKind loss, bool withShort, double smoothing, params double[] scaleAndBias)
     {
         const int rows = 11, leaves = 4;
-        using var replica = Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true });
+        using var replica = Models.Seeded(Models.Small with { Loss = loss }, TrainableParameters.All with { LearnTemperature = true });
+        if (scaleAndBias is [var scale, var bias])
+        {
+            replica.Write(ParameterNames.LogitScale, [(float)Math.Log(scale)]);
+            replica.Write("logit_bias", [(float)bias]);
+        }
+
         var shards = Samples.Leaves(Models.Small, rows, leaves, withShort: withShort);
         var settings = new StepSettings { Leaves = leaves, LabelSmoothing = smoothing, ShortTextWeight = 0.7 };
 
         var (actual, losses) = LocalWorld.Step(replica, settings, 0, shards);
-        var (expected, loss) = Autograd(replica, shards, settings);
+        var (expected, total) = Autograd(replica, shards, settings);
 
-        Close.Within(1e-5, loss, LocalWorld.Total(losses).Total, "loss");
+        Close.Within(1e-5, total, LocalWorld.Total(losses).Total, "loss");
         foreach (var slot in replica.Layout.Slots)
         {
             var range = ((int)slot.Offset)..(int)(slot.Offset + slot.Count);
@@ -38,13 +49,15 @@ public sealed class ContrastiveGradientTests
         using var scope = NewDisposeScope();
         replica.LeafGradient!.Tensor.zero_();
         var image = Features(s => Towers.Image(replica, s.Images, s.Rows));
-        var logitScale = tensor((float)replica.ReadNumber(ParameterNames.LogitScale), requires_grad: true);
+        var kind = replica.Layout.Config.Loss;
+        var logitParameters = kind.LogitParameters().ToDictionary(
+            p => p.Name, p => tensor((float)replica.ReadNumber(p.Name), requires_grad: true));
         var loss = Clip(Text(s => s.Tokens));
         if (shards[0].ShortTokens is not null) loss += settings.ShortTextWeight * Clip(Text(s => s.ShortTokens!));
         loss.backward();
         var gradient = new float[replica.Layout.TrainableLength];
         replica.LeafGradient.Read(0, gradient);
-        gradient[replica.Layout[ParameterNames.LogitScale].Offset] = logitScale.grad!.item<float>();
+        foreach (var (name, value) in logitParameters) gradient[replica.Layout[name].Offset] = value.grad!.item<float>();
         return (gradient, loss.item<float>());
 
         Tensor Text(Func<MicroShard, int[]> tokens) =>
@@ -54,8 +67,14 @@ public sealed class ContrastiveGradientTests
 
         Tensor Clip(Tensor text)
         {
-            var logits = logitScale.exp() * image.mm(text.t());
-            return (Entropy(logits) + Entropy(logits.t())) / 2;
+            var logits = logitParameters[ParameterNames.LogitScale].exp() * image.mm(text.t());
+            return kind == LossKind.InfoNce ? (Entropy(logits) + Entropy(logits.t())) / 2 : Sigmoid(logits + logitParameters["logit_bias"]);
+        }
+
+        Tensor Sigmoid(Tensor logits)
+        {
+            var signs = 2 * eye(logits.shape[0]) - 1;
+            return -nn.functional.logsigmoid(signs * logits).sum() / logits.shape[0];
         }
 
         Tensor Entropy(Tensor logits)

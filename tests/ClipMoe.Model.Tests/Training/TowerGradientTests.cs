@@ -9,6 +9,7 @@ public sealed class TowerGradientTests
 {
     [Theory]
     [InlineData("dense")]
+    [InlineData("sigmoid")]
     [InlineData("ffn")]
     [InlineData("moe")]
     [InlineData("router")]
@@ -23,7 +24,8 @@ public sealed class TowerGradientTests
         foreach (var slot in layout.Slots.Where(s => s.Trainable))
         {
             var ofImages = slot.Offset >= layout.ImageTower.Start && slot.Offset < layout.ImageTower.End;
-            Assert.Equal(slot.Name.StartsWith(ParameterNames.Vision, StringComparison.Ordinal) || slot.Name == ParameterNames.LogitScale, ofImages);
+            string[] prefixes = [ParameterNames.Vision, "logit_"];
+            Assert.Equal(prefixes.Any(p => slot.Name.StartsWith(p, StringComparison.Ordinal)), ofImages);
         }
     }
 

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
@@ -21,6 +22,10 @@ public sealed class WorldTests
     [InlineData("moe", 6, 13, Precision.Bf16)]
     [InlineData("router", 8, 19, Precision.Fp32)]
     [InlineData("dense", 8, 5, Precision.Fp32)]
+    [InlineData("sigmoid", 8, 16, Precision.Fp32)]
+    [InlineData("sigmoid", 8, 19, Precision.Fp32)]
+    [InlineData("sigmoid", 6, 13, Precision.Bf16)]
+    [InlineData("sigmoid", 8, 5, Precision.Fp32)]
     [InlineData("dense", 8, 19, Precision.Fp32, GradientFormat.Bf16)]
     [InlineData("moe", 6, 13, Precision.Bf16, GradientFormat.Bf16)]
     public void Gradients_losses_and_weights_have_the_same_bits_in_every_world(
@@ -78,6 +83,7 @@ public sealed class WorldTests
     [Theory]
     [InlineData("dense")]
     [InlineData("router")]
+    [InlineData("sigmoid")]
     public void No_tensor_of_a_step_outlives_it(string kind)
     {
         using var replica = New(kind, Precision.Fp32);
@@ -94,6 +100,8 @@ public sealed class WorldTests
     internal static Replica New(string kind, Precision precision) => kind switch
     {
         "dense" => Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true }, precision: precision),
+        "sigmoid" => Models.Seeded(
+            Models.Small with { Loss = LossKind.Sigmoid }, TrainableParameters.All with { LearnTemperature = true }, precision: precision),
         "ffn" => Models.Seeded(Models.Small, TrainableParameters.FfnOnly(), precision: precision),
         "moe" => Models.Seeded(Models.SmallMoe, TrainableParameters.All, precision: precision),
         _ => Models.Seeded(Models.SmallMoe, TrainableParameters.RouterOnly, precision: precision),

@@ -18,6 +18,7 @@ public sealed class ExperimentHashTests
     [InlineData("checkpoints: {every_steps: 7, keep: 1}")]
     [InlineData("mcl: {epochs: 3}")]
     [InlineData("batch: {gradients: fp32}")]
+    [InlineData("training: {loss: infonce}")]
     public void WhatDoesNotDecideTheWeightsDoesNotCount(string yaml) => Assert.Equal(Hash(""), Hash(yaml));
 
     [Theory]
@@ -25,6 +26,7 @@ public sealed class ExperimentHashTests
     [InlineData("mcl: {learning_rate: 5.001e-3}")]
     [InlineData("batch: {leaves: 3}")]
     [InlineData("batch: {gradients: bf16}")]
+    [InlineData("training: {loss: sigmoid}")]
     [InlineData("evaluation: {compare: []}")]
     [InlineData("data: {path: x}")]
     public void WhatDecidesTheWeightsCounts(string yaml) => Assert.NotEqual(Hash(""), Hash(yaml));

@@ -7,9 +7,11 @@ namespace ClipMoe.Actors.Training;
 /// <summary>The whole state of a replica as a checkpoint: weights, AdamW's moments, and the number of updates.</summary>
 internal static class TrainingCheckpoints
 {
-    private const string Model = "model", Optimizer = "optimizer", Position = "position";
+    internal const string Position = "position";
 
-    private sealed record TrainingPosition(string Stage, int Step, long Updates);
+    private const string Model = "model", Optimizer = "optimizer";
+
+    internal sealed record TrainingPosition(string Stage, int Step, long Updates);
 
     /// <param name="halfway">Done between the first moments and the second.</param>
     public static Checkpoint Write(CheckpointStore store, Replica replica, string stage, int step, Provenance provenance, Action halfway)

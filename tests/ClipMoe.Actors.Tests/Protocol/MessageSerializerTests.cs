@@ -68,6 +68,13 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
             messages.SelectMany(m => m.GetProperties()).SelectMany(p => p.PropertyType.GenericTypeArguments.Prepend(p.PropertyType));
     }
 
+    [Fact]
+    public void Every_command_to_the_manager_is_a_message()
+    {
+        var commands = typeof(IManagerCommand).Assembly.GetTypes().Where(t => t.IsClass && t.IsAssignableTo(typeof(IManagerCommand)));
+        Assert.Empty(commands.Except(MessageSerializer.Messages));
+    }
+
     [Theory]
     [InlineData("system-diagnostics")]
     [InlineData("HoldGeneration")]

@@ -173,7 +173,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         OnDevice(open.Stage, () => InGeneration(open.Stage, open.Generation, cancellation =>
         {
             Training.Enter(open, cancellation);
-            Training.Exchange = _device.Exchanges.Join(generation);
+            Training.Entered = (generation.Number, _device.Exchanges.Join(generation));
             return true;
         }));
     }

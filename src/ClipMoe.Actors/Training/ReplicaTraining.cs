@@ -92,14 +92,14 @@ internal sealed class ReplicaTraining : IDisposable
     public bool Serves(JoinStage join) => _committed >= join.Step
         && (_join with { Step = 0, Checkpoint = null }) == (join with { Step = 0, Checkpoint = null });
 
-    /// <summary>What the members of the generation meet in.</summary>
-    public IStepExchange? Exchange { private get; set; }
+    /// <summary>The generation that it takes part in, and what the members meet in.</summary>
+    public (int Generation, IStepExchange Exchange)? Entered { private get; set; }
 
     /// <summary>Gets to where a generation begins.</summary>
     /// <exception cref="StateCopyException">The state could not be copied from any donor.</exception>
     public void Enter(OpenGeneration generation, CancellationToken cancellation)
     {
-        Exchange = null;
+        Entered = null;
         _leaves = generation.Leaves;
         switch (generation.Entry)
         {
@@ -122,10 +122,12 @@ internal sealed class ReplicaTraining : IDisposable
     }
 
     /// <summary>The step up to its reduced gradient; weights are as before.</summary>
+    /// <exception cref="OperationCanceledException">Its generation could not be entered, for instance because a member was lost.</exception>
     public GradientReady Compute(StepId id)
     {
+        if (Entered is not var (generation, exchange) || generation != id.Generation)
+            throw new OperationCanceledException($"step {id.Step} of {id.Stage} is of generation {id.Generation}, which was not entered");
         if (id.Step != _committed) throw new InvalidOperationException($"step {id.Step} of {id.Stage} was planned, but the replica is at {_committed}");
-        var exchange = Exchange ?? throw new InvalidOperationException("a step was planned before its generation was opened");
         _pendingGradient = null;
         Announce(id.Step);
         using var step = new TrainingStep(_replica, _settings, id.Step);

@@ -51,7 +51,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private int _opened;
     private StepPace _pace = StepPace.Unknown;
     private IActorRef _aggregator = ActorRefs.Nobody;
-    private int? _writer;
+    /// <summary>Who writes a checkpoint that the session waits for, and after how many steps.</summary>
+    private (int Worker, int Step)? _writing;
     private bool _stopping;
     private bool _pausing;
     private WrittenFile? _model;
@@ -106,9 +107,11 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _attendance.Remove(worker.Number);
         _releasing.Remove(worker.Number);
+        var wrote = _writing?.Worker == worker.Number;
+        if (wrote) _writing = null;
         if (_phase is Phase.Training or Phase.Holding && _members.Contains(worker.Number)) Abandon($"worker {worker.Info.Name} is gone");
-        else if (_writer == worker.Number) WriteCheckpoint();
-        else Advance();
+        else if (wrote && _phase is Phase.Paused or Phase.Finishing) WriteCheckpoint();
+        Advance();
     }
 
     private void Joined(StageJoined joined)
@@ -164,6 +167,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
             LoseState();
             return;
         }
+        // The last that had the state was let go, and writes it: the others begin from there, and repeat nothing that is committed.
+        if (_attendance.Standing.Values.All(s => s.Step < _writing?.Step)) return;
         if (GenerationPlan.Create(_attendance.Standing, _settings.Leaves) is not { } plan)
         {
             RollBack("the replicas differ and no majority is right");
@@ -260,6 +265,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Drop(int worker, string why)
     {
         _attendance.Drop(worker);
+        if (_writing?.Worker == worker) _writing = null;
         Publish(new RunWarning($"{Stage} goes on without worker {Workers[worker].Info.Name}: {why}."));
         Workers[worker].Actor.Tell(new LeaveStage(Stage, why));
     }
@@ -287,6 +293,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
         _ledger.RollBack();
         _attendance.Forget();
+        _writing = null;
         foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));
         LoseState();
     }
@@ -310,7 +317,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         var writers = CheckpointWriters.Choose(
             [.. _members.Where(m => _attendance.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
-        _writer = writers?.Writer;
+        _writing = writers is null ? null : (writers.Writer, _attendance.Standing[writers.Writer].Step);
         if (writers is null)
         {
             LoseState();
@@ -324,12 +331,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _model = written.Model ?? _model;
         // One that it was told to write before may come first.
-        if (_writer == written.Worker && written.Step >= (_attendance.Standing.GetValueOrDefault(written.Worker)?.Step ?? 0)) _writer = null;
+        if (_writing?.Worker == written.Worker && written.Step >= _writing?.Step) _writing = null;
         var released = _releasing.Contains(written.Worker) && !_attendance.Has(written.Worker);
         if (_ledger.Checkpoint(written, _generation) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
         else if (written.Step == _ledger.Step) Finish(written.Step);
         if (released) LetGo(written.Worker);
+        Advance();
     }
 
     private void Journaled(FactJournaled journaled)
@@ -397,7 +405,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _attendance.Remove(worker);
         // What it writes must arrive before it goes.
-        if (_writer == worker) return;
+        if (_writing?.Worker == worker) return;
         _releasing.Remove(worker);
         if (Workers.TryGetValue(worker, out var released)) released.Actor.Tell(new LeaveStage(Stage));
         Forget(worker);

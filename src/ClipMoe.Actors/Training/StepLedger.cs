@@ -7,7 +7,7 @@ namespace ClipMoe.Actors.Training;
 /// <summary>The committed steps of a stage that no journaled checkpoint contains yet, and how fast they came.</summary>
 internal sealed class StepLedger(string stage, int batchSize, int ledgered, double secondsBefore)
 {
-    private readonly List<LossSample> _losses = [];
+    private readonly SortedDictionary<int, double> _losses = [];
     private readonly Stopwatch _clock = new();
     private readonly int _first = ledgered;
     private int _ledgered = ledgered;
@@ -31,9 +31,9 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
     public void Commit(int step, double loss)
     {
         LastLoss = loss;
-        // A step whose generation broke while it was being committed is committed again by the next one.
-        _losses.RemoveAll(l => l.Step >= step);
-        _losses.Add(new LossSample(step, loss));
+        // A step whose generation broke while it was being committed is committed again by the next one, with the same loss. After training went
+        // back to a checkpoint a later one may still be journaled, which a worker was writing that did not answer in time.
+        if (step >= _ledgered) _losses[step] = loss;
     }
 
     /// <summary>Images a second up to so many committed steps; null when none were done here.</summary>
@@ -44,8 +44,8 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
     {
         if (written.Step <= _ledgered) return null;
         var seconds = _clock.Elapsed.TotalSeconds;
-        var losses = _losses.Where(l => l.Step < written.Step).ToList();
-        _losses.RemoveRange(0, losses.Count);
+        List<LossSample> losses = [.. _losses.Where(l => l.Key < written.Step).Select(l => new LossSample(l.Key, l.Value))];
+        foreach (var sample in losses) _losses.Remove(sample.Step);
         var fact = new StepsCheckpointed(stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses)
         {
             Generation = generation,
@@ -53,7 +53,4 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
         (_ledgered, _ledgeredSeconds) = (written.Step, seconds);
         return fact;
     }
-
-    /// <summary>Training goes on from the last checkpoint: what was committed after it never happened.</summary>
-    public void RollBack() => _losses.RemoveAll(l => l.Step >= _ledgered);
 }

@@ -291,7 +291,6 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void RollBack(string why)
     {
         Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
-        _ledger.RollBack();
         _attendance.Forget();
         _writing = null;
         foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));

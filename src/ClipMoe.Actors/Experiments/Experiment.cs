@@ -147,6 +147,8 @@ public sealed record RouterSettings
     public int WarmupSteps { get; init; } = 200;
     public double ExpertDropout { get; init; } = 0.1;
     public double LossWeight { get; init; } = 0.01;
+    /// <summary>Of the router z-loss (ST-MoE); 0 for none.</summary>
+    public double ZLossWeight { get; init; }
     public RouterLossTokens LossTokens { get; init; } = RouterLossTokens.Valid;
 }
 

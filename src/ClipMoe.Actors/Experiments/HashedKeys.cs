@@ -34,6 +34,7 @@ public static class HashedKeys
         ["data.path_column"] = "null",
         ["data.caption_column"] = "null",
         ["batch.gradients"] = "\"fp32\"",
+        ["router.z_loss_weight"] = "0",
         ["training.loss"] = "\"infonce\"",
     };
 

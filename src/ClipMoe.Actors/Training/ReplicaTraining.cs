@@ -59,6 +59,7 @@ internal sealed class ReplicaTraining : IDisposable
             Leaves = experiment.Batch.Leaves,
             Gradients = experiment.Batch.Gradients,
             RouterLossWeight = experiment.Router.LossWeight,
+            RouterZLossWeight = experiment.Router.ZLossWeight,
             RouterLossTokens = experiment.Router.LossTokens,
             ExpertDropout = spec.Trains == TrainedPart.Routers ? experiment.Router.ExpertDropout : 0,
             Seed = experiment.Seed + (ulong)workspace.StreamOf(spec.Name),

@@ -12,24 +12,23 @@ namespace ClipMoe.Model.Clip;
 /// <summary>Sparse FFN: a router chooses K experts per token and weights their outputs.</summary>
 internal static class MixtureOfExperts
 {
-    /// <summary>Σₖ wₖ·expertₖ(x), with w the softmax (fp32) of the router's logits, cut to the K largest and renormalised.</summary>
+    /// <summary>Σₖ wₖ·expertₖ(x), with experts and w as the router makes them of x·gate.</summary>
     /// <param name="x_TD">All tokens; routers decide, and are recorded, for each.</param>
     /// <param name="rows_B">The tokens that experts compute, without repetition; null for all.</param>
     /// <returns>[T, D], or [B, D] for chosen rows.</returns>
     public static Tensor Forward(Tensor x_TD, BlockParameters w, Routing routing, Tensor? rows_B = null)
     {
         var logits_TE = x_TD.mm(w.Gate_DE!);
-        var p_TE = logits_TE.softmax(1, ScalarType.Float32);
-        var (weights_TK, choices_TK) = p_TE.topk(routing.TopK, 1);
+        var (p_TE, chosen_TK, choices_TK) = routing.Router.Decide(logits_TE);
         var choices = ToHost(choices_TK);
         routing.Record(logits_TE, p_TE, choices);
         if (rows_B is not null)
         {
-            (x_TD, weights_TK) = (x_TD.index_select(0, rows_B), weights_TK.index_select(0, rows_B));
+            (x_TD, chosen_TK) = (x_TD.index_select(0, rows_B), chosen_TK.index_select(0, rows_B));
             choices = ToHost(choices_TK.index_select(0, rows_B));
         }
 
-        weights_TK = (weights_TK / weights_TK.sum([1L], keepdim: true)).to(x_TD.dtype);
+        var weights_TK = routing.Router.Weights(chosen_TK).to(x_TD.dtype);
         return Mix(x_TD, weights_TK, DispatchPlan.Create(choices, w.Experts.Length), w.Experts, routing);
     }
 

@@ -6,18 +6,19 @@ namespace ClipMoe.Model.Clip;
 // T tokens (batch-major), E experts, K experts chosen per token.
 
 /// <summary>What the routers of one pass through a tower decided, block by block.</summary>
-/// <param name="topK">Experts per token.</param>
 /// <param name="dropout">Drops hidden values of experts; null for none.</param>
-internal sealed class Routing(int topK, Dropout? dropout = null) : IDisposable
+internal sealed class Routing(IRouter router, Dropout? dropout = null) : IDisposable
 {
-    public int TopK => topK;
+    public IRouter Router => router;
+
+    public int TopK => router.TopK;
 
     public Dropout? Dropout => dropout;
 
     /// <summary>Per block [T, E], in compute precision.</summary>
     public List<Tensor> Logits_TE { get; } = [];
 
-    /// <summary>Per block [T, E], fp32, with their graph: the balance loss differentiates them.</summary>
+    /// <summary>Per block [T, E], fp32, with their graph: routers' losses differentiate them, or the logits.</summary>
     public List<Tensor> Probabilities_TE { get; } = [];
 
     /// <summary>Per block [T, K]: the experts chosen, most probable first.</summary>
@@ -32,10 +33,10 @@ internal sealed class Routing(int topK, Dropout? dropout = null) : IDisposable
         for (var layer = 0; layer < Choices_TK.Count; layer++)
         {
             var choices = Choices_TK[layer];
-            for (var i = 0; i < choices.Length; i++) if (counts is null || counts[i / topK]) load[layer * experts + choices[i]]++;
+            for (var i = 0; i < choices.Length; i++) if (counts is null || counts[i / TopK]) load[layer * experts + choices[i]]++;
         }
 
-        var tokens = counts?.Count(c => c) ?? (Choices_TK.Count == 0 ? 0 : Choices_TK[0].Length / topK);
+        var tokens = counts?.Count(c => c) ?? (Choices_TK.Count == 0 ? 0 : Choices_TK[0].Length / TopK);
         return new RouterLoad(Choices_TK.Count, experts, load, tokens);
     }
 

@@ -18,19 +18,21 @@ internal sealed class LeafPass : IDisposable
     private readonly TowerPass _image, _text;
     private readonly TowerPass? _short;
     private MicroBatchLoss? _loss, _shortLoss;
-    private double _textBalance, _shortBalance;
+    private readonly IReadOnlyList<RouterLoss> _routerLosses;
+    private double[] _textRouters = [], _shortRouters = [];
 
     public LeafPass(Replica replica, StepSettings settings, int step, MicroShard shard)
     {
         (_replica, _settings, Leaf, Rows) = (replica, settings, shard.Leaf, shard.Rows);
         var moe = replica.Layout.Config.Moe;
+        _routerLosses = moe is null ? [] : settings.RouterLosses();
         var key = RandomKey.FromSeed(settings.Seed).Derive(step).Derive(shard.Leaf);
         using var dropout = settings.ExpertDropout == 0 ? null : new Dropout(settings.ExpertDropout, key, replica.Device);
         _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, shard.Images, shard.Rows, routing));
         _text = Text(shard.Tokens);
         _short = shard.ShortTokens is null ? null : Text(shard.ShortTokens);
 
-        Routing? NewRouting() => moe is null ? null : new Routing(moe.TopK, dropout);
+        Routing? NewRouting() => moe is null ? null : new Routing(new TopKRouter(moe.TopK, _routerLosses), dropout);
 
         TowerPass Text(int[] tokens)
         {
@@ -39,6 +41,9 @@ internal sealed class LeafPass : IDisposable
             return TowerPass.Run(NewRouting(), keepPadding ? null : batch.ValidTokens(), routing => Towers.Text(replica, batch, routing));
         }
     }
+
+    /// <summary>Of the losses of the text tower's routers, long and short captions each; as in the reference.</summary>
+    private const double TextFactor = 0.5;
 
     private int Leaf { get; }
     private int Rows { get; }
@@ -72,8 +77,8 @@ internal sealed class LeafPass : IDisposable
         roots.Add((_text.Features_nC, _loss!.TextGradient(1)));
         if (group is not null)
         {
-            _textBalance = _text.Balance(group.Text, PerRank, _settings.RouterLossWeight / 2, roots);
-            if (_short is not null) _shortBalance = _short.Balance(group.ShortText!, PerRank, _settings.RouterLossWeight / 2, roots);
+            _textRouters = _text.RouterLosses(group.Text, _settings.ReferenceWorld, TextFactor, roots);
+            if (_short is not null) _shortRouters = _short.RouterLosses(group.ShortText!, _settings.ReferenceWorld, TextFactor, roots);
         }
 
         Backward(roots);
@@ -97,21 +102,25 @@ internal sealed class LeafPass : IDisposable
         }
 
         roots.Add((_image.Features_nC, image_nC));
-        var imageBalance = group is null ? 0 : _image.Balance(group.Image, PerRank, _settings.RouterLossWeight, roots);
+        var imageRouters = group is null ? [] : _image.RouterLosses(group.Image, _settings.ReferenceWorld, 1, roots);
         Backward(roots);
         AddToLogitParameters(logits);
-        var total = contrastive + _settings.ShortTextWeight * contrastiveShort
-            + _settings.RouterLossWeight * (imageBalance + (_textBalance + _shortBalance) / 2);
-        return new StepLoss(total, contrastive, contrastiveShort, imageBalance, _textBalance, _shortBalance);
+        var total = contrastive + _settings.ShortTextWeight * contrastiveShort;
+        var balance = (Image: 0.0, Text: 0.0, Short: 0.0);
+        for (var i = 0; i < imageRouters.Length; i++)
+        {
+            var (image, text, shortText) = (imageRouters[i], _textRouters[i], _short is null ? 0 : _shortRouters[i]);
+            total += _routerLosses[i].Weight * (image + (text + shortText) * TextFactor);
+            if (_routerLosses[i] is RouterBalance) balance = (image, text, shortText);
+        }
+
+        return new StepLoss(total, contrastive, contrastiveShort, balance.Image, balance.Text, balance.Short);
     }
 
     public void Dispose()
     {
         foreach (var owned in (IDisposable?[])[_image, _text, _short, _loss, _shortLoss]) owned?.Dispose();
     }
-
-    /// <summary>Factor of a group's balance loss in the mean over the reference's ranks.</summary>
-    private double PerRank => 1.0 / ((double)_settings.ReferenceWorld * _settings.ReferenceWorld);
 
     private static void Backward(List<(Tensor Root, Tensor Gradient)> roots)
     {

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
 using ClipMoe.Model.Reduction;
 
@@ -21,6 +22,9 @@ public sealed record StepSettings
     /// <summary>Factor on router image + (text + short text)/2 (the reference's beta).</summary>
     public double RouterLossWeight { get; init; } = 0.01;
 
+    /// <summary>Factor on the same sum of the routers' z-losses; 0 for none.</summary>
+    public double RouterZLossWeight { get; init; }
+
     public RouterLossTokens RouterLossTokens { get; init; } = RouterLossTokens.Valid;
 
     /// <summary>Probability with which a hidden value of an expert is dropped.</summary>
@@ -34,4 +38,11 @@ public sealed record StepSettings
     /// Divides <see cref="Leaves"/>; 1 is the loss of the global batch.
     /// </summary>
     public int ReferenceWorld { get; init; } = 1;
+
+    /// <summary>The losses of the routers of each tower. That of balance is computed without a weight too: it is reported.</summary>
+    internal IReadOnlyList<RouterLoss> RouterLosses()
+    {
+        var balance = new RouterBalance(RouterLossWeight);
+        return RouterZLossWeight == 0 ? [balance] : [balance, new RouterZLoss(RouterZLossWeight)];
+    }
 }

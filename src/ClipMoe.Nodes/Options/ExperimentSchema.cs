@@ -60,6 +60,7 @@ internal static class ExperimentSchema
         ["router.warmup_steps"] = Steps,
         ["router.expert_dropout"] = Fraction,
         ["router.loss_weight"] = Weight,
+        ["router.z_loss_weight"] = Weight,
         ["evaluation.compare_learning_rate"] = LearningRate,
         ["checkpoints.every_steps"] = Size,
         ["checkpoints.keep"] = new(1, 1e6),

@@ -21,6 +21,8 @@ public sealed class WorldTests
     [InlineData("moe", 8, 19, Precision.Fp32)]
     [InlineData("moe", 6, 13, Precision.Bf16)]
     [InlineData("router", 8, 19, Precision.Fp32)]
+    [InlineData("router-z", 8, 19, Precision.Fp32)]
+    [InlineData("router-z", 6, 13, Precision.Bf16)]
     [InlineData("dense", 8, 5, Precision.Fp32)]
     [InlineData("sigmoid", 8, 16, Precision.Fp32)]
     [InlineData("sigmoid", 8, 19, Precision.Fp32)]
@@ -49,6 +51,7 @@ public sealed class WorldTests
                 Leaves = leaves,
                 Gradients = format,
                 ExpertDropout = 0.1,
+                RouterZLossWeight = kind == "router-z" ? 1e-2 : 0,
                 Seed = 3,
                 RouterLossTokens = rows % 2 == 0 ? RouterLossTokens.All : RouterLossTokens.Valid,
             };

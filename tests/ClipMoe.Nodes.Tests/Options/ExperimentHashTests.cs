@@ -19,6 +19,7 @@ public sealed class ExperimentHashTests
     [InlineData("mcl: {epochs: 3}")]
     [InlineData("batch: {gradients: fp32}")]
     [InlineData("training: {loss: infonce}")]
+    [InlineData("router: {z_loss_weight: 0}")]
     public void WhatDoesNotDecideTheWeightsDoesNotCount(string yaml) => Assert.Equal(Hash(""), Hash(yaml));
 
     [Theory]
@@ -27,6 +28,7 @@ public sealed class ExperimentHashTests
     [InlineData("batch: {leaves: 3}")]
     [InlineData("batch: {gradients: bf16}")]
     [InlineData("training: {loss: sigmoid}")]
+    [InlineData("router: {z_loss_weight: 1e-3}")]
     [InlineData("evaluation: {compare: []}")]
     [InlineData("data: {path: x}")]
     public void WhatDecidesTheWeightsCounts(string yaml) => Assert.NotEqual(Hash(""), Hash(yaml));

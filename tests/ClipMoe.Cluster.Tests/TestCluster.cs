@@ -46,18 +46,21 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <param name="faults">As <c>kill@base:12:gradient</c>; each happens once, to whichever of its workers comes there first.</param>
     public TestNode Start(bool coordinator, int workers, params string[] faults)
     {
-        var address = _network is null ? $"127.0.0.1:{ReservedPorts.Next()}" : On(_nodes.Count);
+        var address = AddressOn(_nodes.Count);
         return Start(address, _nodes.Count == 0 ? address : _nodes[0].Address, coordinator, workers, faults);
     }
 
-    /// <summary>Starts three coordinators that know of each other from the beginning, each on its host and with a worker.</summary>
+    /// <summary>
+    /// Starts three coordinators that know of each other from the beginning, each with a worker: what is put out of the cluster finds back
+    /// also when one of them is lost for good.
+    /// </summary>
     public void StartThreeCoordinators()
     {
-        var seeds = string.Join(',', Enumerable.Range(0, 3).Select(On));
-        for (var host = 0; host < 3; host++) Start(On(host), seeds, coordinator: true, workers: 1);
+        string[] seeds = [.. Enumerable.Range(0, 3).Select(AddressOn)];
+        foreach (var address in seeds) Start(address, string.Join(',', seeds), coordinator: true, workers: 1);
     }
 
-    private string On(int host) => $"{_network!.AddressOf(host)}:4055";
+    private string AddressOn(int host) => _network is null ? $"127.0.0.1:{ReservedPorts.Next()}" : $"{_network.AddressOf(host)}:4055";
 
     private TestNode Start(string address, string seeds, bool coordinator, int workers, params string[] faults)
     {

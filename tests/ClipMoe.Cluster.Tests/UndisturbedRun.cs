@@ -29,9 +29,12 @@ public sealed class UndisturbedRun : IAsyncLifetime
     {
         var folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
         string[] arguments = ["run", .. Experiment, .. more, "--out", folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
-        using var process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true })!;
-        await process.StandardOutput.ReadToEndAsync();
+        using var process = Process.Start(
+            new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, $"the undisturbed run ended with {process.ExitCode}: {await errors}\n{output}");
         using var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "report.json")));
         Directory.Delete(folder, recursive: true);
         return report.RootElement.GetProperty("weights_sha256").GetString()!;

@@ -20,19 +20,20 @@ public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
     {
         await using var postgres = await PostgresServer.Start();
         await using var cluster = new TestCluster(postgres.ConnectionString);
-        var first = cluster.Start(coordinator: true, workers: 1);
-        cluster.Start(coordinator: true, workers: 1);
-        cluster.Start(coordinator: true, workers: 1);
+        cluster.StartThreeCoordinators();
         await cluster.UntilWorkers(3);
         cluster.Holds.Hold("base", 25);
         using var run = cluster.Submit();
         await cluster.Holds.Until("base", workers: 3);
+        var first = cluster.Nodes[cluster.HostOf((await cluster.Status()).GetProperty("coordinator").GetString()!)];
         await first.Kill();
         cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(postgres.ConnectionString, cluster.Fetched, "tiny-1");
         var status = await cluster.Status();
         Assert.NotEqual(first.Address, status.GetProperty("coordinator").GetString());
-        Assert.Equal(2, status.GetProperty("term").GetInt32());
+        // A machine may be so slow that another one seems to be gone, too; there are never two at a time.
+        var turns = Ledger.AssertOneCoordinatorAtATime(postgres.ConnectionString);
+        Assert.InRange(turns, 2, status.GetProperty("term").GetInt32());
     }
 }

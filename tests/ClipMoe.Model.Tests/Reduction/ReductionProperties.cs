@@ -97,6 +97,7 @@ public sealed class ReductionProperties
         var chosen = nodes[dealing.Seed % nodes.Count];
         Assert.Throws<ArgumentException>(() => tree.Plan([.. nodes.Where(n => n != chosen)]));
         Assert.Throws<ArgumentException>(() => tree.Plan([.. nodes, chosen]));
+        if (chosen.Leaves > 1) Assert.Throws<ArgumentException>(() => tree.Plan([.. nodes, Halves(chosen).Left]));
     }
 
     [Property(MaxTest = 1000)]

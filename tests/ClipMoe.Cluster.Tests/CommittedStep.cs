@@ -9,13 +9,16 @@ internal sealed record CommittedStep(string Stage, int Generation, int Step, int
     /// <returns>Null for another event.</returns>
     public static CommittedStep? Of(JsonElement e)
     {
-        if (e.GetProperty("event").GetString() != "stage_progress" || e.GetProperty("generation").ValueKind == JsonValueKind.Null) return null;
+        if (e.GetProperty("event").GetString() != "stage_progress" || e.GetProperty("generation").ValueKind == JsonValueKind.Null)
+            return null;
         return new CommittedStep(e.GetProperty("stage").GetString()!, Number("generation"), Number("done"), Number("workers"));
 
         int Number(string key) => e.GetProperty(key).GetInt32();
     }
 
-    /// <summary>How often workers of a stage worked in vain: in generations that committed nothing, at steps that were committed again.</summary>
+    /// <summary>
+    /// How often workers of a stage worked in vain: in generations that committed nothing, at steps that were committed again.
+    /// </summary>
     /// <param name="commits">Of one coordinator.</param>
     public static int InVain(IEnumerable<CommittedStep> commits, string stage)
     {

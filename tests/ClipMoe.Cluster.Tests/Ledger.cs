@@ -68,7 +68,8 @@ internal static class Ledger
         command.Parameters.Add(id);
         using var rows = command.ExecuteReader();
         var entries = new List<Entry>();
-        while (rows.Read()) entries.Add(new Entry((ExperimentEvent)EventSerializer.Read((byte[])rows[0], rows.GetString(1)), rows.GetString(2)));
+        while (rows.Read()) entries.Add(new Entry((ExperimentEvent)EventSerializer.Read((byte[])rows[0], rows.GetString(1)),
+            rows.GetString(2)));
         return entries;
     }
 }

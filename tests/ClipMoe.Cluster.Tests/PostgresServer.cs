@@ -3,7 +3,10 @@ using ClipMoe.Nodes.Chaos;
 
 namespace ClipMoe.Cluster.Tests;
 
-/// <summary>A PostgreSQL server of its own, in a folder of its own, on a free port. Run as root it gives itself the user postgres, as the server demands.</summary>
+/// <summary>
+/// A PostgreSQL server of its own, in a folder of its own, on a free port. Run as root it gives itself the user postgres, as the server
+/// demands.
+/// </summary>
 internal sealed class PostgresServer : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-postgres-").FullName;

@@ -63,7 +63,9 @@ internal sealed class SmallDisk : IDisposable
     }
 }
 
-/// <summary>A test with a disk of its own; skipped, visibly, where none can be mounted, except on a build server (<c>CI=true</c>).</summary>
+/// <summary>
+/// A test with a disk of its own; skipped, visibly, where none can be mounted, except on a build server (<c>CI=true</c>).
+/// </summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class DiskFactAttribute : FactAttribute
 {

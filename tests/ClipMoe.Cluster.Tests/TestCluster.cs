@@ -5,8 +5,8 @@ using ClipMoe.Nodes.Chaos;
 namespace ClipMoe.Cluster.Tests;
 
 /// <summary>
-/// Nodes and their workers as real processes on this machine, each node as a rule with an output folder of its own, so that nothing is shared but
-/// the network. At the end no process may be left.
+/// Nodes and their workers as real processes on this machine, each node as a rule with an output folder of its own, so that nothing is
+/// shared but the network. At the end no process may be left.
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
@@ -167,9 +167,11 @@ internal sealed class TestCluster : IAsyncDisposable
     }
 
     /// <exception cref="OperationCanceledException">It did not end in time, and was killed.</exception>
-    private static async Task<(int ExitCode, string Output, string Errors)> Program(IEnumerable<string> arguments, CancellationToken patience)
+    private static async Task<(int ExitCode, string Output, string Errors)> Program(IEnumerable<string> arguments,
+        CancellationToken patience)
     {
-        using var process = Process.Start(new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true,
+            RedirectStandardError = true })!;
         await using var killed = patience.Register(() => process.Kill());
         var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         var output = await process.StandardOutput.ReadToEndAsync(CancellationToken.None);

@@ -48,12 +48,14 @@ internal sealed class TestNode(
         start.WorkingDirectory = Directory.CreateDirectory(output).FullName;
         start.Environment[FaultInjection.Variable] = string.Join(';', faults.Select(f => $"*={f}"));
         start.Environment[StepHolds.Variable] = holds;
-        var (process, failed) = (new Process { StartInfo = start, EnableRaisingEvents = true }, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var (process, failed) = (new Process { StartInfo = start, EnableRaisingEvents = true },
+            new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         process.Exited += (_, _) =>
         {
             // All that it said is read.
             process.WaitForExit();
-            if (process.ExitCode is not (0 or Killed or Terminated)) failed.SetException(new InvalidOperationException($"{Address} ended with {process.ExitCode}:\n{Log}"));
+            if (process.ExitCode is not (0 or Killed or Terminated))
+                failed.SetException(new InvalidOperationException($"{Address} ended with {process.ExitCode}:\n{Log}"));
         };
         process.Start();
         (_process, _failed) = (process, failed);
@@ -74,7 +76,8 @@ internal sealed class TestNode(
             Task more;
             lock (_log)
             {
-                if (_log.Find(l => l.Time > after && l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found) return found.Time;
+                if (_log.Find(l => l.Time > after && l.Text.Contains(text, StringComparison.Ordinal)) is { Text: not null } found)
+                    return found.Time;
                 more = _logged.Task;
             }
             try
@@ -167,11 +170,13 @@ internal sealed class TestNode(
     /// <summary>Process numbers of its workers, in the order of their names.</summary>
     public IReadOnlyList<int> Workers() =>
         [.. Directory.EnumerateDirectories("/proc").Select(p => int.TryParse(Path.GetFileName(p), out var id) ? id : 0).Where(id => id > 0)
-            .Select(id => (Id: id, Line: TestCluster.CommandLineOf(id))).Where(p => p.Line.Contains($"worker --name {Address}/", StringComparison.Ordinal))
+            .Select(id => (Id: id, Line: TestCluster.CommandLineOf(id)))
+            .Where(p => p.Line.Contains($"worker --name {Address}/", StringComparison.Ordinal))
             .OrderBy(p => p.Line, StringComparer.Ordinal).Select(p => p.Id)];
 
     /// <summary>The letter by which the kernel tells what a process does.</summary>
-    private static char StateOf(int process) => File.ReadAllText($"/proc/{process}/stat") is var stat ? stat[stat.LastIndexOf(')') + 2] : default;
+    private static char StateOf(int process) => File.ReadAllText($"/proc/{process}/stat") is var stat ? stat[stat.LastIndexOf(')') + 2]
+        : default;
 
     private static async Task Gone(int process)
     {

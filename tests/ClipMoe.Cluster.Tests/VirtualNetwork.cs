@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace ClipMoe.Cluster.Tests;
 
 /// <summary>
-/// Hosts on this machine: network namespaces, each with a link of its own to a bridge that this process is on too. A link that is taken down loses
-/// what is sent without telling anybody, as a cable does that is pulled.
+/// Hosts on this machine: network namespaces, each with a link of its own to a bridge that this process is on too. A link that is taken
+/// down loses what is sent without telling anybody, as a cable does that is pulled.
 /// </summary>
 internal sealed class VirtualNetwork : IDisposable
 {
@@ -45,9 +45,12 @@ internal sealed class VirtualNetwork : IDisposable
     public ProcessStartInfo On(int host, string program, IEnumerable<string> arguments) =>
         new("ip", ["netns", "exec", Host(host), program, .. arguments]);
 
-    /// <summary>Has the kernel break all connections of a host that have one of these TCP ports at either end; the processes are not asked.</summary>
+    /// <summary>
+    /// Has the kernel break all connections of a host that have one of these TCP ports at either end; the processes are not asked.
+    /// </summary>
     /// <returns>How many sockets it closed; none where the kernel was built without that (CONFIG_INET_DIAG_DESTROY).</returns>
-    public int CloseSockets(int host, IReadOnlyCollection<int> ports) => CloseSockets((program, arguments) => On(host, program, arguments), ports);
+    public int CloseSockets(int host, IReadOnlyCollection<int> ports) =>
+        CloseSockets((program, arguments) => On(host, program, arguments), ports);
 
     public static int CloseSockets(Func<string, IEnumerable<string>, ProcessStartInfo> onHost, IReadOnlyCollection<int> ports)
     {
@@ -114,11 +117,14 @@ internal sealed class VirtualNetwork : IDisposable
 
     private static void Ip(params string[] arguments)
     {
-        if (SystemProgram.Run("ip", arguments) is { } error) throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: {error}");
+        if (SystemProgram.Run("ip", arguments) is { } error)
+            throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: {error}");
     }
 }
 
-/// <summary>A test with a network of its own; skipped, visibly, where none can be made, except on a build server (<c>CI=true</c>).</summary>
+/// <summary>
+/// A test with a network of its own; skipped, visibly, where none can be made, except on a build server (<c>CI=true</c>).
+/// </summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class NetworkFactAttribute : FactAttribute
 {

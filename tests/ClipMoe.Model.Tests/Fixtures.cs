@@ -24,7 +24,8 @@ public static class Fixtures
 
     /// <summary>The numbered dense checkpoints <c>moe_dense_N.pt</c>, by number.</summary>
     public static IReadOnlyList<string> DenseCheckpoints() =>
-        [.. System.IO.Directory.GetFiles(Directory, "moe_dense_*.pt").OrderBy(path => path.Length).ThenBy(path => path, StringComparer.Ordinal)];
+        [.. System.IO.Directory.GetFiles(Directory, "moe_dense_*.pt").OrderBy(path => path.Length)
+            .ThenBy(path => path, StringComparer.Ordinal)];
 
     /// <summary>The cases of <c>moe_config.json</c> whose checkpoint is there: all of them, but in the small copy.</summary>
     public static IReadOnlyList<MoeCase> MoeCases()
@@ -83,7 +84,9 @@ public sealed record MoeCase(string Name, JsonElement Expected)
         Expected.GetProperty("keys").EnumerateObject().Select(k => (k.Name, k.Value.EnumerateArray().Select(s => s.GetInt64()).ToArray()));
 }
 
-/// <summary>A test that needs these files of <see cref="Fixtures.Directory"/>; skipped, with a reason, only where the small copy lacks one.</summary>
+/// <summary>
+/// A test that needs these files of <see cref="Fixtures.Directory"/>; skipped, with a reason, only where the small copy lacks one.
+/// </summary>
 public sealed class FixtureFactAttribute : FactAttribute
 {
     public FixtureFactAttribute(params string[] files) => Skip = Fixtures.SkipReason(files);

@@ -11,11 +11,13 @@ public sealed class LayeringTests
         var seen = new HashSet<string>();
         Visit(typeof(Replica).Assembly);
         Assert.Contains("TorchSharp", seen);
-        Assert.DoesNotContain(seen, name => name.StartsWith("Akka", StringComparison.Ordinal) || name.StartsWith("ClipMoe.Actors", StringComparison.Ordinal));
+        Assert.DoesNotContain(seen, name => name.StartsWith("Akka", StringComparison.Ordinal)
+            || name.StartsWith("ClipMoe.Actors", StringComparison.Ordinal));
 
         void Visit(Assembly assembly)
         {
-            foreach (var name in assembly.GetReferencedAssemblies().Where(n => seen.Add(n.Name!) && !n.Name!.StartsWith("System", StringComparison.Ordinal)))
+            foreach (var name in assembly.GetReferencedAssemblies()
+                .Where(n => seen.Add(n.Name!) && !n.Name!.StartsWith("System", StringComparison.Ordinal)))
                 Visit(Assembly.Load(name));
         }
     }

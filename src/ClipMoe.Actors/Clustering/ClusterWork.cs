@@ -35,7 +35,8 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
             for (; next < wanted.Length && wanted[next] < features.FirstRow + features.Rows; next++)
                 features.Row(wanted[next] - features.FirstRow).CopyTo(sample.AsSpan(next * dimension));
         }
-        return new CentroidsSeeded(request.Stage, request.Round, request.Modality, KMeansSeeding.Best(key, sample, dimension, settings, workspace.Device.Threads));
+        return new CentroidsSeeded(request.Stage, request.Round, request.Modality, KMeansSeeding.Best(key, sample, dimension, settings,
+            workspace.Device.Threads));
     }
 
     public static KMeansSettings Settings(Experiment experiment) => new()

@@ -10,9 +10,9 @@ using ClipMoe.Model.Sampling;
 namespace ClipMoe.Actors.Clustering;
 
 /// <summary>
-/// k-means of each modality over feature shards where they lie: centroids go out, sums come back, so that an iteration costs k × D numbers a
-/// worker. Then workers write their shards' accumulated pseudo labels, and the session their index. When a worker is lost the shards are dealt
-/// anew and it begins again, with the same result: it is short, and sums do not depend on who makes them.
+/// k-means of each modality over feature shards where they lie: centroids go out, sums come back, so that an iteration costs k × D numbers
+/// a worker. Then workers write their shards' accumulated pseudo labels, and the session their index. When a worker is lost the shards are
+/// dealt anew and it begins again, with the same result: it is short, and sums do not depend on who makes them.
 /// </summary>
 public sealed class ClusteringSession : StageActor
 {
@@ -48,7 +48,8 @@ public sealed class ClusteringSession : StageActor
         _settings = ClusterWork.Settings(experiment);
         Receive<ShardsAssigned>(m => IsLast(m.Stage, m.Round, m.Worker), _ => Seed(Modality.Image));
         Receive<CentroidsSeeded>(m => m.Stage == Stage && m.Round == _round, Seeded);
-        Receive<ClustersAccumulated>(m => m.Stage == Stage && m.Round == _round && m.Modality == _modality && m.Iteration == _iteration, Accumulated);
+        Receive<ClustersAccumulated>(m => m.Stage == Stage && m.Round == _round && m.Modality == _modality && m.Iteration == _iteration,
+            Accumulated);
         Receive<RowsFetched>(m => m.Stage == Stage && m.Round == _round, Fetched);
         Receive<ShardLabelled>(m => m.Stage == Stage && m.Round == _round, Labelled);
         Receive<LabelsIndexed>(m => m.Round == _round, Finish);
@@ -166,7 +167,8 @@ public sealed class ClusteringSession : StageActor
     private void LabelNext(int worker)
     {
         if (_unlabelled[worker].TryDequeue(out var shard))
-            Workers[worker].Actor.Tell(new LabelShard(Stage, _round, shard, _previousLabels, _converged[Modality.Image], _converged[Modality.Text]));
+            Workers[worker].Actor.Tell(new LabelShard(Stage, _round, shard, _previousLabels, _converged[Modality.Image],
+                _converged[Modality.Text]));
     }
 
     private void Labelled(ShardLabelled labelled)

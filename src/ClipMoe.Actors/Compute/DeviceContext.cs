@@ -10,7 +10,8 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Compute;
 
 /// <summary>
-/// A device with its thread and what is on it. It outlives the actor: a process that was put out of its cluster joins again with its replica as it was.
+/// A device with its thread and what is on it. It outlives the actor: a process that was put out of its cluster joins again with its
+/// replica as it was.
 /// </summary>
 public sealed class DeviceContext(WorkerInfo info, IWorkspaces workspaces, IExchangeProvider exchanges, ReplicaStates states) : IDisposable
 {
@@ -56,7 +57,9 @@ public sealed class DeviceContext(WorkerInfo info, IWorkspaces workspaces, IExch
         return Features ??= new FeatureWork(Workspace!, shard);
     }
 
-    /// <summary>What a stage left, unless another has begun here already: the end of one and the beginning of the next may overtake each other.</summary>
+    /// <summary>
+    /// What a stage left, unless another has begun here already: the end of one and the beginning of the next may overtake each other.
+    /// </summary>
     internal void FreeTensors(string stage)
     {
         if (Training?.Stage == stage || Features?.Stage == stage || Clusters?.Stage == stage) FreeTensors();

@@ -5,7 +5,8 @@ using TorchSharp;
 namespace ClipMoe.Actors.Compute;
 
 /// <summary>
-/// The one thread that owns every tensor of a device. Actors post work to it and get a task back; they never block, and no tensor ever leaves.
+/// The one thread that owns every tensor of a device. Actors post work to it and get a task back; they never block, and no tensor ever
+/// leaves.
 /// </summary>
 /// <remarks>libtorch keeps its thread count per calling thread, so it is set here, on the thread that computes.</remarks>
 public sealed class DeviceThread : IDisposable

@@ -13,7 +13,8 @@ namespace ClipMoe.Actors.Compute;
 
 /// <summary>
 /// One device. The actor only passes work to the device's thread and results back, so it always answers; everything that touches tensors is
-/// in <see cref="ReplicaTraining"/> and the other work classes, on that one thread. It makes itself known to the roster until it is welcomed.
+/// in <see cref="ReplicaTraining"/> and the other work classes, on that one thread. It makes itself known to the roster until it is
+/// welcomed.
 /// </summary>
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
@@ -81,16 +82,19 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<AccumulateClusters>(m => At(WorkPhase.Cluster, m.Iteration, m.Stage, () => Clusters.Accumulate(m, _number)));
         Receive<FetchRows>(m => OnDevice(m.Stage, Sender, () => Clusters.Fetch(m, _number)));
         Receive<LabelShard>(m => At(WorkPhase.Label, m.Shard, m.Stage, () => Clusters.Label(m, _number)));
-        Receive<EvaluateModel>(m => At(WorkPhase.Evaluate, 0, m.Stage, () => EvaluationWork.Evaluate(Workspace, m, _number, device.Closing)));
+        Receive<EvaluateModel>(m => At(WorkPhase.Evaluate, 0, m.Stage,
+            () => EvaluationWork.Evaluate(Workspace, m, _number, device.Closing)));
     }
 
     private sealed record SayHello;
 
     private Workspace Workspace => _device.Workspace ?? throw new InvalidOperationException("work came before its experiment was opened");
 
-    private ReplicaTraining Training => _device.Training ?? throw new InvalidOperationException("a step was planned before its stage was joined");
+    private ReplicaTraining Training => _device.Training
+        ?? throw new InvalidOperationException("a step was planned before its stage was joined");
 
-    private ClusterWork Clusters => _device.Clusters ?? throw new InvalidOperationException("clusters were accumulated before shards were assigned");
+    private ClusterWork Clusters => _device.Clusters
+        ?? throw new InvalidOperationException("clusters were accumulated before shards were assigned");
 
     protected override void PreStart() => Timers.StartPeriodicTimer("hello", new SayHello(), TimeSpan.Zero, HelloEvery);
 
@@ -220,7 +224,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
         catch (ExchangeBrokenException e)
         {
-            // The session goes by whoever is first to tell it, who may know no more than that the other one closed: what each found stays in its log.
+            // The session goes by whoever is first to tell it, who may know no more than that the other one closed: what each found stays
+            // in its log.
             _log.Warning("Stage {0}: the stream with worker {1} broke ({2})", stage, _members[e.Peer].Worker, e.What);
             _session.Tell(new ExchangeBroke(stage, generation, _number, _members[e.Peer].Worker, e.What));
             throw new OperationCanceledException(e.Message, e);
@@ -242,7 +247,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Leave(LeaveStage leave)
     {
-        if (leave.Why is { } why) _log.Warning("Left behind in stage {0}: {1}. Asks to come back when its device is free.", leave.Stage, why);
+        if (leave.Why is { } why) _log.Warning("Left behind in stage {0}: {1}. Asks to come back when its device is free.", leave.Stage,
+            why);
         _device.Fence.Close($"{Workspace.Id}/{leave.Stage}");
         _preparing?.Cancel();
         var left = Sender;
@@ -266,7 +272,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         // A hundred messages tell as much as one for each of a million samples.
         void Progress(int done, int total)
         {
-            if (done == total || done % Math.Max(1, total / 100) == 0) sender.Tell(new PreparationProgress(prepare.Stage, done, total), self);
+            if (done == total || done % Math.Max(1, total / 100) == 0)
+                sender.Tell(new PreparationProgress(prepare.Stage, done, total), self);
         }
     }
 

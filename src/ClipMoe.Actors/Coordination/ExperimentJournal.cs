@@ -4,8 +4,9 @@ using ClipMoe.Actors.Experiments;
 namespace ClipMoe.Actors.Coordination;
 
 /// <summary>
-/// The journaled part of an experiment's coordinator: its state is what <see cref="ExperimentState.Apply"/> makes of the facts in the journal, and
-/// nothing counts before it is there. Started again on the same journal, by whatever process, it stands where the last fact left it.
+/// The journaled part of an experiment's coordinator: its state is what <see cref="ExperimentState.Apply"/> makes of the facts in the
+/// journal, and nothing counts before it is there. Started again on the same journal, by whatever process, it stands where the last fact
+/// left it.
 /// </summary>
 public abstract class ExperimentJournal : ReceivePersistentActor
 {
@@ -28,7 +29,9 @@ public abstract class ExperimentJournal : ReceivePersistentActor
             then(journaled);
         });
 
-    /// <summary>Does something once all facts are journaled. Not by DeferAsync: after a Persist in its handler, Akka handles no further command.</summary>
+    /// <summary>
+    /// Does something once all facts are journaled. Not by DeferAsync: after a Persist in its handler, Akka handles no further command.
+    /// </summary>
     protected void PersistFacts(IReadOnlyList<ExperimentEvent> facts, Action then)
     {
         if (facts.Count == 0)

@@ -80,7 +80,9 @@ public sealed class RunCoordinator : ExperimentJournal
         Command<WorkerReleased>(m => Released(m.Worker));
     }
 
-    /// <summary>A stage actor that throws has met a fault of ours: the run ends with it instead of going on from a restarted actor.</summary>
+    /// <summary>
+    /// A stage actor that throws has met a fault of ours: the run ends with it instead of going on from a restarted actor.
+    /// </summary>
     protected override SupervisorStrategy SupervisorStrategy()
     {
         var self = Self;
@@ -113,7 +115,8 @@ public sealed class RunCoordinator : ExperimentJournal
         ExperimentEvent[] facts = State.Accepted is null
             ? [
                 new ExperimentAccepted(
-                    _settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? RunFolder.EmbeddedBenchmark, _settings.Conditions),
+                    _settings.Experiment.Name, _settings.Hash, _settings.Experiment.Data.Path ?? RunFolder.EmbeddedBenchmark,
+                    _settings.Conditions),
                 new CoordinatorStarted(),
             ]
             : [new CoordinatorStarted()];
@@ -151,7 +154,8 @@ public sealed class RunCoordinator : ExperimentJournal
             return;
         }
         Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}"
-            + (missing && _settings.Conditions is null ? " Put it there, under the same path as on the other nodes, and start this node again." : ""));
+            + (missing && _settings.Conditions is null
+                ? " Put it there, under the same path as on the other nodes, and start this node again." : ""));
         Settle();
     }
 
@@ -172,7 +176,10 @@ public sealed class RunCoordinator : ExperimentJournal
         Settle();
     }
 
-    /// <summary>Does something as soon as all workers there are have opened the experiment, and there is one; who wants to stop does not wait for that.</summary>
+    /// <summary>
+    /// Does something as soon as all workers there are have opened the experiment, and there is one; who wants to stop does not wait for
+    /// that.
+    /// </summary>
     private void WhenSettled(Action next)
     {
         _whenSettled = next;
@@ -235,7 +242,8 @@ public sealed class RunCoordinator : ExperimentJournal
         if (spec.Reads.FirstOrDefault(r => !State.Completed.ContainsKey(r)) is { } missing)
         {
             End(new RunFailed(spec.Name, new UserErrorException(
-                $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_settings.Folder.Root}: run it first, or all with clipmoe run --resume.")));
+                $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_settings.Folder.Root}: run it first, or " +
+                $"all with clipmoe run --resume.")));
             return;
         }
         _before = State.Completed.GetValueOrDefault(spec.Name);
@@ -317,10 +325,13 @@ public sealed class RunCoordinator : ExperimentJournal
         IReadOnlyList<string> outOfDate = _before is null || _before.Sha256 == completed.Result.Sha256
             ? []
             : [.. _plan.BuiltOn(completed.Stage).Where(State.Completed.ContainsKey)];
-        PersistFacts([.. outOfDate.Select(stage => new StageReset(stage))], () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
+        PersistFacts([.. outOfDate.Select(stage => new StageReset(stage))],
+            () => End(new StageRerun(completed.Stage, completed.Result, outOfDate)));
     }
 
-    /// <summary>Everything has been made: what a run is for is brought here before it is finished, for the nodes that have it may leave.</summary>
+    /// <summary>
+    /// Everything has been made: what a run is for is brought here before it is finished, for the nodes that have it may leave.
+    /// </summary>
     private void Complete()
     {
         var (state, files) = (State, _settings.Files);
@@ -369,7 +380,9 @@ public sealed class RunCoordinator : ExperimentJournal
         _client.Tell(outcome);
     }
 
-    /// <summary>Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which goes on with it.</summary>
+    /// <summary>
+    /// Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which goes on with it.
+    /// </summary>
     private void CloseStage()
     {
         if (_stage.IsNobody()) return;

@@ -10,8 +10,8 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Actors.Evaluation;
 
 /// <summary>
-/// Hands out the models of a run as leases to free workers, and writes all their figures to one file. A model is measured once its figures are here:
-/// those of a worker that is gone before are measured again.
+/// Hands out the models of a run as leases to free workers, and writes all their figures to one file. A model is measured once its figures
+/// are here: those of a worker that is gone before are measured again.
 /// </summary>
 public sealed class EvaluationSession : StageActor
 {
@@ -25,7 +25,8 @@ public sealed class EvaluationSession : StageActor
 
     /// <param name="files">Model file of each stage.</param>
     public EvaluationSession(
-        EvaluateModels spec, IReadOnlyDictionary<string, WrittenFile> files, RunFolder folder, RunFiles runFiles, IEnumerable<Worker> workers)
+        EvaluateModels spec, IReadOnlyDictionary<string, WrittenFile> files, RunFolder folder, RunFiles runFiles,
+        IEnumerable<Worker> workers)
         : base(spec.Name, workers)
     {
         _spec = spec;

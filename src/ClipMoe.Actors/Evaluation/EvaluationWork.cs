@@ -35,7 +35,8 @@ internal static class EvaluationWork
             Scores(work.Model, RetrievalResult.FromRanks(ranks, protocol)),
             Probes(workspace, replica, new Features(encoded.Image, encoded.Width), cancellation),
             [.. Loads(work.Model, "image", encoded.ImageLoad), .. Loads(work.Model, "text", encoded.TextLoad)],
-            work.WithExamples ? ExamplesOf(data, gallery, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks) : []));
+            work.WithExamples ? ExamplesOf(data, gallery, work.Model, replica.Layout.Config.ImageResolution, images, captions, ranks)
+            : []));
     }
 
     private static ModelEvaluated Measured(Workspace workspace, EvaluateModel work, int worker, ModelFigures figures)
@@ -48,18 +49,22 @@ internal static class EvaluationWork
 
     /// <summary>A model whose features are not finite finds nothing, and keeps no other model from being measured.</summary>
     private static RetrievalScores Diverged(string model, RetrievalProtocol protocol) => new(
-        model, protocol.Split, Described(protocol) + ", its features are not finite numbers: it has diverged", protocol.Images, protocol.Captions,
+        model, protocol.Split, Described(protocol) + ", its features are not finite numbers: it has diverged", protocol.Images,
+        protocol.Captions,
         0, 0, 0, 0, 0, 0);
 
-    private static string Described(RetrievalProtocol protocol) => $"{protocol.Images} images, {protocol.Captions} captions, ties count against";
+    private static string Described(RetrievalProtocol protocol) =>
+        $"{protocol.Images} images, {protocol.Captions} captions, ties count against";
 
     private static RetrievalScores Scores(string model, RetrievalResult result)
     {
         var protocol = result.Protocol;
         return new RetrievalScores(
             model, protocol.Split, Described(protocol), protocol.Images, protocol.Captions,
-            Percent.FromFraction(result.ImageToTextAt1), Percent.FromFraction(result.ImageToTextAt5), Percent.FromFraction(result.ImageToTextAt10),
-            Percent.FromFraction(result.TextToImageAt1), Percent.FromFraction(result.TextToImageAt5), Percent.FromFraction(result.TextToImageAt10));
+            Percent.FromFraction(result.ImageToTextAt1), Percent.FromFraction(result.ImageToTextAt5),
+            Percent.FromFraction(result.ImageToTextAt10),
+            Percent.FromFraction(result.TextToImageAt1), Percent.FromFraction(result.TextToImageAt5),
+            Percent.FromFraction(result.TextToImageAt10));
     }
 
     private static IEnumerable<ExpertLoad> Loads(string model, string tower, RouterLoad? load)
@@ -97,7 +102,9 @@ internal static class EvaluationWork
         }
     }
 
-    /// <summary>Samples spread over the held-out ones: the pictures that the model finds for their captions, and the captions for their pictures.</summary>
+    /// <summary>
+    /// Samples spread over the held-out ones: the pictures that the model finds for their captions, and the captions for their pictures.
+    /// </summary>
     private static List<RetrievalExample> ExamplesOf(
         RunData data, Gallery gallery, string model, int resolution, Features images, Features captions, RetrievalRanks ranks)
     {
@@ -112,7 +119,8 @@ internal static class EvaluationWork
                 [.. pictures.Select(n => Item(gallery.Images[n.Index], n.Cosine, n.Index == image))]));
             examples.Add(new RetrievalExample(
                 model, "image_to_text", Caption(sample), Picture(sample), ranks.OfImages[image] + 1,
-                [.. Retrieval.Nearest(images[image], captions, ResultsPerExample).Select(n => Item(n.Index, n.Cosine, gallery.ImageOfCaption[n.Index] == image))]));
+                [.. Retrieval.Nearest(images[image], captions, ResultsPerExample)
+                    .Select(n => Item(n.Index, n.Cosine, gallery.ImageOfCaption[n.Index] == image))]));
         }
         return examples;
 

@@ -11,7 +11,8 @@ internal sealed record Gallery(int[] Images, int[] ImageOfCaption)
     /// <param name="keys">[samples] names of the pictures; samples with equal ones share a picture.</param>
     public static Gallery FromKeys(IReadOnlyList<string> keys)
     {
-        var (imageOfKey, images, imageOfCaption) = (new Dictionary<string, int>(StringComparer.Ordinal), new List<int>(), new int[keys.Count]);
+        var (imageOfKey, images, imageOfCaption) = (new Dictionary<string, int>(StringComparer.Ordinal), new List<int>(),
+            new int[keys.Count]);
         for (var sample = 0; sample < keys.Count; sample++)
         {
             if (!imageOfKey.TryGetValue(keys[sample], out var image))

@@ -45,7 +45,10 @@ public sealed record DataSettings
     public double MaxBadFraction { get; init; } = 0.01;
     /// <summary>Samples held out for the test split (a seeded choice), absolute (≥ 1) or as a fraction (&lt; 1).</summary>
     public double TestSplit { get; init; } = 0.1;
-    /// <summary>Vocabulary file (<c>bpe_simple_vocab_16e6.txt.gz</c>, or a folder with <c>vocab.json</c> and <c>merges.txt</c>); null: learnt from the captions.</summary>
+    /// <summary>
+    /// Vocabulary file (<c>bpe_simple_vocab_16e6.txt.gz</c>, or a folder with <c>vocab.json</c> and <c>merges.txt</c>); null: learnt from
+    /// the captions.
+    /// </summary>
     public string? Vocabulary { get; init; }
     /// <summary>Size of the vocabulary learnt when none is given.</summary>
     public int VocabularySize { get; init; } = 1024;
@@ -87,7 +90,9 @@ public sealed record BaseSettings
     public int WarmupSteps { get; init; } = 200;
 }
 
-/// <summary>The global batch and the fixed micro-shards (leaves) it is cut into; the result depends on both, and on no number of workers.</summary>
+/// <summary>
+/// The global batch and the fixed micro-shards (leaves) it is cut into; the result depends on both, and on no number of workers.
+/// </summary>
 public sealed record BatchSettings
 {
     public int Size { get; init; } = 32;

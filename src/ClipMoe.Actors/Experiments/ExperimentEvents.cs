@@ -41,8 +41,8 @@ public sealed record StageStarted(string Stage) : ExperimentEvent;
 public sealed record StepsPlanned(string Stage, int TotalSteps) : ExperimentEvent;
 
 /// <summary>
-/// Steps <c>FromStep</c> (inclusive) to <c>ToStep</c> (exclusive) are committed and their result is in the checkpoint after <c>ToStep</c>. The intervals of a stage
-/// join without gap or overlap: they are the ledger of the samples used.
+/// Steps <c>FromStep</c> (inclusive) to <c>ToStep</c> (exclusive) are committed and their result is in the checkpoint after <c>ToStep</c>.
+/// The intervals of a stage join without gap or overlap: they are the ledger of the samples used.
 /// </summary>
 public sealed record StepsCheckpointed(
     string Stage, int FromStep, int ToStep, string ManifestSha256, double Seconds, IReadOnlyList<LossSample> Losses) : ExperimentEvent
@@ -64,13 +64,17 @@ public sealed record ShardDamaged(string Stage, int Shard) : ExperimentEvent;
 
 public sealed record StageCompleted(string Stage, StageResult Result) : ExperimentEvent;
 
-/// <summary>The file that a stage left no longer matches its hash: the stage is finished again from its last checkpoint or shards.</summary>
+/// <summary>
+/// The file that a stage left no longer matches its hash: the stage is finished again from its last checkpoint or shards.
+/// </summary>
 public sealed record StageDamaged(string Stage) : ExperimentEvent;
 
 /// <summary>A stage is to run again from its beginning: its result, its steps and its shards are forgotten.</summary>
 public sealed record StageReset(string Stage) : ExperimentEvent;
 
-/// <summary>What a stage leaves behind: its main file (relative to the output folder) and the file's hash, and figures for the report.</summary>
+/// <summary>
+/// What a stage leaves behind: its main file (relative to the output folder) and the file's hash, and figures for the report.
+/// </summary>
 public sealed record StageResult(string? File, string? Sha256, double Seconds)
 {
     public int? Steps { get; init; }
@@ -82,5 +86,7 @@ public sealed record StageResult(string? File, string? Sha256, double Seconds)
 
 public sealed record ExperimentCompleted(string WeightsSha256) : ExperimentEvent;
 
-/// <summary>The journal can't be read or written now. What is in it is kept, and a coordinator that begins later goes on from there.</summary>
+/// <summary>
+/// The journal can't be read or written now. What is in it is kept, and a coordinator that begins later goes on from there.
+/// </summary>
 public sealed class JournalException(string message, Exception inner) : IOException(message, inner);

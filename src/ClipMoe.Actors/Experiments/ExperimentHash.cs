@@ -21,7 +21,9 @@ public static class ExperimentHash
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical.ToString())));
     }
 
-    /// <summary>Settings that decide the weights and differ, one sentence part each; files by what is in them, where both hashes are known.</summary>
+    /// <summary>
+    /// Settings that decide the weights and differ, one sentence part each; files by what is in them, where both hashes are known.
+    /// </summary>
     public static IReadOnlyList<string> Differences(
         Experiment before, ExperimentInputs inputsBefore, Experiment now, ExperimentInputs inputsNow)
     {
@@ -52,7 +54,9 @@ public static class ExperimentHash
         return flat;
     }
 
-    /// <summary>Leaves out what <see cref="HashedKeys"/> says, and settings that another setting makes void. Files are there by their contents.</summary>
+    /// <summary>
+    /// Leaves out what <see cref="HashedKeys"/> says, and settings that another setting makes void. Files are there by their contents.
+    /// </summary>
     private static JsonObject Deciding(Experiment experiment, ExperimentInputs inputs)
     {
         var json = HashedKeys.Of(ExperimentJson.Write(experiment));

@@ -19,8 +19,10 @@ public static class ExperimentJson
     public static JsonObject Write(Experiment experiment) => JsonSerializer.SerializeToNode(experiment, Options)!.AsObject();
 
     /// <inheritdoc cref="Read"/>
-    public static Experiment Parse(string json) => Read(JsonNode.Parse(json)?.AsObject() ?? throw new JsonException("the experiment is null."));
+    public static Experiment Parse(string json) => Read(JsonNode.Parse(json)?.AsObject()
+        ?? throw new JsonException("the experiment is null."));
 
     /// <exception cref="JsonException">A key is missing or has a value of the wrong type.</exception>
-    public static Experiment Read(JsonObject json) => json.Deserialize<Experiment>(Options) ?? throw new JsonException("the experiment is null.");
+    public static Experiment Read(JsonObject json) => json.Deserialize<Experiment>(Options)
+        ?? throw new JsonException("the experiment is null.");
 }

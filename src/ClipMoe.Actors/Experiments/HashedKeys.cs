@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Which keys of an experiment count in its hash. Every key stands in exactly one of the lists: who adds one decides. Runs go on only under the
-/// hash that they were begun with, so a key never changes its list.
+/// Which keys of an experiment count in its hash. Every key stands in exactly one of the lists: who adds one decides. Runs go on only
+/// under the hash that they were begun with, so a key never changes its list.
 /// </summary>
 public static class HashedKeys
 {
@@ -17,7 +17,8 @@ public static class HashedKeys
         "model.checkpoint", "model.name", "model.context_length", "model.round_to_half", "model.precision",
         "base.steps", "base.learning_rate", "base.weight_decay", "base.warmup_steps",
         "batch.size", "batch.leaves",
-        "mcl.stages", "mcl.clusters", "mcl.steps", "mcl.epochs", "mcl.learning_rate", "mcl.weight_decay", "mcl.warmup_steps", "mcl.leftovers",
+        "mcl.stages", "mcl.clusters", "mcl.steps", "mcl.epochs", "mcl.learning_rate", "mcl.weight_decay", "mcl.warmup_steps",
+        "mcl.leftovers",
         "mcl.schedule", "mcl.kmeans_iterations", "mcl.kmeans_restarts",
         "moe.init", "moe.experts", "moe.top_k", "moe.layers",
         "router.trains", "router.steps", "router.epochs", "router.learning_rate", "router.weight_decay", "router.warmup_steps",
@@ -26,8 +27,8 @@ public static class HashedKeys
     };
 
     /// <summary>
-    /// Keys that decide the weights and came later, with the value (as JSON) at which everything is as it was without them: there they are not in
-    /// the hash, so that experiments from before them keep theirs.
+    /// Keys that decide the weights and came later, with the value (as JSON) at which everything is as it was without them: there they are
+    /// not in the hash, so that experiments from before them keep theirs.
     /// </summary>
     public static IReadOnlyDictionary<string, string> UnlessDefault { get; } = new Dictionary<string, string>
     {
@@ -38,7 +39,9 @@ public static class HashedKeys
         ["training.loss"] = "\"infonce\"",
     };
 
-    /// <summary>Names, places, and what only guards against loss: workers, memory and verification would be others. They never count.</summary>
+    /// <summary>
+    /// Names, places, and what only guards against loss: workers, memory and verification would be others. They never count.
+    /// </summary>
     public static IReadOnlySet<string> Never { get; } = new HashSet<string>
     {
         "name", "data.image_root", "data.max_bad_fraction", "checkpoints.every_steps", "checkpoints.keep",

@@ -1,6 +1,8 @@
 namespace ClipMoe.Actors.Experiments;
 
-/// <summary>Under which names journals hold whose events. An experiment of a cluster has the identity that it was given when it was submitted.</summary>
+/// <summary>
+/// Under which names journals hold whose events. An experiment of a cluster has the identity that it was given when it was submitted.
+/// </summary>
 public static class PersistenceIds
 {
     /// <summary>Of the manager of a cluster. Identities of experiments end in a number, so none is the same.</summary>

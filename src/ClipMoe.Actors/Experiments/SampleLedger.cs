@@ -1,8 +1,8 @@
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Which samples a finished experiment was trained on, by its journal. The samples of a step are a function of its number, so committed steps
-/// that join without gap or overlap have used each sample exactly once per epoch.
+/// Which samples a finished experiment was trained on, by its journal. The samples of a step are a function of its number, so committed
+/// steps that join without gap or overlap have used each sample exactly once per epoch.
 /// </summary>
 public static class SampleLedger
 {

@@ -14,7 +14,8 @@ public sealed record SchedulerStarted : SchedulerEvent;
 public sealed record Submitted(string Id, string Experiment, string Hash, string? Request = null) : SchedulerEvent;
 
 /// <param name="Report">Files of the report, the final checkpoint last.</param>
-public sealed record Ended(string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report) : SchedulerEvent;
+public sealed record Ended(string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report)
+    : SchedulerEvent;
 
 /// <summary>From now on so many workers are given work at a time; null: all.</summary>
 public sealed record WorkersScaled(int? Max) : SchedulerEvent;
@@ -31,7 +32,8 @@ public sealed record Reopened(string Id) : SchedulerEvent;
 
 /// <summary>An experiment that was submitted, and how it ended.</summary>
 /// <param name="Wanted">Pause or cancel; null: that it runs.</param>
-public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End, Control? Wanted = null, string? Request = null);
+public sealed record QueuedExperiment(string Id, Experiment Experiment, string Hash, Ended? End, Control? Wanted = null,
+    string? Request = null);
 
 /// <summary>The experiments of a cluster in the order in which they were submitted. Pure.</summary>
 public sealed record SchedulerState
@@ -52,7 +54,8 @@ public sealed record SchedulerState
     /// <summary>The one to run: the first that has not ended.</summary>
     public QueuedExperiment? Current => Experiments.FirstOrDefault(e => e.End is null);
 
-    public QueuedExperiment? this[string? id] => id is null ? Current ?? Experiments.LastOrDefault() : Experiments.FirstOrDefault(e => e.Id == id);
+    public QueuedExperiment? this[string? id] => id is null ? Current ?? Experiments.LastOrDefault()
+        : Experiments.FirstOrDefault(e => e.Id == id);
 
     /// <summary>What a request was already made into.</summary>
     public QueuedExperiment? ByRequest(string request) => Experiments.FirstOrDefault(e => e.Request == request);
@@ -71,16 +74,19 @@ public sealed record SchedulerState
         WorkerDrained d => this with { Drained = d.Back ? Drained.Remove(d.Name) : Drained.Add(d.Name) },
         ControlWanted c => this with
         {
-            Experiments = Experiments.ConvertAll(x => x.Id == c.Id ? x with { Wanted = c.Control == Control.Resume ? null : c.Control } : x),
+            Experiments = Experiments.ConvertAll(x => x.Id == c.Id ? x with { Wanted = c.Control == Control.Resume ? null : c.Control }
+                : x),
         },
-        Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash, null, Request: s.Request)) },
+        Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash,
+            null, Request: s.Request)) },
         Ended end => this with
         {
             Experiments = Experiments.ConvertAll(x => x.Id == end.Id ? x with { End = end } : x),
         },
         Reopened r => this with
         {
-            Experiments = Experiments.RemoveAll(x => x.Id == r.Id).AddRange(Experiments.Where(x => x.Id == r.Id).Select(x => x with { End = null, Wanted = null })),
+            Experiments = Experiments.RemoveAll(x => x.Id == r.Id).AddRange(Experiments.Where(x => x.Id == r.Id)
+                .Select(x => x with { End = null, Wanted = null })),
         },
         _ => throw new ArgumentOutOfRangeException(nameof(e), e.GetType().Name),
     };

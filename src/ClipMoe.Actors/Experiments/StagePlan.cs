@@ -58,7 +58,8 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
             stages.Add(new ExtractFeatures(Extract(s), Model: s == 1 ? Base : Mcl(s - 1)));
             stages.Add(new ClusterFeatures(Cluster(s), Features: Extract(s), PreviousLabels: s == 1 ? null : Cluster(s - 1)));
             if (upcycle) break;
-            stages.Add(FfnTraining(experiment, Mcl(s), new ClusterPureOrder(Cluster(s)), MclDuration(experiment), experiment.Mcl.LearningRate));
+            stages.Add(FfnTraining(experiment, Mcl(s), new ClusterPureOrder(Cluster(s)), MclDuration(experiment),
+                experiment.Mcl.LearningRate));
             experts.Add(Mcl(s));
         }
 

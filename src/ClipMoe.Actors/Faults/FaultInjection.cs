@@ -8,8 +8,8 @@ namespace ClipMoe.Actors.Faults;
 
 /// <summary>Places in a worker's work where something can be made to go wrong.</summary>
 /// <remarks>
-/// Copy: some of the state of others is copied. Serve: others begin to copy the state. Checkpoint: nothing of it is written yet. HalfCheckpoint: one
-/// of its files is whole, another is half written, under its temporary name.
+/// Copy: some of the state of others is copied. Serve: others begin to copy the state. Checkpoint: nothing of it is written yet.
+/// HalfCheckpoint: one of its files is whole, another is half written, under its temporary name.
 /// </remarks>
 public enum WorkPhase
 {
@@ -58,7 +58,10 @@ public sealed record InjectedFault(FaultKind Kind, string Stage, int? Step, Work
 /// </summary>
 public sealed class FaultInjection(IReadOnlyList<InjectedFault> faults, string output, FaultRequests? orders = null)
 {
-    /// <summary>Environment variable with the faults of workers: <c>WORKER=FAULT;WORKER=FAULT</c>; <c>*=FAULT</c> is for whichever comes there first.</summary>
+    /// <summary>
+    /// Environment variable with the faults of workers: <c>WORKER=FAULT;WORKER=FAULT</c>; <c>*=FAULT</c> is for whichever comes there
+    /// first.
+    /// </summary>
     public const string Variable = "CLIPMOE_FAULTS";
 
     private const string AnyWorker = "*";
@@ -81,7 +84,8 @@ public sealed class FaultInjection(IReadOnlyList<InjectedFault> faults, string o
     /// <exception cref="UserErrorException">The list is malformed.</exception>
     public static FaultInjection Read(string? list, string worker, string output, FaultRequests? orders = null) => new(
         [.. (list ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(f => f.Split('=', 2)).Where(f => (f[0] == worker || f[0] == AnyWorker) && f.Length == 2).Select(f => InjectedFault.Parse(f[1]))], output, orders);
+            .Select(f => f.Split('=', 2)).Where(f => (f[0] == worker || f[0] == AnyWorker) && f.Length == 2)
+            .Select(f => InjectedFault.Parse(f[1]))], output, orders);
 
     /// <summary>The work has come to this place.</summary>
     /// <returns>Whether something is to be corrupted here.</returns>
@@ -115,7 +119,8 @@ public sealed class FaultInjection(IReadOnlyList<InjectedFault> faults, string o
         try
         {
             var step = fault.Step?.ToString(CultureInfo.InvariantCulture) ?? "any";
-            using var mark = new FileStream(Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{step}-{fault.Phase}"), FileMode.CreateNew);
+            using var mark = new FileStream(Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{step}-{fault.Phase}"),
+                FileMode.CreateNew);
             return true;
         }
         catch (IOException)

@@ -16,8 +16,8 @@ public enum RequestedFault
 }
 
 /// <summary>
-/// Faults that are ordered while a worker runs, for a soak that chooses its moments at random. An order is a file in the worker's output folder; it
-/// is taken away when it is carried out.
+/// Faults that are ordered while a worker runs, for a soak that chooses its moments at random. An order is a file in the worker's output
+/// folder; it is taken away when it is carried out.
 /// </summary>
 /// <param name="process">Number of the worker's process: an order is not for the one that is started after it.</param>
 public sealed class FaultRequests(string output, int process)
@@ -53,7 +53,8 @@ public sealed class FaultRequests(string output, int process)
 
     /// <summary>For <see cref="TransportSettings.Fault"/>.</summary>
     public FaultAction OnFrame(FrameSite site) =>
-        Take(RequestedFault.FlipFrame) ? FaultAction.FlipBit : Take(RequestedFault.CloseStream) ? FaultAction.CloseStream : FaultAction.None;
+        Take(RequestedFault.FlipFrame) ? FaultAction.FlipBit : Take(RequestedFault.CloseStream) ? FaultAction.CloseStream
+        : FaultAction.None;
 
     private string FileOf(RequestedFault fault) => Path.Combine(output, $"order-{fault}-{process}");
 }

@@ -13,12 +13,14 @@ public static class OutputIdentity
         var link = new FileInfo(Path.Combine(output, FileName));
         try
         {
-            // A symbolic link to nowhere: file systems, those of networks too, make it whole or not at all, and only one of several who try.
+            // A symbolic link to nowhere: file systems, those of networks too, make it whole or not at all, and only one of several who
+            // try.
             if (link.LinkTarget is null) link.CreateAsSymbolicLink($"{Guid.NewGuid():n}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Somebody was faster, or the file system has no links: then every path is a folder of its own, and one that is shared is written to twice.
+            // Somebody was faster, or the file system has no links: then every path is a folder of its own, and one that is shared is
+            // written to twice.
         }
         link.Refresh();
         return link.LinkTarget ?? $"{Environment.MachineName}:{Path.GetFullPath(output)}";

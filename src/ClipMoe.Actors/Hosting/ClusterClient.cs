@@ -33,7 +33,9 @@ public sealed class ClusterClient : IAsyncDisposable
 
     private bool Tls => Transport.Certificate is not null;
 
-    /// <summary>Asks the manager something, over the node that is the first to answer at all; over the next one when no answer comes that way.</summary>
+    /// <summary>
+    /// Asks the manager something, over the node that is the first to answer at all; over the next one when no answer comes that way.
+    /// </summary>
     /// <returns>Its answer; never a <see cref="CommandRefused"/>.</returns>
     /// <exception cref="Model.UserErrorException">It refused, and says why.</exception>
     /// <exception cref="IOException">No node answered.</exception>
@@ -128,7 +130,9 @@ public sealed class ClusterClient : IAsyncDisposable
         throw new IOException($"none of {string.Join(", ", nodes)} can be reached: check the names and the network.");
     }
 
-    /// <summary>Tells which nodes answer, in the order in which they do. What is sent to a node before it listens is lost; hence again and again.</summary>
+    /// <summary>
+    /// Tells which nodes answer, in the order in which they do. What is sent to a node before it listens is lost; hence again and again.
+    /// </summary>
     private sealed class Finder : ReceiveActor, IWithTimers
     {
         public ITimerScheduler Timers { get; set; } = null!;

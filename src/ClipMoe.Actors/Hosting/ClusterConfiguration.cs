@@ -37,8 +37,9 @@ public sealed record ClusterAddress(string Host, int Port, IReadOnlyList<string>
 public static class ClusterConfiguration
 {
     /// <summary>
-    /// Failure detection that was measured on small clusters (a killed process is removed after 11 s, with Akka's defaults after 27 s), heartbeats on threads of their own, a
-    /// closed list of messages. Coordinators decide who survives a partition: the side with most of them.
+    /// Failure detection that was measured on small clusters (a killed process is removed after 11 s, with Akka's defaults after 27 s),
+    /// heartbeats on threads of their own, a closed list of messages. Coordinators decide who survives a partition: the side with most of
+    /// them.
     /// </summary>
     public static Config Create(ClusterAddress address, bool tls = false) => ConfigurationFactory.ParseString($$"""
         akka {
@@ -91,7 +92,8 @@ public static class ClusterConfiguration
             split-brain-resolver {
               active-strategy = keep-majority
               stable-after = 4s
-              # Workers may come and go for as long as they like: it is coordinators that are counted. Akka would put everybody out after 9 s of it.
+              # Workers may come and go for as long as they like: coordinators are counted.
+              # Akka would remove all members after 9 s of it.
               down-all-when-unstable = off
               keep-majority.role = "{{ClusterAddress.Coordinator}}"
             }
@@ -102,7 +104,8 @@ public static class ClusterConfiguration
         """);
 
     /// <summary>
-    /// What an actor system is started with. With a certificate remoting speaks TLS both ways, and whoever connects, or is connected to, must show that certificate.
+    /// What an actor system is started with. With a certificate remoting speaks TLS both ways, and whoever connects, or is connected to,
+    /// must show that certificate.
     /// </summary>
     public static ActorSystemSetup Setup(Config configuration, ClusterCertificate? certificate)
     {

@@ -4,8 +4,9 @@ using Akka.Cluster;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// Says which coordinators come and go, as this process sees it, and leaves a cluster whose last one has left it in good order: such a cluster never
-/// ends by itself, and the coordinator founds another one when it is started again: whoever stayed behind is to be found in that one.
+/// Says which coordinators come and go, as this process sees it, and leaves a cluster whose last one has left it in good order: such a
+/// cluster never ends by itself, and the coordinator founds another one when it is started again: whoever stayed behind is to be found in
+/// that one.
 /// </summary>
 internal sealed class Coordinators : ReceiveActor
 {
@@ -26,7 +27,8 @@ internal sealed class Coordinators : ReceiveActor
         {
             if (!m.Member.HasRole(ClusterAddress.Coordinator)) return;
             _present.Add(m.Member.UniqueAddress);
-            if (m is ClusterEvent.MemberUp && IsAnother(m.Member)) log?.Invoke($"coordinator {m.Member.Address.Host}:{m.Member.Address.Port} is in the cluster.");
+            if (m is ClusterEvent.MemberUp && IsAnother(m.Member))
+                log?.Invoke($"coordinator {m.Member.Address.Host}:{m.Member.Address.Port} is in the cluster.");
         });
     }
 

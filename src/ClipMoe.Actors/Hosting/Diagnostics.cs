@@ -12,15 +12,17 @@ public static class Diagnostics
 
     internal static bool Debugging => Environment.GetEnvironmentVariable(DebugVariable) == "1";
 
-    /// <summary>Akka configuration: warnings on standard error when asked for, else nothing. Standard output belongs to the run's events.</summary>
+    /// <summary>
+    /// Akka configuration: warnings on standard error when asked for, else nothing. Standard output belongs to the run's events.
+    /// </summary>
     internal static string Logging => Debugging
         ? $"akka {{ stdout-loglevel = OFF, loglevel = WARNING, loggers = [\"{typeof(StandardErrorLogger).AssemblyQualifiedName}\"] }}"
         : "akka { stdout-loglevel = OFF, loglevel = OFF }";
 }
 
 /// <summary>
-/// Writes log events to standard error, a line each: when, how bad, what, where, and the same once a minute: of a node out of reach Akka speaks every second.
-/// Who looks for a fault gets all of them, with stack traces.
+/// Writes log events to standard error, a line each: when, how bad, what, where, and the same once a minute: of a node out of reach Akka
+/// speaks every second. Who looks for a fault gets all of them, with stack traces.
 /// </summary>
 internal sealed class StandardErrorLogger : ReceiveActor, IRequiresMessageQueue<ILoggerMessageQueueSemantics>
 {

@@ -28,13 +28,14 @@ internal static class SchedulerProxy
     public static IActorRef Start(ActorSystem system) => system.ActorOf(
         ClusterSingletonProxy.Props(
             $"/user/{Scheduler}",
-            ClusterSingletonProxySettings.Create(system).WithRole(ClusterAddress.Coordinator).WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(500))),
+            ClusterSingletonProxySettings.Create(system).WithRole(ClusterAddress.Coordinator)
+            .WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(500))),
         "manager-proxy");
 }
 
 /// <summary>
-/// Tensors and sockets have threads of their own; what runs on the pool must still never wait for a thread to be made, or heartbeats are late
-/// and the process is taken for dead.
+/// Tensors and sockets have threads of their own; what runs on the pool must still never wait for a thread to be made, or heartbeats are
+/// late and the process is taken for dead.
 /// </summary>
 internal static class ThreadPoolFloor
 {

@@ -71,7 +71,8 @@ public sealed class LocalCluster : IAsyncDisposable
         var died = _coordinator.WatchAsync();
         return await Task.WhenAny(outcome, died) == outcome
             ? await outcome
-            : throw new IOException($"the journal {_workspace.Folder.Journal} can't be read: restore it, or start a new run in another --out folder.");
+            : throw new IOException($"the journal {_workspace.Folder.Journal} can't be read: restore it, or start a new run in another " +
+            $"--out folder.");
     }
 
     /// <summary>Asks the run to checkpoint and stop; <see cref="Run"/> then ends with <see cref="RunStopped"/>.</summary>

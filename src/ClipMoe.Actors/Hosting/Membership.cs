@@ -5,8 +5,8 @@ using Akka.Cluster;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// This process in a cluster. Who is put out of it, by a partition or because all coordinators were lost, can't come back as who it was: it joins
-/// again as a new member, with a new actor system; what lives outside of that goes on.
+/// This process in a cluster. Who is put out of it, by a partition or because all coordinators were lost, can't come back as who it was:
+/// it joins again as a new member, with a new actor system; what lives outside of that goes on.
 /// </summary>
 internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> begin) : IAsyncDisposable
 {
@@ -45,8 +45,10 @@ internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> beg
         }
         catch (Exception e)
         {
-            // Its port, for one, may be somebody else's by now. The base of an AggregateException is the first that is none; its cause is what tells.
-            log($"can't join again: {e.GetBaseException().GetBaseException().Message}; tries again in {PauseAfterRefusal.TotalSeconds:0} s.");
+            // Its port, for one, may be somebody else's by now. The base of an AggregateException is the first that is none; its cause is
+            // what tells.
+            log($"can't join again: {e.GetBaseException().GetBaseException().Message}; tries again in " +
+                $"{PauseAfterRefusal.TotalSeconds:0} s.");
             return false;
         }
     }

@@ -39,7 +39,8 @@ public sealed class NodeHost : IAsyncDisposable
         var files = new PeerFiles(settings.Transport);
         var certificate = settings.Transport.Certificate;
         var complaints = new TlsComplaints(certificate, settings.Transport.Log);
-        var configuration = ClusterConfiguration.Create(settings.Address, certificate is not null).WithFallback(settings.Journal ?? Config.Empty);
+        var configuration = ClusterConfiguration.Create(settings.Address, certificate is not null)
+            .WithFallback(settings.Journal ?? Config.Empty);
         var hello = new NodeHello(settings.Name, _listener.Endpoint, settings.Journal is not null);
         _membership = new Membership(ClusterConfiguration.Setup(configuration, certificate), system =>
         {
@@ -62,7 +63,8 @@ public sealed class NodeHost : IAsyncDisposable
             system.ActorOf(Props.Create(() => new Gateway(proxy)), Gateway.Name);
             complaints.Watch(system);
             system.ActorOf(Props.Create(() => new Coordinators(settings.Transport.Log)), "coordinators");
-            if (settings.Address.IsFirstOfSeveral) system.ActorOf(Props.Create(() => new FirstSeed(settings.Address.OtherSeeds)), "first-seed");
+            if (settings.Address.IsFirstOfSeveral)
+                system.ActorOf(Props.Create(() => new FirstSeed(settings.Address.OtherSeeds)), "first-seed");
         });
     }
 
@@ -79,9 +81,12 @@ public sealed class NodeHost : IAsyncDisposable
         _listener.Dispose();
     }
 
-    /// <summary>A manager ends when its journal fails; another one begins where the journal stands as soon as that can be read again.</summary>
+    /// <summary>
+    /// A manager ends when its journal fails; another one begins where the journal stands as soon as that can be read again.
+    /// </summary>
     private static Props Supervised(Props manager) => BackoffSupervisor.Props(
-        Backoff.OnStop(manager, SchedulerProxy.Scheduler, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0, maxNrOfRetries: -1)
+        Backoff.OnStop(manager, SchedulerProxy.Scheduler, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0,
+            maxNrOfRetries: -1)
             .WithFinalStopMessage(m => m is Scheduler.HandOver));
 
     /// <summary>Makes the node known to the manager, whoever that is, and learns from it where files are.</summary>

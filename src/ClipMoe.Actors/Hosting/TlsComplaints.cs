@@ -6,8 +6,8 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// Says so, once for each node, when it is TLS that keeps this process from connecting to others. Outlives actor systems, which Akka ends as soon as a
-/// node that they connect to refuses their certificate.
+/// Says so, once for each node, when it is TLS that keeps this process from connecting to others. Outlives actor systems, which Akka ends
+/// as soon as a node that they connect to refuses their certificate.
 /// </summary>
 /// <param name="mine">Null: this process has no certificate.</param>
 internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log)
@@ -19,7 +19,8 @@ internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log
     public void Watch(ActorSystem system) => system.ActorOf(Props.Create(() => new Listener(this)), "tls");
 
     /// <summary>
-    /// A connection to a node failed. Nobody is asked without need: who does not speak TLS takes the question for a message, and logs an error.
+    /// A connection to a node failed. Nobody is asked without need: who does not speak TLS takes the question for a message, and logs an
+    /// error.
     /// </summary>
     private void About(string node, Exception cause)
     {

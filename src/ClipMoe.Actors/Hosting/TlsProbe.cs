@@ -6,7 +6,8 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// Finds out whether it is TLS that keeps this process out of a cluster. Remoting itself says only that a connection closed, and only to its log.
+/// Finds out whether it is TLS that keeps this process out of a cluster. Remoting itself says only that a connection closed, and only to
+/// its log.
 /// </summary>
 internal static class TlsProbe
 {

@@ -17,7 +17,8 @@ namespace ClipMoe.Actors.Hosting;
 public sealed class WorkerHost : IAsyncDisposable
 {
     /// <param name="Name">Unique in the cluster, the same after a restart.</param>
-    public sealed record WorkerSettings(string Name, ClusterAddress Address, string Output, WorkerDevice Device, TransportSettings Transport);
+    public sealed record WorkerSettings(string Name, ClusterAddress Address, string Output, WorkerDevice Device,
+        TransportSettings Transport);
 
     private readonly Membership _membership;
     private readonly DeviceContext _device;
@@ -30,8 +31,10 @@ public sealed class WorkerHost : IAsyncDisposable
     {
         ThreadPoolFloor.Raise();
         var faults = FaultInjection.Read(
-            Environment.GetEnvironmentVariable(FaultInjection.Variable), settings.Name, settings.Output, FaultRequests.OfThisProcess(settings.Output));
-        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0), settings.Transport with { Fault = faults.Frames });
+            Environment.GetEnvironmentVariable(FaultInjection.Variable), settings.Name, settings.Output,
+            FaultRequests.OfThisProcess(settings.Output));
+        _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0),
+            settings.Transport with { Fault = faults.Frames });
         _exchanges = new NcclExchanges(
             new StreamExchanges(_listener), settings.Device.Name, settings.Transport.Certificate is not null, settings.Transport.Log);
         _server = new BulkServer(_listener);
@@ -47,7 +50,8 @@ public sealed class WorkerHost : IAsyncDisposable
             Holds = StepHolds.OfThisProcess(),
         };
         var certificate = settings.Transport.Certificate;
-        _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Create(settings.Address, certificate is not null), certificate), system =>
+        _membership = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Create(settings.Address, certificate is not null),
+            certificate), system =>
         {
             system.ActorOf(Props.Create(() => new WorkerActor(_device, SchedulerProxy.Start(system))), WorkerActor);
             system.ActorOf(Props.Create(() => new Coordinators(null)), "coordinators");
@@ -57,8 +61,8 @@ public sealed class WorkerHost : IAsyncDisposable
     private const string WorkerActor = "worker";
 
     /// <summary>
-    /// A member of the cluster until <see cref="Leave"/>. When it is put out, because its coordinators are gone or out of reach, it joins again, with its replica as it
-    /// was: as long as one worker lives nothing that was committed is lost.
+    /// A member of the cluster until <see cref="Leave"/>. When it is put out, because its coordinators are gone or out of reach, it joins
+    /// again, with its replica as it was: as long as one worker lives nothing that was committed is lost.
     /// </summary>
     public Task Run(Action<string> log) => _membership.Run(log);
 
@@ -67,7 +71,8 @@ public sealed class WorkerHost : IAsyncDisposable
     {
         try
         {
-            await _membership.System.ActorSelection($"/user/{WorkerActor}").Ask<WorkerDismissed>(new RetireWorker(), TimeSpan.FromSeconds(40));
+            await _membership.System.ActorSelection($"/user/{WorkerActor}").Ask<WorkerDismissed>(new RetireWorker(),
+                TimeSpan.FromSeconds(40));
         }
         catch (AskTimeoutException)
         {

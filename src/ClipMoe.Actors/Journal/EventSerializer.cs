@@ -46,8 +46,10 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     public static object Read(byte[] bytes, string manifest)
     {
         var type = Known.FirstOrDefault(k => k.Manifest == manifest).Type
-            ?? throw new InvalidDataException($"the journal holds an event '{manifest}' that this version does not know: use the version that wrote it");
-        return JsonSerializer.Deserialize(bytes, type, EventJson.Default) ?? throw new InvalidDataException($"an empty '{manifest}' in the journal");
+            ?? throw new InvalidDataException(
+            $"the journal holds an event '{manifest}' that this version does not know: use the version that wrote it");
+        return JsonSerializer.Deserialize(bytes, type, EventJson.Default)
+            ?? throw new InvalidDataException($"an empty '{manifest}' in the journal");
     }
 }
 

@@ -42,7 +42,8 @@ public sealed record ListedNode(string Name, bool Coordinator);
 /// <param name="Stage">Where it is; null before its start and after its end.</param>
 /// <param name="Message">Why it ended as it did.</param>
 public sealed record ListedExperiment(
-    string Id, string Name, string Hash, ExperimentStatus Status, string? Stage, int? Done, int? Total, double? ImagesPerSecond, string? WeightsSha256,
+    string Id, string Name, string Hash, ExperimentStatus Status, string? Stage, int? Done, int? Total, double? ImagesPerSecond,
+    string? WeightsSha256,
     string? Message);
 
 /// <summary>Command line → manager: send me the events of an experiment; null: of the one that runs, or ran last.</summary>
@@ -52,7 +53,8 @@ public sealed record WatchExperiment(string? Id) : IManagerCommand;
 /// <param name="Report">The files that a report consists of, and the final checkpoint last; empty unless it finished.</param>
 /// <param name="Servers">Where they can be fetched.</param>
 public sealed record ExperimentEnded(
-    string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report, IReadOnlyList<BulkEndpoint> Servers);
+    string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report,
+    IReadOnlyList<BulkEndpoint> Servers);
 
 /// <summary>Command line → manager.</summary>
 /// <param name="Id">Null: the experiment that runs; to resume, also the last one.</param>

@@ -27,7 +27,9 @@ public sealed record AccumulateClusters(string Stage, int Round, Modality Modali
 public sealed record ClustersAccumulated(
     string Stage, int Round, Modality Modality, int Iteration, int Worker, IReadOnlyList<KMeansPartial> Partials);
 
-/// <summary>Session → every worker: features of a few samples, for clusters that became empty. Each answers with those that it holds.</summary>
+/// <summary>
+/// Session → every worker: features of a few samples, for clusters that became empty. Each answers with those that it holds.
+/// </summary>
 public sealed record FetchRows(string Stage, int Round, Modality Modality, IReadOnlyList<int> Rows);
 
 public sealed record RowsFetched(string Stage, int Round, int Worker, IReadOnlyDictionary<int, float[]> Features);

@@ -15,8 +15,8 @@ namespace ClipMoe.Actors.Protocol;
 public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     /// <summary>
-    /// Under these names messages cross the network. A name stays when its type is renamed, and is never used for something else; of the members
-    /// and values of messages the same is true, and what was once written is recorded in the tests.
+    /// Under these names messages cross the network. A name stays when its type is renamed, and is never used for something else; of the
+    /// members and values of messages the same is true, and what was once written is recorded in the tests.
     /// </summary>
     private static readonly (string Manifest, Type Type)[] Known =
     [
@@ -138,7 +138,8 @@ public sealed class MessageSerializer(ExtendedActorSystem system) : SerializerWi
         private sealed record Content(float[] Values, int Dimension);
 
         public override Centroids? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            JsonSerializer.Deserialize<Content>(ref reader, options) is { } content ? new Centroids(content.Values, content.Dimension) : null;
+            JsonSerializer.Deserialize<Content>(ref reader, options) is { } content ? new Centroids(content.Values, content.Dimension)
+            : null;
 
         public override void Write(Utf8JsonWriter writer, Centroids value, JsonSerializerOptions options) =>
             JsonSerializer.Serialize(writer, new Content(value.Values.ToArray(), value.Dimension), options);
@@ -161,7 +162,8 @@ public sealed class RefusingSerializer : Serializer
     public override bool IncludeManifest => false;
 
     public override byte[] ToBinary(object obj) =>
-        throw new System.Runtime.Serialization.SerializationException($"{obj.GetType().Name} is no message between processes: add it to MessageSerializer");
+        throw new System.Runtime.Serialization.SerializationException(
+        $"{obj.GetType().Name} is no message between processes: add it to MessageSerializer");
 
     public override object FromBinary(byte[] bytes, Type? type) =>
         throw new System.Runtime.Serialization.SerializationException("a message of an unknown kind was refused");

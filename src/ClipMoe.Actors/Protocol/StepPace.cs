@@ -8,7 +8,9 @@ public sealed record StepPace
 
     private const int Window = 32, Factor = 10;
 
-    /// <summary>Shorter hiccups than this are everyday: a garbage collection, a disk that others use, a stopped and continued process.</summary>
+    /// <summary>
+    /// Shorter hiccups than this are everyday: a garbage collection, a disk that others use, a stopped and continued process.
+    /// </summary>
     private static readonly TimeSpan Least = TimeSpan.FromSeconds(15);
 
     /// <summary>Before any step was seen: the first one also opens files and compiles kernels.</summary>

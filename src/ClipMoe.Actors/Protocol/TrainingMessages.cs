@@ -5,7 +5,9 @@ using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Protocol;
 
-/// <summary>Names one attempt at one step. A message with another identity than the current one is stale: it is dropped and counted.</summary>
+/// <summary>
+/// Names one attempt at one step. A message with another identity than the current one is stale: it is dropped and counted.
+/// </summary>
 /// <param name="Generation">Counts the lists of members; a number that was used once in an experiment never comes again.</param>
 /// <param name="Step">0-based step of the stage.</param>
 public sealed record StepId(string Stage, int Generation, int Step);
@@ -13,7 +15,9 @@ public sealed record StepId(string Stage, int Generation, int Step);
 /// <summary>A contiguous run of leaves: <c>First</c> inclusive, <c>End</c> exclusive.</summary>
 public readonly record struct LeafRange(int First, int End);
 
-/// <summary>Session → worker: build the replica that the stage starts or goes on from. A worker that has it already keeps its state.</summary>
+/// <summary>
+/// Session → worker: build the replica that the stage starts or goes on from. A worker that has it already keeps its state.
+/// </summary>
 /// <param name="Attempt">Counts how often the stage was begun anew; a replica of another attempt is of no use.</param>
 /// <param name="Model">Model file that the stage starts from; null: seeded initialisation.</param>
 /// <param name="Labels">Index of the pseudo labels, for cluster-pure batches.</param>
@@ -38,8 +42,8 @@ public sealed record GenerationMember(int Worker, BulkEndpoint Endpoint);
 public readonly record struct WorkerRange(int First, int End);
 
 /// <summary>
-/// Aggregator → worker: the members of a generation, and where it begins. Each is introduced to the receiver once a session, so that a change of
-/// one among a thousand is a small message.
+/// Aggregator → worker: the members of a generation, and where it begins. Each is introduced to the receiver once a session, so that a
+/// change of one among a thousand is a small message.
 /// </summary>
 /// <param name="Members">Ascending, which is their rank order.</param>
 /// <param name="Introduced">Those of them that the receiver may not know yet, as <c>MemberDirectory</c> packs them.</param>
@@ -47,7 +51,8 @@ public readonly record struct WorkerRange(int First, int End);
 /// <param name="Entry">How the receiver gets there.</param>
 /// <param name="Donors">Some members that stand there, to copy from.</param>
 public sealed record OpenGeneration(
-    string Stage, int Generation, int Rank, IReadOnlyList<WorkerRange> Members, byte[] Introduced, LeafRange Leaves, int Step, CatchUp Entry,
+    string Stage, int Generation, int Rank, IReadOnlyList<WorkerRange> Members, byte[] Introduced, LeafRange Leaves, int Step,
+    CatchUp Entry,
     IReadOnlyList<GenerationMember> Donors);
 
 /// <summary>Aggregator → worker: compute the step up to its reduced gradient.</summary>
@@ -61,7 +66,8 @@ public sealed record GradientReady(
 
 /// <summary>Aggregator → worker: every member reported the same hashes, so the step counts. Update the weights.</summary>
 /// <param name="Checkpoint">Of the state before, which all members have agreed on.</param>
-/// <param name="Continue">Go on with the next step at once, without a message of its own. Otherwise <see cref="StateReached"/> follows.</param>
+/// <param name="Continue">Go on with the next step at once, without a message of its own. Otherwise <see cref="StateReached"/>
+/// follows.</param>
 public sealed record CommitStep(StepId Id, CheckpointDuty Checkpoint, bool Continue);
 
 /// <summary>What one worker does for a checkpoint.</summary>
@@ -80,7 +86,9 @@ public enum CheckpointDuty
 /// <param name="Id">Of the step that would be next.</param>
 public sealed record StateReached(StepId Id, int Worker, string StateHash);
 
-/// <summary>Worker → session: the state after <c>Step</c> steps is safely on disk. <c>Model</c>: the finished model, after the last step.</summary>
+/// <summary>
+/// Worker → session: the state after <c>Step</c> steps is safely on disk. <c>Model</c>: the finished model, after the last step.
+/// </summary>
 public sealed record CheckpointWritten(string Stage, int Step, int Worker, string ManifestSha256, WrittenFile? Model);
 
 /// <summary>Worker → session: there is no second copy of a checkpoint.</summary>

@@ -62,7 +62,8 @@ public sealed record WorkAborted(string Stage, int Worker);
 /// <param name="Lost">The file that is nowhere; with <see cref="FailureKind.LostFile"/> only.</param>
 public sealed record WorkFailure(FailureKind Kind, string Message, string? Detail = null, WrittenFile? Lost = null)
 {
-    public static WorkFailure FromException(Exception cause) => cause is LostFileException lost ? new(FailureKind.LostFile, lost.Message, Lost: lost.File) : new(
+    public static WorkFailure FromException(Exception cause) => cause is LostFileException lost
+        ? new(FailureKind.LostFile, lost.Message, Lost: lost.File) : new(
         cause switch
         {
             UserErrorException { IsMissing: true } => FailureKind.MissingInput,

@@ -13,7 +13,9 @@ public static class ComparisonVerdict
 
     public enum Outcome { Better, Worse, Tie }
 
-    /// <summary>Whether the mean of paired differences differs from zero: by more than noise, and with a 95 % confidence interval outside it.</summary>
+    /// <summary>
+    /// Whether the mean of paired differences differs from zero: by more than noise, and with a 95 % confidence interval outside it.
+    /// </summary>
     public static Outcome Judge(IReadOnlyList<double> differences)
     {
         if (differences.Count < 2) return Outcome.Tie;
@@ -93,7 +95,8 @@ public static class ComparisonVerdict
     private static string Percent(double percent) => $"{percent.ToString("0.0", CultureInfo.InvariantCulture)} %";
 
     private static string Spread(IReadOnlyList<double> differences) =>
-        $"{Points(differences.Average())} ± {SampleStatistics.StandardDeviation(differences).ToString("0.0", CultureInfo.InvariantCulture)}";
+        string.Create(
+            CultureInfo.InvariantCulture, $"{Points(differences.Average())} ± {SampleStatistics.StandardDeviation(differences):0.0}");
 
     private static string Points(double difference) => difference.ToString("+0.0;−0.0;0.0", CultureInfo.InvariantCulture);
 }

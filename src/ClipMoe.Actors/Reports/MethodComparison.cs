@@ -2,22 +2,27 @@ using ClipMoe.Actors.Experiments;
 
 namespace ClipMoe.Actors.Reports;
 
-/// <summary>Methods against their common base at equal total training steps: R@1, mean of both directions, one value for each seed.</summary>
+/// <summary>
+/// Methods against their common base at equal total training steps: R@1, mean of both directions, one value for each seed.
+/// </summary>
 public sealed record MethodComparison(string Split, string Protocol, IReadOnlyList<ulong> Seeds, IReadOnlyList<MethodScores> Methods)
 {
     public const string Base = "base", Moe = "moe";
 
     /// <param name="runs">The evaluations of each seed's run.</param>
     /// <param name="steps">Training steps of each method after the base, for those that have some.</param>
-    /// <returns>The base first, then the methods in the order of the first run; null when a run lacks a base or a method of another.</returns>
+    /// <returns>The base first, then the methods in the order of the first run; null when a run lacks a base or a method of
+    /// another.</returns>
     public static MethodComparison? Create(
-        IReadOnlyList<(ulong Seed, IReadOnlyList<RetrievalScores> Evaluations)> runs, IReadOnlyList<string> methods, IReadOnlyDictionary<string, int> steps)
+        IReadOnlyList<(ulong Seed, IReadOnlyList<RetrievalScores> Evaluations)> runs, IReadOnlyList<string> methods,
+        IReadOnlyDictionary<string, int> steps)
     {
         if (runs.Count == 0 || runs[0].Evaluations.FirstOrDefault(e => e.Model == Base) is not { } first) return null;
         var scores = new List<MethodScores>();
         foreach (var method in methods.Prepend(Base).Distinct())
         {
-            var found = runs.Select(r => r.Evaluations.FirstOrDefault(e => e.Model == method && e.Split == first.Split && e.Protocol == first.Protocol)).ToList();
+            var found = runs.Select(r => r.Evaluations.FirstOrDefault(e => e.Model == method && e.Split == first.Split
+                && e.Protocol == first.Protocol)).ToList();
             if (found.Contains(null))
             {
                 if (method == Base || found.Any(f => f is not null)) return null;

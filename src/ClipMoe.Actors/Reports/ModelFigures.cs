@@ -5,4 +5,5 @@ namespace ClipMoe.Actors.Reports;
 
 /// <summary>Everything measured on one model.</summary>
 public sealed record ModelFigures(
-    RetrievalScores Retrieval, IReadOnlyList<ProbeResult> Probes, IReadOnlyList<ExpertLoad> Loads, IReadOnlyList<RetrievalExample> Examples);
+    RetrievalScores Retrieval, IReadOnlyList<ProbeResult> Probes, IReadOnlyList<ExpertLoad> Loads,
+    IReadOnlyList<RetrievalExample> Examples);

@@ -6,7 +6,9 @@ using ClipMoe.Model.Files;
 
 namespace ClipMoe.Actors.Reports;
 
-/// <summary>Reads and writes <c>report.json</c> and the results of the evaluation stage. A loss that diverged is written as "NaN".</summary>
+/// <summary>
+/// Reads and writes <c>report.json</c> and the results of the evaluation stage. A loss that diverged is written as "NaN".
+/// </summary>
 public static partial class ReportJson
 {
     public static byte[] Write(RunReport report) => JsonSerializer.SerializeToUtf8Bytes(report, Context.Default.RunReport);

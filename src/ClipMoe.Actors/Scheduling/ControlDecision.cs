@@ -13,18 +13,22 @@ public sealed record ControlDecision(SchedulerEvent? Fact, string Answer)
         if (wish.Control == Control.Resume && state[wish.Id] is { End.Status: ExperimentStatus.Failed } failed)
         {
             return new ControlDecision(
-                new Reopened(failed.Id), $"experiment {failed.Id} goes on from where it stands{(state.Current is null ? "" : ", after those that wait")}.");
+                new Reopened(failed.Id), $"experiment {failed.Id} goes on from where it " +
+                $"stands{(state.Current is null ? "" : ", after those that wait")}.");
         }
         if ((wish.Id is null ? state.Current : state[wish.Id]) is not { End: null } experiment)
-            return new ControlDecision(null, wish.Id is null ? "no experiment is running." : $"experiment {wish.Id} is not there, or is over.");
+            return new ControlDecision(null, wish.Id is null ? "no experiment is running."
+                : $"experiment {wish.Id} is not there, or is over.");
         if (experiment == state.Current)
         {
             return new ControlDecision(
-                new ControlWanted(experiment.Id, wish.Control), $"experiment {experiment.Id}: {wish.Control.ToString().ToLowerInvariant()} is under way.");
+                new ControlWanted(experiment.Id, wish.Control),
+                $"experiment {experiment.Id}: {wish.Control.ToString().ToLowerInvariant()} is under way.");
         }
         return wish.Control == Control.Cancel
             ? new ControlDecision(
-                new Ended(experiment.Id, ExperimentStatus.Cancelled, "cancelled before its start", null, []), $"experiment {experiment.Id} is cancelled.")
+                new Ended(experiment.Id, ExperimentStatus.Cancelled, "cancelled before its start", null, []),
+                $"experiment {experiment.Id} is cancelled.")
             : new ControlDecision(null, $"experiment {experiment.Id} waits for its turn.");
     }
 }

@@ -4,7 +4,9 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Scheduling;
 
-/// <summary>Who made itself known to the manager: nodes, which serve files, and workers, which with them want to know where files are.</summary>
+/// <summary>
+/// Who made itself known to the manager: nodes, which serve files, and workers, which with them want to know where files are.
+/// </summary>
 internal sealed class NodeList
 {
     private readonly HashSet<IActorRef> _clients = [];

@@ -17,7 +17,8 @@ public sealed record RunPosition(string? Stage, StageProgress? Progress, bool Pa
     };
 
     /// <summary>The experiment that runs, for a list.</summary>
-    public ListedExperiment List(QueuedExperiment running) => List(running, Paused ? ExperimentStatus.Paused : ExperimentStatus.Running) with
+    public ListedExperiment List(QueuedExperiment running) => List(running, Paused ? ExperimentStatus.Paused
+        : ExperimentStatus.Running) with
     {
         Stage = Stage,
         Done = Progress?.Done,

@@ -13,8 +13,8 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Actors.Scheduling;
 
 /// <summary>
-/// The one manager of a cluster: takes experiments in, runs one after another, answers the command line. When its node is lost another node's
-/// takes over from the journal.
+/// The one manager of a cluster: takes experiments in, runs one after another, answers the command line. When its node is lost another
+/// node's takes over from the journal.
 /// </summary>
 public sealed class Scheduler : ReceivePersistentActor, IWithTimers
 {
@@ -98,7 +98,9 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
         });
     }
 
-    /// <summary>Ends this manager in good order, because its node leaves: the experiment stops at a checkpoint and goes on elsewhere.</summary>
+    /// <summary>
+    /// Ends this manager in good order, because its node leaves: the experiment stops at a checkpoint and goes on elsewhere.
+    /// </summary>
     public sealed record HandOver;
 
     private sealed record QuorumSettled;
@@ -151,7 +153,8 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
         };
         _coordinator = Context.ActorOf(Props.Create(() => new RunCoordinator(settings)), next.Id);
         Show(new RunStarted(
-            next.Experiment.Name, next.Hash, folder.Root, _nodes.Workers, "cluster", [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.FromSpec)]));
+            next.Experiment.Name, next.Hash, folder.Root, _nodes.Workers, "cluster",
+            [.. StagePlan.For(next.Experiment).Stages.Select(PlannedStage.FromSpec)]));
         if (_position.Paused) _coordinator.Tell(new PauseExperiment());
         _coordinator.Tell(new RunExperiment());
     }
@@ -221,7 +224,8 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
         var folder = new RunFolder(Path.Combine(settings.Output, experiment.Id));
         var written = settings.Report(new FinishedExperiment(experiment.Id, experiment.Experiment, experiment.Hash, folder, state));
         return new ReportReady(
-            state.WeightsSha256!, [.. written.Select(f => new WrittenFile(f, FileHash.Sha256OfWritten(folder.Absolute(f)))), state.FileOf(StagePlan.Routers)]);
+            state.WeightsSha256!, [.. written.Select(f => new WrittenFile(f, FileHash.Sha256OfWritten(folder.Absolute(f)))),
+                state.FileOf(StagePlan.Routers)]);
     }
 
     private void End(ExperimentStatus status, string? message, string? weights, IReadOnlyList<WrittenFile> report)

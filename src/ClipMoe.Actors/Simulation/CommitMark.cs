@@ -7,8 +7,8 @@ public readonly record struct Traffic(long Messages, long Bytes)
 }
 
 /// <summary>
-/// What the coordinating process had done since its start when the first message of a commit left it. All reports of the step had come then, and
-/// none of the next one, so the difference between two marks is exactly what the steps between them took.
+/// What the coordinating process had done since its start when the first message of a commit left it. All reports of the step had come
+/// then, and none of the next one, so the difference between two marks is exactly what the steps between them took.
 /// </summary>
 /// <param name="Timestamp">Of <see cref="System.Diagnostics.Stopwatch"/>.</param>
 /// <param name="Cpu">Of all threads of the process.</param>

@@ -4,7 +4,9 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Simulation;
 
-/// <summary>The serializer of messages, which has its system's <see cref="TrafficLog"/> count what passes. A system may make several of it.</summary>
+/// <summary>
+/// The serializer of messages, which has its system's <see cref="TrafficLog"/> count what passes. A system may make several of it.
+/// </summary>
 internal sealed class MessageMeter(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     private readonly MessageSerializer _messages = new(system);

@@ -6,7 +6,9 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Simulation;
 
-/// <summary>Simulated workers in an actor system of their own, so that all their messages to and from the coordinator pass a socket.</summary>
+/// <summary>
+/// Simulated workers in an actor system of their own, so that all their messages to and from the coordinator pass a socket.
+/// </summary>
 public sealed class SimulatedWorkers : IAsyncDisposable
 {
     private readonly ActorSystem _system = ActorSystem.Create(ClusterAddress.System, Configuration);
@@ -36,7 +38,9 @@ public sealed class SimulatedWorkers : IAsyncDisposable
         .WithFallback(ConfigurationFactory.ParseString(Diagnostics.Logging))
         .WithFallback(ClusterConfiguration.Create(new ClusterAddress("127.0.0.1", 0, [], [])));
 
-    /// <summary>As kill -9 would: a worker says nothing any more, and the other members of its generation see their streams to it break.</summary>
+    /// <summary>
+    /// As kill -9 would: a worker says nothing any more, and the other members of its generation see their streams to it break.
+    /// </summary>
     /// <param name="number">What the roster calls it: 1 to the number of workers.</param>
     public void Kill(int number)
     {
@@ -51,6 +55,7 @@ public sealed class SimulatedWorkers : IAsyncDisposable
         var host = $"10.0.{n / 8 / 250}.{n / 8 % 250 + 1}";
         return new WorkerInfo(
             $"{host}:4055/cuda:{n % 8}", new WorkerDevice($"cuda:{n % 8}", 8),
-            new BulkEndpoint(host, 40_000 + n, $"clipmoe-{Guid.NewGuid():n}", $"{Guid.NewGuid()} net:[4026531840]"), $"{new Guid(n / 8, 0, 0, new byte[8]):n}");
+            new BulkEndpoint(host, 40_000 + n, $"clipmoe-{Guid.NewGuid():n}", $"{Guid.NewGuid()} net:[4026531840]"),
+            $"{new Guid(n / 8, 0, 0, new byte[8]):n}");
     }
 }

@@ -12,7 +12,8 @@ public static class ArtifactCheck
     /// One event for each file that is missing or changed and still needed: models of completed stages, and of stages under way the newest
     /// intact checkpoint and the shards. An index of labels is intact only with all its shards.
     /// </summary>
-    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, StagePlan plan, RunFiles files, CancellationToken cancellation = default)
+    public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, StagePlan plan, RunFiles files,
+        CancellationToken cancellation = default)
     {
         var damages = new List<ExperimentEvent>();
         foreach (var stage in plan.Stages)
@@ -33,7 +34,8 @@ public static class ArtifactCheck
         }
 
         var again = plan.Stages.OfType<ClusterFeatures>()
-            .Where(c => !state.Completed.ContainsKey(c.Name) || damages.Contains(new StageDamaged(c.Name))).Select(c => c.Features).ToHashSet();
+            .Where(c => !state.Completed.ContainsKey(c.Name) || damages.Contains(new StageDamaged(c.Name))).Select(c => c.Features)
+            .ToHashSet();
         foreach (var shard in state.Shards.Where(s => again.Contains(s.Stage)))
             if (!files.Has(new WrittenFile(shard.File, shard.Sha256)))
                 damages.Add(new ShardDamaged(shard.Stage, shard.Shard));
@@ -55,7 +57,8 @@ public static class ArtifactCheck
             }
             var labels = LabelIndexFile.Read(path, index.Sha256);
             return Enumerable.Range(0, labels.Layout.Count).All(shard => files.Has(new WrittenFile(
-                Path.Combine(Path.GetDirectoryName(index.Path)!, Path.GetFileName(LabelIndexFile.ShardPath(path, shard))), labels.Sha256(shard))));
+                Path.Combine(Path.GetDirectoryName(index.Path)!, Path.GetFileName(LabelIndexFile.ShardPath(path, shard))),
+                labels.Sha256(shard))));
         }
 
         string? WhyDamaged(StepsCheckpointed checkpoint)

@@ -36,14 +36,16 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, RunFiles
     }
 
     /// <summary>Parameters of a file, rounded to fp16 where the experiment follows the reference in that.</summary>
-    public IParameterSource Source(ITensorFile tensors, ClipConfig config) => new CheckpointSource(tensors, config, experiment.Model.RoundToHalf);
+    public IParameterSource Source(ITensorFile tensors, ClipConfig config) =>
+        new CheckpointSource(tensors, config, experiment.Model.RoundToHalf);
 
     /// <param name="file">Relative to the output folder.</param>
     /// <returns>The file's SHA-256.</returns>
     public string Save(string file, Replica replica, Provenance provenance)
     {
         var path = folder.Absolute(file);
-        using (var writer = TensorFile.Create(path, ReplicaFiles.Weights(replica.Layout), CheckpointMetadata.Create(replica.Layout.Config, provenance)))
+        using (var writer = TensorFile.Create(path, ReplicaFiles.Weights(replica.Layout), CheckpointMetadata.Create(replica.Layout.Config,
+            provenance)))
         {
             ReplicaFiles.WriteWeights(writer, replica);
             writer.Commit();
@@ -52,7 +54,8 @@ public sealed class ModelFiles(Experiment experiment, RunFolder folder, RunFiles
     }
 
     /// <summary>All weights zero.</summary>
-    public Replica New(ClipConfig config, TrainableParameters locking) => new(ParameterLayout.Create(config, locking), Device, PrecisionOf(config));
+    public Replica New(ClipConfig config, TrainableParameters locking) =>
+        new(ParameterLayout.Create(config, locking), Device, PrecisionOf(config));
 
     /// <summary>What a model of this architecture computes in.</summary>
     public Precision PrecisionOf(ClipConfig config) => experiment.Model.Precision switch

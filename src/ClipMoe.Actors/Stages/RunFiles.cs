@@ -11,7 +11,9 @@ namespace ClipMoe.Actors.Stages;
 /// <param name="elsewhere">Null where the output folder is the only place.</param>
 public sealed class RunFiles(RunFolder folder, int keep, IFileSource? elsewhere)
 {
-    /// <summary>The newest checkpoint is not in the journal yet when the others are thinned out, so the one before it is still needed.</summary>
+    /// <summary>
+    /// The newest checkpoint is not in the journal yet when the others are thinned out, so the one before it is still needed.
+    /// </summary>
     private const int LeastKept = 2;
 
     private readonly ConcurrentDictionary<string, string> _checked = new();

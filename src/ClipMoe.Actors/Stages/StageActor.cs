@@ -50,8 +50,8 @@ public abstract class StageActor : ReceiveActor
     protected void Fail(Exception cause) => Context.Parent.Tell(new StageFailed(Stage, cause));
 
     /// <summary>
-    /// Wrong input is wrong on every worker, and a file that one finds nowhere no other finds. With another failure the stage goes on without the worker,
-    /// as long as there are others.
+    /// Wrong input is wrong on every worker, and a file that one finds nowhere no other finds. With another failure the stage goes on
+    /// without the worker, as long as there are others.
     /// </summary>
     private void Failed(WorkFailed failed)
     {

@@ -3,7 +3,8 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Actors.Stages;
 
 /// <summary>
-/// Which workers there are, and which of them have opened the experiment (with its data, once that is known) and so can be given work. Pure.
+/// Which workers there are, and which of them have opened the experiment (with its data, once that is known) and so can be given work.
+/// Pure.
 /// </summary>
 internal sealed class WorkerPool
 {

@@ -16,14 +16,17 @@ using ClipMoe.Model.Text;
 
 namespace ClipMoe.Actors.Stages;
 
-/// <summary>What a process knows of the run it works for: experiment, output folder, device, and once prepared or opened the data.</summary>
+/// <summary>
+/// What a process knows of the run it works for: experiment, output folder, device, and once prepared or opened the data.
+/// </summary>
 /// <param name="elsewhere">Where files come from that are not in the output folder; null where it is the only place.</param>
 public sealed class Workspace(
     string id, Experiment experiment, string hash, RunFolder folder, WorkerDevice device, IFileSource? elsewhere = null) : IDisposable
 {
     private RunData? _data;
     private DataPrepared? _prepared;
-    private readonly Lazy<string?> _checkpointSha256 = new(() => experiment.Model.Checkpoint is { } path ? FileHash.Sha256OrNull(path) : null);
+    private readonly Lazy<string?> _checkpointSha256 =
+        new(() => experiment.Model.Checkpoint is { } path ? FileHash.Sha256OrNull(path) : null);
 
     /// <summary>Names the experiment in the journal and between processes.</summary>
     public string Id => id;
@@ -62,7 +65,8 @@ public sealed class Workspace(
         if (_prepared?.CheckpointSha256 is { } begun && FileHash.Sha256OrNull(path) is var found && found != begun)
         {
             throw new UserErrorException(
-                $"the checkpoint {path} {(found is null ? "is missing" : "changed")} since this run began: restore it, or start a new run in another --out folder. Nothing was lost.");
+                $"the checkpoint {path} {(found is null ? "is missing" : "changed")} since this run began: restore it, or start a new " +
+                $"run in another --out folder. Nothing was lost.");
         }
         return TensorFile.Open(path);
     }
@@ -81,11 +85,13 @@ public sealed class Workspace(
         if (splits.HeldOut.Length == 0)
         {
             throw new UserErrorException(
-                $"the data set {images.Name} leaves none of its {scan.Usable().Length} usable samples to test on: raise data.test_split, now {experiment.Data.TestSplit}, or give the data a test split.");
+                $"the data set {images.Name} leaves none of its {scan.Usable().Length} usable samples to test on: raise " +
+                $"data.test_split, now {experiment.Data.TestSplit}, or give the data a test split.");
         }
         if (experiment.Data.Vocabulary is null) LearnVocabulary(images, splits);
         _data = Assemble(images, splits, resolution);
-        string[] written = [DatasetScan.BadSamplesFile, DatasetScan.ScanFile, .. experiment.Data.Vocabulary is null ? [RunFolder.VocabularyFile] : (string[])[]];
+        string[] written = [DatasetScan.BadSamplesFile, DatasetScan.ScanFile, .. experiment.Data.Vocabulary is null
+            ? [RunFolder.VocabularyFile] : (string[])[]];
         return _prepared = new DataPrepared(
             images.Fingerprint, splits.Train.Length, splits.HeldOut.Length, scan.Bad.Count, InputHash.OfVocabulary(VocabularyPath)!,
             [.. written.Select(f => new WrittenFile(f, FileHash.Sha256OfWritten(folder.Absolute(f))))])
@@ -107,17 +113,20 @@ public sealed class Workspace(
         if (images.Fingerprint != expected.Fingerprint)
         {
             throw new UserErrorException(
-                $"the data set {images.Name} changed since this run began: restore it, or start a new run in another --out folder. Nothing was lost.");
+                $"the data set {images.Name} changed since this run began: restore it, or start a new run in another --out folder. " +
+                $"Nothing was lost.");
         }
         if (InputHash.OfVocabulary(VocabularyPath) != expected.VocabularySha256)
         {
             throw new UserErrorException(
-                $"the vocabulary {VocabularyPath} is missing or changed since this run began: restore it, or start a new run in another --out folder.");
+                $"the vocabulary {VocabularyPath} is missing or changed since this run began: restore it, or start a new run in another " +
+                $"--out folder.");
         }
         var resolution = expected.ImageResolution ?? BaseConfig().ImageResolution;
         var scan = damaged.Count == 0 ? DatasetScan.Load(folder.Root, images) : null;
         _data = Assemble(
-            images, DatasetSplits.Create(images, (scan ?? ScanAgain(images, resolution, expected)).Usable(), experiment.Seed, experiment.Data.TestSplit), resolution);
+            images, DatasetSplits.Create(images, (scan ?? ScanAgain(images, resolution, expected)).Usable(), experiment.Seed,
+                experiment.Data.TestSplit), resolution);
     }
 
     /// <summary>A stage's stream of random numbers hangs on its name, so that leaving out a comparison changes no other stage.</summary>
@@ -145,7 +154,9 @@ public sealed class Workspace(
     /// <summary>Of the checkpoint as the run began with it, which may be gone by now.</summary>
     private string? BaseSha256 => _prepared?.CheckpointSha256 ?? _checkpointSha256.Value;
 
-    /// <summary>Architecture of the base as far as it is known before the data: the vocabulary of one from scratch is still to come.</summary>
+    /// <summary>
+    /// Architecture of the base as far as it is known before the data: the vocabulary of one from scratch is still to come.
+    /// </summary>
     private ClipConfig BaseConfig()
     {
         if (experiment.Model.Checkpoint is not { } path) return ClipConfig.Named(experiment.Model.Name);
@@ -188,14 +199,16 @@ public sealed class Workspace(
         var scan = Scan(images, resolution, (_, _) => { }, CancellationToken.None);
         var differing = expected.Files.FirstOrDefault(file => FileHash.Sha256OrNull(folder.Absolute(file.Path)) != file.Sha256);
         return differing is null ? scan : throw new UserErrorException(
-            $"{folder.Absolute(differing.Path)} was damaged, and the data set {images.Name} no longer gives the one that this run began with: restore either, or start a new run in another --out folder. Nothing was lost.");
+            $"{folder.Absolute(differing.Path)} was damaged, and the data set {images.Name} no longer gives the one that this run began " +
+            $"with: restore either, or start a new run in another --out folder. Nothing was lost.");
     }
 
     private DatasetScan Scan(ICaptionedImages images, int resolution, Action<int, int> progress, CancellationToken cancellation)
     {
         var seen = 0;
         var scan = DatasetScan.Run(
-            images, SampleImages.Check(PreprocessorOf(images, resolution)), cancellation, _ => progress(Interlocked.Increment(ref seen), images.Count));
+            images, SampleImages.Check(PreprocessorOf(images, resolution)), cancellation,
+            _ => progress(Interlocked.Increment(ref seen), images.Count));
         scan.Save(folder.Root);
         return scan;
     }

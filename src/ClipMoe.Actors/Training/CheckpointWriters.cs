@@ -15,5 +15,6 @@ public sealed record CheckpointWriters(int Writer, int? Copier)
         ? null
         : new CheckpointWriters(candidates[0].Number, candidates.FirstOrDefault(c => c.Info.Output != candidates[0].Info.Output)?.Number);
 
-    public CheckpointDuty DutyOf(int worker) => worker == Writer ? CheckpointDuty.Write : worker == Copier ? CheckpointDuty.Copy : CheckpointDuty.None;
+    public CheckpointDuty DutyOf(int worker) => worker == Writer ? CheckpointDuty.Write : worker == Copier ? CheckpointDuty.Copy
+        : CheckpointDuty.None;
 }

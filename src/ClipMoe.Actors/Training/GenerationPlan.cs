@@ -11,8 +11,8 @@ public sealed record PlannedMember(int Worker, LeafRange Leaves, CatchUp Entry);
 public sealed record GenerationPlan(int Step, IReadOnlyList<PlannedMember> Members)
 {
     /// <summary>
-    /// Begins where the farthest replica stands: a step that one member applied is committed, and whoever is behind catches up. With several
-    /// states there, the one that most replicas share is right.
+    /// Begins where the farthest replica stands: a step that one member applied is committed, and whoever is behind catches up. With
+    /// several states there, the one that most replicas share is right.
     /// </summary>
     /// <param name="standings">By worker; at least one.</param>
     /// <param name="leaves">Leaves of a batch; workers beyond that number stay out.</param>

@@ -19,7 +19,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     /// <param name="Acquainted">Workers each of which knows where all the others are.</param>
     /// <param name="Pace">Of the generations before.</param>
     public sealed record Plan(
-        string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, IReadOnlySet<int> Acquainted, int TotalSteps,
+        string Stage, int Number, GenerationPlan Generation, IReadOnlyDictionary<int, Worker> Workers, IReadOnlySet<int> Acquainted,
+        int TotalSteps,
         int CheckpointEvery, StepPace Pace)
     {
         /// <summary>Steps that wait until they are released, in tests and drills.</summary>
@@ -32,7 +33,9 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     private StepTransaction _step;
     private readonly Dictionary<int, StateReached> _reached = [];
     private StepPace _pace;
-    /// <summary>Whether the step in flight takes longer than others, by how much nobody knows: something is copied or written before it.</summary>
+    /// <summary>
+    /// Whether the step in flight takes longer than others, by how much nobody knows: something is copied or written before it.
+    /// </summary>
     private bool _slow;
     private bool _hold;
     private Commit? _held;
@@ -65,7 +68,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     {
         var members = _plan.Generation.Members.Select(m => new GenerationMember(m.Worker, _plan.Workers[m.Worker].Info.Endpoint)).ToList();
         var ranges = MemberDirectory.Ranges(members.Select(m => m.Worker));
-        var (all, strangers) = (MemberDirectory.Pack(members), MemberDirectory.Pack([.. members.Where(m => !_plan.Acquainted.Contains(m.Worker))]));
+        var (all, strangers) = (MemberDirectory.Pack(members),
+            MemberDirectory.Pack([.. members.Where(m => !_plan.Acquainted.Contains(m.Worker))]));
         var standing = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == CatchUp.InPlace).ToList();
         for (var rank = 0; rank < members.Count; rank++)
         {
@@ -91,7 +95,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
 
     private sealed record CheckHold;
 
-    private StepTransaction Attempt(int step) => new(new StepId(_plan.Stage, _plan.Number, step), [.. _plan.Generation.Members.Select(m => m.Worker)]);
+    private StepTransaction Attempt(int step) => new(new StepId(_plan.Stage, _plan.Number, step),
+        [.. _plan.Generation.Members.Select(m => m.Worker)]);
 
     private void Report(GradientReady report)
     {
@@ -138,7 +143,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var done = id.Step + 1;
         var last = _hold || done == _plan.TotalSteps;
         // What is written is the state that all have just agreed on, before the update that one of them may get wrong.
-        var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0 ? CheckpointWriters.Choose([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
+        var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0
+            ? CheckpointWriters.Choose([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
         if (!_slow) _pace = _pace.Add(_sinceCommit.Elapsed);
         Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate, _pace));
         foreach (var member in _step.Members)

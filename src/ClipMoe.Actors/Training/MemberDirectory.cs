@@ -16,7 +16,8 @@ public sealed class MemberDirectory
     public IReadOnlyList<GenerationMember> MembersOf(OpenGeneration open)
     {
         foreach (var member in Unpack(open.Introduced)) _endpoints[member.Worker] = member.Endpoint;
-        return [.. open.Members.SelectMany(r => Enumerable.Range(r.First, r.End - r.First)).Select(n => new GenerationMember(n, _endpoints[n]))];
+        return [.. open.Members.SelectMany(r => Enumerable.Range(r.First, r.End - r.First))
+            .Select(n => new GenerationMember(n, _endpoints[n]))];
     }
 
     /// <param name="workers">Ascending.</param>

@@ -9,8 +9,8 @@ using ClipMoe.Model.Parameters;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// The replicas of this process, for workers that join or heal. A donor's state stands still while it is read: a step is committed only after
-/// whoever copies has reported its gradient. Should the generation break meanwhile, what was copied is found out by its hash.
+/// The replicas of this process, for workers that join or heal. A donor's state stands still while it is read: a step is committed only
+/// after whoever copies has reported its gradient. Should the generation break meanwhile, what was copied is found out by its hash.
 /// </summary>
 /// <param name="settings">How other processes are reached; null where all workers share this one.</param>
 public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
@@ -31,7 +31,9 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
 
     public void Withdraw(string stage, int worker) => _replicas.TryRemove((stage, worker), out _);
 
-    /// <summary>Makes a replica's trained weights, moments and number of updates those of the donors, taking chunks from all of them at once.</summary>
+    /// <summary>
+    /// Makes a replica's trained weights, moments and number of updates those of the donors, taking chunks from all of them at once.
+    /// </summary>
     /// <param name="step">At which the donors stand.</param>
     /// <param name="donors">At least one; all in the same state.</param>
     /// <exception cref="IOException">No donor could serve it.</exception>
@@ -52,7 +54,8 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
         }
         ParallelFetch.Run(
             [.. donors.Select(d => d.Endpoint)], Source, stage, target.Length, Chunk,
-            settings ?? throw new InvalidOperationException("a donor in another process, but no way to reach it"), Patience, Take, cancellation);
+            settings ?? throw new InvalidOperationException("a donor in another process, but no way to reach it"), Patience, Take,
+            cancellation);
 
         void Take(long offset, ReadOnlySpan<byte> chunk)
         {
@@ -63,7 +66,8 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
 
     public IBulkContent Open(string key)
     {
-        if (_replicas.FirstOrDefault(r => r.Key.Stage == key).Value is not { } replica) throw new IOException($"there is no replica of {key} here");
+        if (_replicas.FirstOrDefault(r => r.Key.Stage == key).Value is not { } replica)
+            throw new IOException($"there is no replica of {key} here");
         Faults.Reach(key, (int)replica.Updates, WorkPhase.Serve);
         return new ReplicaBytes(replica);
     }
@@ -100,7 +104,10 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
         {
         }
 
-        /// <summary>Runs of bytes with the place of their floats in the replica's state; the header's is negative. Chunks begin and end between floats.</summary>
+        /// <summary>
+        /// Runs of bytes with the place of their floats in the replica's state; the header's is negative. Chunks begin and end between
+        /// floats.
+        /// </summary>
         private IEnumerable<(int At, long State, int Bytes)> Parts(long offset, int length)
         {
             var (at, end) = (offset, offset + length);

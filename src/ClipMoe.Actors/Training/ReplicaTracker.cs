@@ -3,8 +3,8 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// Which workers of a training stage build their replicas, where those stand that have one, and who is yet to answer after a generation broke. It decides
-/// nothing and tells nobody.
+/// Which workers of a training stage build their replicas, where those stand that have one, and who is yet to answer after a generation
+/// broke. It decides nothing and tells nobody.
 /// </summary>
 internal sealed class ReplicaTracker
 {

@@ -123,12 +123,14 @@ internal sealed class ReplicaTraining : IDisposable
     }
 
     /// <summary>The step up to its reduced gradient; weights are as before.</summary>
-    /// <exception cref="OperationCanceledException">Its generation could not be entered, for instance because a member was lost.</exception>
+    /// <exception cref="OperationCanceledException">Its generation could not be entered, for instance because a member was
+    /// lost.</exception>
     public GradientReady Compute(StepId id)
     {
         if (Entered is not var (generation, exchange) || generation != id.Generation)
             throw new OperationCanceledException($"step {id.Step} of {id.Stage} is of generation {id.Generation}, which was not entered");
-        if (id.Step != _committed) throw new InvalidOperationException($"step {id.Step} of {id.Stage} was planned, but the replica is at {_committed}");
+        if (id.Step != _committed) throw new InvalidOperationException(
+            $"step {id.Step} of {id.Stage} was planned, but the replica is at {_committed}");
         _pendingGradient = null;
         Announce(id.Step);
         using var step = new TrainingStep(_replica, _settings, id.Step);
@@ -260,5 +262,7 @@ internal sealed class ReplicaTraining : IDisposable
     }
 }
 
-/// <summary>The state of a generation could not be copied from those who have it. The message goes on after "could not copy the state: ".</summary>
+/// <summary>
+/// The state of a generation could not be copied from those who have it. The message goes on after "could not copy the state: ".
+/// </summary>
 internal sealed class StateCopyException(string message, IOException inner) : IOException(message, inner);

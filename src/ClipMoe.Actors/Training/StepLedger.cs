@@ -31,8 +31,8 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
     public void Commit(int step, double loss)
     {
         LastLoss = loss;
-        // A step whose generation broke while it was being committed is committed again by the next one, with the same loss. After training went
-        // back to a checkpoint a later one may still be journaled, which a worker was writing that did not answer in time.
+        // A step whose generation broke while it was being committed is committed again by the next one, with the same loss. After
+        // training went back to a checkpoint a later one may still be journaled, which a worker was writing that did not answer in time.
         if (step >= _ledgered) _losses[step] = loss;
     }
 

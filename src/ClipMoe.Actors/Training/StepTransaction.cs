@@ -6,8 +6,8 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// One attempt at one step: it commits when every member has reported the same gradient, computed from the same weights, and otherwise never
-/// happened. Pure, so that every interleaving can be tested without actors.
+/// One attempt at one step: it commits when every member has reported the same gradient, computed from the same weights, and otherwise
+/// never happened. Pure, so that every interleaving can be tested without actors.
 /// </summary>
 /// <param name="Members">Worker numbers in rank order.</param>
 public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
@@ -29,7 +29,8 @@ public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
     private StepLoss GlobalLoss()
     {
         var leaves = Members.SelectMany(m => Reports[m].LeafLosses).ToList();
-        return new ReductionTree(leaves.Count).Combine([.. leaves.Select((loss, leaf) => (new Subtree(leaf, leaf + 1), loss))], (a, b) => a + b);
+        return new ReductionTree(leaves.Count).Combine([.. leaves.Select((loss, leaf) => (new Subtree(leaf, leaf + 1), loss))],
+            (a, b) => a + b);
     }
 }
 

@@ -14,7 +14,9 @@ namespace ClipMoe.Actors.Training;
 /// </summary>
 public sealed class TrainingSession : StageActor, IWithTimers
 {
-    /// <summary>How long a member of a broken generation may take to say that it lives. Its actor answers at once, whatever its device does.</summary>
+    /// <summary>
+    /// How long a member of a broken generation may take to say that it lives. Its actor answers at once, whatever its device does.
+    /// </summary>
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(500);
 
     /// <summary>How long its device may then take to end what it is computing, before it counts as hanging.</summary>
@@ -33,8 +35,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     }
 
     /// <summary>
-    /// Gathering: nobody has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping: between
-    /// two generations. Paused: what nobody may lose is written, or is being written. Finishing: all steps are committed.
+    /// Gathering: nobody has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping:
+    /// between two generations. Paused: what nobody may lose is written, or is being written. Finishing: all steps are committed.
     /// </summary>
     private enum Phase { Gathering, Training, Holding, Regrouping, Paused, Finishing }
 
@@ -71,7 +73,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<StageLeft>(m => m.Stage == Stage, m => Left(m.Worker));
         Receive<StepProgress>(m => m.Id.Generation == _generation, Progress);
         Receive<GenerationHeld>(m => m.Generation == _generation && _phase != Phase.Regrouping, Held);
-        Receive<ExchangeBroke>(m => m.Stage == Stage && m.Generation == _generation, m => Abandon($"a stream between workers broke ({m.What})"));
+        Receive<ExchangeBroke>(m => m.Stage == Stage && m.Generation == _generation,
+            m => Abandon($"a stream between workers broke ({m.What})"));
         Receive<CopyFailed>(m => m.Stage == Stage && m.Generation == _generation, CouldNotCopy);
         Receive<StepOverdue>(m => m.Id.Generation == _generation, Overdue);
         Receive<ReplicasDisagree>(m => m.Id.Generation == _generation, Disagreed);
@@ -80,7 +83,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<AnswersDue>(m => m.Generation == _generation, _ => DropSilent());
         Receive<CheckpointWritten>(m => m.Stage == Stage, Checkpointed);
         Receive<CheckpointNotCopied>(m => m.Stage == Stage, m => Publish(new RunWarning(
-            $"{Stage}: worker {Workers.GetValueOrDefault(m.Worker)?.Info.Name ?? $"{m.Worker}"} could not keep a second copy of a checkpoint: {m.What}")));
+            $"{Stage}: worker {Workers.GetValueOrDefault(m.Worker)?.Info.Name ?? $"{m.Worker}"} could not keep a second copy of a " +
+            $"checkpoint: {m.What}")));
         Receive<FactJournaled>(Journaled);
         Receive<StopExperiment>(_ => Interrupt(ref _stopping));
         Receive<PauseExperiment>(_ => Interrupt(ref _pausing));
@@ -126,7 +130,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _totalSteps = totalSteps;
         Context.Parent.Tell(new JournalFact(new StepsPlanned(Stage, totalSteps)));
         if (_join.Spec.WarmupSteps is var warmup && warmup >= totalSteps)
-            Publish(new RunWarning($"{Stage} has {totalSteps} steps, all of them within its warm-up of {warmup}: the learning rate never gets where it should. Lower its warmup_steps, or train for more epochs."));
+            Publish(new RunWarning($"{Stage} has {totalSteps} steps, all of them within its warm-up of {warmup}: the learning rate " +
+                $"never gets where it should. Lower its warmup_steps, or train for more epochs."));
     }
 
     /// <summary>A worker that was left behind is free again, so it may come back.</summary>
@@ -212,7 +217,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Held(GenerationHeld held)
     {
         Context.Stop(_aggregator);
-        _attendance.Move(_members, _ => new ReplicaPosition(held.Step, $"after step {held.Step} of generation {held.Generation}", null, null));
+        _attendance.Move(_members, _ => new ReplicaPosition(held.Step, $"after step {held.Step} of generation {held.Generation}", null,
+            null));
         var finished = held.Step == _totalSteps;
         _phase = finished ? Phase.Finishing : _stopping || _pausing ? Phase.Paused : Phase.Regrouping;
         // Who is let go may be the last that has the state.
@@ -274,7 +280,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         Context.Stop(_aggregator);
         var hashes = string.Join(", ", disagreement.Reports.OrderBy(r => r.Worker).Select(Describe));
-        Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and the majority's state is taken."));
+        Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and " +
+            $"the majority's state is taken."));
         var hashOf = disagreement.Reports.ToDictionary(r => r.Worker, r => r.StateHash);
         _attendance.Move(hashOf.Keys, worker => new ReplicaPosition(disagreement.Id.Step, hashOf[worker], null, null));
         _phase = Phase.Regrouping;

@@ -1,8 +1,8 @@
 namespace ClipMoe.Actors.Transport;
 
 /// <summary>
-/// The exchange of a generation ended without anybody asking for it: a stream broke, a frame was damaged or out of place, or a peer said nothing
-/// for too long. The step that was in progress never happened.
+/// The exchange of a generation ended without anybody asking for it: a stream broke, a frame was damaged or out of place, or a peer said
+/// nothing for too long. The step that was in progress never happened.
 /// </summary>
 /// <param name="what">What happened, to be read after the peer's name.</param>
 public sealed class ExchangeBrokenException(string stage, int generation, int peer, string what, Exception? inner = null)
@@ -13,8 +13,8 @@ public sealed class ExchangeBrokenException(string stage, int generation, int pe
     public int Generation { get; } = generation;
 
     /// <summary>
-    /// Rank of the peer whose stream showed it. A member that closes its streams because a third one failed is such a peer, too: whom several
-    /// members name although it doesn't report anything itself is the one that failed.
+    /// Rank of the peer whose stream showed it. A member that closes its streams because a third one failed is such a peer, too: whom
+    /// several members name although it doesn't report anything itself is the one that failed.
     /// </summary>
     public int Peer { get; } = peer;
 

@@ -5,16 +5,16 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Transport;
 
 /// <summary>
-/// A flat gradient, or a part of one, cut into chunks: the unit in which it travels, is summed and is hashed. Each member of a generation owns a
-/// contiguous slice of whole chunks.
+/// A flat gradient, or a part of one, cut into chunks: the unit in which it travels, is summed and is hashed. Each member of a generation
+/// owns a contiguous slice of whole chunks.
 /// </summary>
 /// <param name="Length">Floats.</param>
 /// <param name="Start">Of the part in the gradient, in floats.</param>
 internal readonly record struct GradientChunks(int Length, int World, int Start = 0)
 {
     /// <summary>
-    /// Floats of every chunk but the last. 256 KiB: small enough to stay in the second-level cache from the socket to the sum, large enough that
-    /// system calls and wake-ups don't count.
+    /// Floats of every chunk but the last. 256 KiB: small enough to stay in the second-level cache from the socket to the sum, large
+    /// enough that system calls and wake-ups don't count.
     /// </summary>
     public const int Size = 1 << 16;
 

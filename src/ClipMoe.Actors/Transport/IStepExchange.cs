@@ -5,12 +5,12 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Transport;
 
 /// <summary>
-/// The bulk exchange of one generation, as one of its members sees it. Every method but <see cref="BeginReduce"/> blocks the calling device thread
-/// until all members have called it, in the same order.
+/// The bulk exchange of one generation, as one of its members sees it. Every method but <see cref="BeginReduce"/> blocks the calling
+/// device thread until all members have called it, in the same order.
 /// </summary>
 /// <remarks>What blocks throws <see cref="OperationCanceledException"/> after the generation was aborted here, and
-/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is written any more, and of what a network card
-/// still reads of it nobody makes use.</remarks>
+/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is written any more, and of what a network
+/// card still reads of it nobody makes use.</remarks>
 public interface IStepExchange
 {
     /// <summary>Everybody's features, in leaf order.</summary>
@@ -20,11 +20,12 @@ public interface IStepExchange
     IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine);
 
     /// <summary>
-    /// Begins to sum a part of the gradients of everybody's subtrees in the tree's order, while the caller computes on; it is to be completed before
-    /// anything else is exchanged.
+    /// Begins to sum a part of the gradients of everybody's subtrees in the tree's order, while the caller computes on; it is to be
+    /// completed before anything else is exchanged.
     /// </summary>
     /// <param name="tree">Its format is that of the gradients and their sums, also on the network.</param>
-    /// <param name="mine">Maximal complete subtrees of the caller's leaves, each of the sum's length; their part is read until completion.</param>
+    /// <param name="mine">Maximal complete subtrees of the caller's leaves, each of the sum's length; their part is read until
+    /// completion.</param>
     /// <param name="sum">Its part receives the sum over all leaves; not the memory of a subtree.</param>
     /// <param name="part">The same for all members.</param>
     ISumInProgress BeginReduce(
@@ -41,8 +42,8 @@ public interface IStepExchange
 }
 
 /// <summary>
-/// A sum that <see cref="IStepExchange.BeginReduce"/> has begun. If it is disposed before it is complete, the exchange breaks for everybody for whom it
-/// has begun; when that returns, memory that was handed over is as after a break.
+/// A sum that <see cref="IStepExchange.BeginReduce"/> has begun. If it is disposed before it is complete, the exchange breaks for
+/// everybody for whom it has begun; when that returns, memory that was handed over is as after a break.
 /// </summary>
 public interface ISumInProgress : IDisposable
 {
@@ -60,8 +61,8 @@ public interface IExchangeProvider
     IStepExchange Join(ExchangeGeneration generation);
 
     /// <summary>
-    /// Generations of the stage up to this one are over: everybody here who waits in one stops with <see cref="OperationCanceledException"/>, and
-    /// so does who joins one later.
+    /// Generations of the stage up to this one are over: everybody here who waits in one stops with
+    /// <see cref="OperationCanceledException"/>, and so does who joins one later.
     /// </summary>
     void Abort(string stage, int generation);
 }

@@ -65,13 +65,15 @@ public sealed class LocalExchanges : IExchangeProvider
 
     private sealed class Member(LocalGeneration meeting, int rank) : IStepExchange
     {
-        public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => [.. meeting.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
+        public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) =>
+            [.. meeting.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
 
         public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>
             [.. meeting.LossBlocks.SignalAndWait(rank, mine).SelectMany(b => b)];
 
         public ISumInProgress BeginReduce(
-            ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part) =>
+            ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum,
+            GradientRange part) =>
             new SumOnCompletion((gradients, into) => Reduce(tree, gradients, into), mine, sum, part);
 
         /// <summary>Each member finishes the tree for its slice, then copies the slices of the others.</summary>

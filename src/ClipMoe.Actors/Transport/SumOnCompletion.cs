@@ -3,7 +3,9 @@ using ClipMoe.Model.Tensors;
 
 namespace ClipMoe.Actors.Transport;
 
-/// <summary>A sum of a part of the gradients that is made when it is asked for, where nothing can be exchanged while the caller computes.</summary>
+/// <summary>
+/// A sum of a part of the gradients that is made when it is asked for, where nothing can be exchanged while the caller computes.
+/// </summary>
 /// <param name="reduce">Sums whole gradients; given the part of each, and that of the sum.</param>
 internal sealed class SumOnCompletion(
     Func<IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)>, Memory<float>, UInt128> reduce,

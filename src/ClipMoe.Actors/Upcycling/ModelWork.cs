@@ -25,7 +25,8 @@ internal static class ModelWork
         if (workspace.Experiment.Model.ContextLength < found.ContextLength)
         {
             throw new UserErrorException(
-                $"model.context_length is {workspace.Experiment.Model.ContextLength}, but {work.Spec.Path} has {found.ContextLength} text positions, which can only be stretched: leave the key out, or raise it.");
+                $"model.context_length is {workspace.Experiment.Model.ContextLength}, but {work.Spec.Path} has {found.ContextLength} " +
+                $"text positions, which can only be stretched: leave the key out, or raise it.");
         }
         var stretched = workspace.Experiment.Model.ContextLength is { } context && context > found.ContextLength
             ? CheckpointSource.Stretched(found) with { ContextLength = context }
@@ -39,7 +40,9 @@ internal static class ModelWork
         return Built(workspace, work.Spec.Name, replica);
     }
 
-    /// <summary>Experts from the FFNs of the given models, everything else from the first (reference: initMoE_MCL, initMoE_upcycle).</summary>
+    /// <summary>
+    /// Experts from the FFNs of the given models, everything else from the first (reference: initMoE_MCL, initMoE_upcycle).
+    /// </summary>
     public static ModelBuilt Assemble(Workspace workspace, BuildMoe work)
     {
         var moe = workspace.Experiment.Moe;
@@ -49,7 +52,8 @@ internal static class ModelWork
             var config = CheckpointConfig.Infer(files[0]);
             var blocks = Math.Max(config.Vision.Layers, config.Text.Layers);
             var layers = Math.Min(moe.Layers ?? blocks, blocks);
-            using var replica = workspace.Models.New(config with { Moe = new MoeConfig(work.Spec.Experts, moe.TopK, layers) }, TrainableParameters.None);
+            using var replica = workspace.Models.New(config with { Moe = new MoeConfig(work.Spec.Experts, moe.TopK, layers) },
+                TrainableParameters.None);
             var sources = files.Select(f => workspace.Models.Source(f, config)).ToList();
             var gates = new GateInitialisation(workspace.Experiment.Seed + (ulong)workspace.StreamOf(work.Spec.Name));
             if (sources.Count == 1) MoeAssembly.Upcycle(replica, sources[0], gates);

@@ -15,7 +15,8 @@ public sealed class NodeWorkspaces(string output, WorkerDevice device, PeerFiles
         _workspace?.Dispose();
         var folder = new RunFolder(Path.Combine(output, experiment.Id));
         Directory.CreateDirectory(folder.Root);
-        return _workspace = new Workspace(experiment.Id, experiment.Experiment, experiment.Hash, folder, device, elsewhere.ForExperiment(experiment.Id));
+        return _workspace = new Workspace(experiment.Id, experiment.Experiment, experiment.Hash, folder, device,
+            elsewhere.ForExperiment(experiment.Id));
     }
 
     public void Dispose() => _workspace?.Dispose();

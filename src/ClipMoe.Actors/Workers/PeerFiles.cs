@@ -13,7 +13,9 @@ public sealed class PeerFiles(TransportSettings settings)
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    /// <summary>A node that is started again is away for as long: what nobody has is waited for, after this process began or nodes changed.</summary>
+    /// <summary>
+    /// A node that is started again is away for as long: what nobody has is waited for, after this process began or nodes changed.
+    /// </summary>
     private static readonly TimeSpan Absence = TimeSpan.FromSeconds(60), LookAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();

@@ -6,9 +6,9 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Actors.Workers;
 
 /// <summary>
-/// Which workers there are, and which of them are given work. They make themselves known; they are gone when their process ends or leaves the
-/// cluster, and for as long as it is unreachable. A worker that was restarted is another one. Of more than are wanted the others stay in reserve,
-/// and take the places of those who are lost.
+/// Which workers there are, and which of them are given work. They make themselves known; they are gone when their process ends or leaves
+/// the cluster, and for as long as it is unreachable. A worker that was restarted is another one. Of more than are wanted the others stay
+/// in reserve, and take the places of those who are lost.
 /// </summary>
 public sealed class WorkerRoster : ReceiveActor
 {
@@ -147,7 +147,8 @@ public sealed class WorkerRoster : ReceiveActor
         var entry = Find(drain.Name);
         if (entry is null && !(drain.Back && _drained.Contains(drain.Name)))
         {
-            Sender.Tell(new CommandRefused($"there is no worker {drain.Name}; there are: {string.Join(", ", _entries.Values.Select(e => e.Worker.Info.Name))}."));
+            Sender.Tell(new CommandRefused(
+                $"there is no worker {drain.Name}; there are: {string.Join(", ", _entries.Values.Select(e => e.Worker.Info.Name))}."));
             return;
         }
         if (drain.Back && entry is { Drained: false })

@@ -5,7 +5,9 @@ namespace ClipMoe.Model.Architecture;
 /// <summary>One transformer: residual width, number of blocks, attention heads.</summary>
 public sealed record TowerConfig(int Width, int Layers, int Heads);
 
-/// <summary>The last <paramref name="Layers"/> blocks of each tower have experts; a tower with fewer blocks has them in all of its blocks.</summary>
+/// <summary>
+/// The last <paramref name="Layers"/> blocks of each tower have experts; a tower with fewer blocks has them in all of its blocks.
+/// </summary>
 public sealed record MoeConfig(int Experts, int TopK, int Layers)
 {
     /// <summary>MoE blocks of a tower.</summary>
@@ -15,7 +17,9 @@ public sealed record MoeConfig(int Experts, int TopK, int Layers)
 /// <summary>Architecture of a CLIP or CLIP-MoE: everything that decides the names and shapes of its tensors, and top-k.</summary>
 public sealed record ClipConfig
 {
-    /// <summary>Positions that the Long-CLIP stretch keeps as they were; behind them positions come from <c>positional_embedding_res</c>.</summary>
+    /// <summary>
+    /// Positions that the Long-CLIP stretch keeps as they were; behind them positions come from <c>positional_embedding_res</c>.
+    /// </summary>
     public const int KeptPositions = 20;
 
     /// <summary>Width of the common space of images and texts.</summary>
@@ -43,7 +47,8 @@ public sealed record ClipConfig
     public static IReadOnlyList<string> Names { get; } = ["vit-b-32", "vit-b-16", "vit-l-14", "vit-l-14-336", "tiny", "scenes"];
 
     /// <summary>
-    /// OpenAI's ViT configurations (context 77, before the stretch), and two of our own: <c>tiny</c> for tests, <c>scenes</c> for the embedded benchmark.
+    /// OpenAI's ViT configurations (context 77, before the stretch), and two of our own: <c>tiny</c> for tests, <c>scenes</c> for the
+    /// embedded benchmark.
     /// </summary>
     /// <exception cref="UserErrorException">No configuration has that name.</exception>
     public static ClipConfig Named(string name) => name switch

@@ -26,7 +26,9 @@ public sealed record Checkpoint(string Folder, long Step, string ManifestSha256,
     public string PathOf(string part) => Path.Combine(Folder, Parts.FirstOrDefault(p => p.Name == part)?.File
         ?? throw new UserErrorException($"{ManifestPath} has no part \"{part}\": it was written by another version of ClipMoe."));
 
-    /// <summary>A part that <see cref="CheckpointWriter.Tensors"/> wrote; the store has compared its every byte before it handed this out.</summary>
+    /// <summary>
+    /// A part that <see cref="CheckpointWriter.Tensors"/> wrote; the store has compared its every byte before it handed this out.
+    /// </summary>
     public ITensorFile OpenTensors(string part) => SafetensorsFile.OpenIntact(PathOf(part));
 
     /// <summary>A part that <see cref="CheckpointWriter.Json"/> wrote.</summary>

@@ -20,12 +20,13 @@ public static class CheckpointConfig
     public static bool SaysTopK(ITensorFile file) => CheckpointMetadata.Config(file)?.Moe is not null;
 
     /// <summary>
-    /// The architecture. Heads and top-k are in no shape: they come from our own metadata where the file has it; otherwise heads are 64 wide,
-    /// and top-k is 2.
+    /// The architecture. Heads and top-k are in no shape: they come from our own metadata where the file has it; otherwise heads are 64
+    /// wide, and top-k is 2.
     /// </summary>
     /// <param name="file">A checkpoint.</param>
     /// <param name="topK">Experts per token, if the caller knows better than the file.</param>
-    /// <exception cref="UserErrorException">It is no CLIP with a vision transformer, its shapes contradict each other or its metadata.</exception>
+    /// <exception cref="UserErrorException">It is no CLIP with a vision transformer, its shapes contradict each other or its
+    /// metadata.</exception>
     public static ClipConfig Infer(ITensorFile file, int? topK = null)
     {
         if (!IsClip(file)) throw Refused(file, WhyNoVisionTransformer(file));
@@ -68,7 +69,8 @@ public static class CheckpointConfig
         {
             Vision = inferred.Vision with { Heads = claimed.Vision.Heads },
             Text = inferred.Text with { Heads = claimed.Text.Heads },
-            Moe = inferred.Moe is { } moe && claimed.Moe is not null ? CheckedTopK(file, moe with { TopK = claimed.Moe.TopK }) : inferred.Moe,
+            Moe = inferred.Moe is { } moe && claimed.Moe is not null ? CheckedTopK(file, moe with { TopK = claimed.Moe.TopK })
+            : inferred.Moe,
         };
         return completed == claimed ? completed : throw Refused(file, "its metadata claims another architecture than its tensors show");
     }
@@ -117,7 +119,8 @@ public static class CheckpointConfig
     private static int[] Shape(ITensorFile file, string name, int rank, params ReadOnlySpan<int> beginning)
     {
         if (!file.TryGet(name, out var info)) throw Refused(file, $"{name} is missing");
-        if (info.Shape.Count != rank || info.Shape.Any(s => s is < 1 or > LargestSize)) throw Refused(file, $"{name} has the shape {info.ShapeText}");
+        if (info.Shape.Count != rank || info.Shape.Any(s => s is < 1 or > LargestSize))
+            throw Refused(file, $"{name} has the shape {info.ShapeText}");
         int[] shape = [.. info.Shape.Select(s => (int)s)];
         return shape.AsSpan().StartsWith(beginning) ? shape
             : throw Refused(file, $"{name} has the shape {info.ShapeText}, which does not fit its other tensors");

@@ -19,10 +19,14 @@ public static class CheckpointConversion
 
     private const string Positions = "positional_embedding", StretchedPositions = "positional_embedding_res";
 
-    /// <summary>Sizes that OpenAI keeps among the tensors; the reference drops them at every load, and after a stretch they would be wrong.</summary>
+    /// <summary>
+    /// Sizes that OpenAI keeps among the tensors; the reference drops them at every load, and after a stretch they would be wrong.
+    /// </summary>
     private static readonly string[] StoredSizes = ["input_resolution", "context_length", "vocab_size"];
 
-    /// <summary>Writes <paramref name="source"/> to <paramref name="output"/>: in PyTorch's format for <c>.pt</c>, else as safetensors.</summary>
+    /// <summary>
+    /// Writes <paramref name="source"/> to <paramref name="output"/>: in PyTorch's format for <c>.pt</c>, else as safetensors.
+    /// </summary>
     /// <param name="source">Any tensor file; only a CLIP gets a config and can be stretched.</param>
     /// <param name="output">Replaced, when it exists, only by the whole new file.</param>
     /// <param name="options">What to change.</param>
@@ -32,7 +36,8 @@ public static class CheckpointConversion
     {
         var config = CheckpointConfig.IsClip(source) ? CheckpointConfig.Infer(source, options.TopK) : null;
         if (options.Stretch) config = Stretched(source, config);
-        var tensors = source.Tensors.Where(t => !options.Stretch || !StoredSizes.Contains(t.Name)).SelectMany(t => Targets(t, options)).ToList();
+        var tensors = source.Tensors.Where(t => !options.Stretch || !StoredSizes.Contains(t.Name)).SelectMany(t => Targets(t, options))
+            .ToList();
         var provenance = CheckpointMetadata.Provenance(source) ?? new Provenance(sourceSha256);
         var metadata = config is null ? CheckpointMetadata.WithDataHash(source.Metadata) : CheckpointMetadata.Create(config, provenance);
         using var writer = TensorFile.Create(output, tensors, metadata);
@@ -48,7 +53,8 @@ public static class CheckpointConversion
     private static ClipConfig Stretched(ITensorFile source, ClipConfig? config)
     {
         if (config is null) throw new UserErrorException($"{source.Path} holds no CLIP, so there are no text positions to stretch.");
-        if (config.StretchedPositions) throw new UserErrorException($"{source.Path} is stretched already, to {config.ContextLength} text positions.");
+        if (config.StretchedPositions) throw new UserErrorException(
+            $"{source.Path} is stretched already, to {config.ContextLength} text positions.");
         return config with { ContextLength = PositionalStretch.StretchedLength(config.ContextLength), StretchedPositions = true };
     }
 

@@ -11,9 +11,9 @@ namespace ClipMoe.Model.Checkpoints;
 public sealed record DamagedCheckpoint(string ManifestPath, string Why);
 
 /// <summary>
-/// The checkpoints of one stage in one folder. A checkpoint exists from the moment its manifest, written last, gets its name; whatever a killed
-/// process leaves behind belongs to no manifest and is removed by the next write of the same step or a later one. Of several processes that write to
-/// a folder, one that is behind removes nothing of what the others have written.
+/// The checkpoints of one stage in one folder. A checkpoint exists from the moment its manifest, written last, gets its name; whatever a
+/// killed process leaves behind belongs to no manifest and is removed by the next write of the same step or a later one. Of several
+/// processes that write to a folder, one that is behind removes nothing of what the others have written.
 /// </summary>
 /// <param name="folder">Made by the first write.</param>
 /// <param name="keep">Checkpoints to keep, the newest first.</param>
@@ -70,7 +70,9 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
         return checkpoint;
     }
 
-    /// <summary>The new checkpoint and, before it, the newest that look whole; a damaged one must not push out one that can be used.</summary>
+    /// <summary>
+    /// The new checkpoint and, before it, the newest that look whole; a damaged one must not push out one that can be used.
+    /// </summary>
     private List<Checkpoint> Kept(Checkpoint written)
     {
         var kept = new List<Checkpoint> { written };
@@ -96,7 +98,8 @@ public sealed partial class CheckpointStore(string folder, int keep = 2)
     {
         var files = kept.SelectMany(c => c.Parts.Select(p => p.File).Append(Path.GetFileName(c.ManifestPath))).ToHashSet();
         // Manifests first: if a kill comes between, files without a manifest are harmless, a manifest without its files is not.
-        foreach (var name in Files().Select(p => Path.GetFileName(p)).Where(IsBehind).Except(files).OrderByDescending(n => ManifestName().IsMatch(n)))
+        foreach (var name in Files().Select(p => Path.GetFileName(p)).Where(IsBehind).Except(files)
+            .OrderByDescending(n => ManifestName().IsMatch(n)))
             File.Delete(Path.Combine(_folder, name));
 
         // What is of a later step is not this process's to judge, and what is temporary of the same step another may still write to.

@@ -3,7 +3,9 @@ using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Checkpoints;
 
-/// <summary>Numbers of elements by the part of the model they belong to; integer tensors (sizes kept as buffers) are no parameters.</summary>
+/// <summary>
+/// Numbers of elements by the part of the model they belong to; integer tensors (sizes kept as buffers) are no parameters.
+/// </summary>
 public sealed record ParameterCounts(long Total, long Image, long Text, long Experts, long Routers);
 
 /// <summary>What a tensor file is, from its names, shapes and metadata alone.</summary>

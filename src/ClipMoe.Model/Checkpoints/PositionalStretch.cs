@@ -3,8 +3,9 @@ using ClipMoe.Model.Architecture;
 namespace ClipMoe.Model.Checkpoints;
 
 /// <summary>
-/// Long-CLIP's stretch of the text positions (77 → 248), in the reference's <c>load_from_clip</c>: the first 20 rows stay, every later one becomes
-/// four by linear interpolation, and the last is extrapolated. The model is in fp16 at that moment, so each operation rounds to fp16.
+/// Long-CLIP's stretch of the text positions (77 → 248), in the reference's <c>load_from_clip</c>: the first 20 rows stay, every later one
+/// becomes four by linear interpolation, and the last is extrapolated. The model is in fp16 at that moment, so each operation rounds to
+/// fp16.
 /// </summary>
 public static class PositionalStretch
 {
@@ -14,7 +15,8 @@ public static class PositionalStretch
     /// <exception cref="UserErrorException">There are too few positions to stretch.</exception>
     public static int StretchedLength(int length) => length > Kept
         ? Factor * length - (Factor - 1) * Kept
-        : throw new UserErrorException($"a text tower of {length} positions cannot be stretched: the first {Kept} are kept, and more are needed.");
+        : throw new UserErrorException(
+        $"a text tower of {length} positions cannot be stretched: the first {Kept} are kept, and more are needed.");
 
     /// <param name="source">[length, width] row-major.</param>
     /// <param name="length">Positions of the source.</param>

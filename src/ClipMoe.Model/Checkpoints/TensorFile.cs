@@ -21,20 +21,24 @@ public static class TensorFile
     };
 
     /// <summary>A writer of PyTorch's format when the path ends in <c>.pt</c> or <c>.pth</c>, of safetensors otherwise.</summary>
-    public static TensorWriter Create(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+    public static TensorWriter Create(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata =
+        null) =>
         Path.GetExtension(path).ToLowerInvariant() is ".pt" or ".pth"
             ? new TorchWriter(path, tensors, metadata)
             : new SafetensorsWriter(path, tensors, metadata);
 
     /// <summary>Whether the file at this path is meant to hold tensors, by its content or, where that is damaged, by its name.</summary>
     public static bool Recognizes(string path) =>
-        File.Exists(path) && (Path.GetExtension(path).ToLowerInvariant() is SafetensorsExtension or ".pt" or ".pth" || KindOf(path) != Kind.Unknown);
+        File.Exists(path) && (Path.GetExtension(path).ToLowerInvariant() is SafetensorsExtension or ".pt" or ".pth"
+            || KindOf(path) != Kind.Unknown);
 
     /// <summary>
-    /// SHA-256 of a file in lower-case hexadecimal, as provenance records it; the hash of its data that it may carry is compared in the same pass.
+    /// SHA-256 of a file in lower-case hexadecimal, as provenance records it; the hash of its data that it may carry is compared in the
+    /// same pass.
     /// </summary>
     /// <exception cref="UserErrorException">Its data is not what was written.</exception>
-    public static string Sha256(ITensorFile file) => file is SafetensorsFile safetensors ? safetensors.Sha256() : FileHash.Sha256(file.Path);
+    public static string Sha256(ITensorFile file) => file is SafetensorsFile safetensors ? safetensors.Sha256()
+        : FileHash.Sha256(file.Path);
 
     private enum Kind { Unknown, Safetensors, Archive, LegacyTorch }
 

@@ -20,7 +20,8 @@ internal static class Attention
         if (PlainProducts(x_TD))
         {
             var (qkv_3ZLA, length) = (Heads(qkv_BL3HA), qkv_BL3HA.shape[1]);
-            var hidden_1LL = causal ? ScalarOperations.Filled([1, length, length], float.NegativeInfinity, x_TD.dtype, x_TD.device).triu_(1) : null;
+            var hidden_1LL = causal ? ScalarOperations.Filled([1, length, length], float.NegativeInfinity, x_TD.dtype, x_TD.device)
+                .triu_(1) : null;
             o_BHLA = Products(qkv_3ZLA[0], qkv_3ZLA[1], qkv_3ZLA[2], hidden_1LL).view(batch, heads, length, -1);
         }
         else
@@ -60,8 +61,8 @@ internal static class Attention
     }
 
     /// <summary>
-    /// On a processor, libtorch's fused attention multiplies bf16 in fp32 and takes twice the time of plain bf16 products (four times for images);
-    /// in fp32, and on a GPU, it is the faster one and keeps no L×L scores.
+    /// On a processor, libtorch's fused attention multiplies bf16 in fp32 and takes twice the time of plain bf16 products (four times for
+    /// images); in fp32, and on a GPU, it is the faster one and keeps no L×L scores.
     /// </summary>
     private static bool PlainProducts(Tensor x) => x.dtype == ScalarType.BFloat16 && x.device_type == DeviceType.CPU;
 

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace ClipMoe.Model.Clip;
 
 /// <summary>
-/// Dropout of the experts' hidden values. Which values are dropped depends on the key and on the order of the calls. On a processor the masks are
-/// made here: libtorch draws them one by one, which took a tenth of a training step.
+/// Dropout of the experts' hidden values. Which values are dropped depends on the key and on the order of the calls. On a processor the
+/// masks are made here: libtorch draws them one by one, which took a tenth of a training step.
 /// </summary>
 /// <param name="probability">Probability of being dropped, in [0, 1).</param>
 internal sealed class Dropout(double probability, RandomKey key, Device device) : IDisposable

@@ -8,7 +8,8 @@ namespace ClipMoe.Model.Clip;
 
 /// <summary>What an encoder found for a batch.</summary>
 /// <param name="Features">[n, <see cref="ClipConfig.EmbedDim"/>], row-major.</param>
-/// <param name="Load">Choices of the routers over the tokens up to the end of each text, or over all of each image; null for a dense model.</param>
+/// <param name="Load">Choices of the routers over the tokens up to the end of each text, or over all of each image; null for a dense
+/// model.</param>
 public sealed record Encoded(float[] Features, RouterLoad? Load);
 
 /// <summary>Features of images and texts, without gradients. Belongs to the thread that owns the replica.</summary>
@@ -35,7 +36,8 @@ public sealed class Encoder(Replica replica, bool normalise = true)
     }
 
     /// <summary>
-    /// Router logits of a batch of images, [MoE blocks, positions·n, experts]; the row of position p and item i is p·n + i, as in the reference.
+    /// Router logits of a batch of images, [MoE blocks, positions·n, experts]; the row of position p and item i is p·n + i, as in the
+    /// reference.
     /// </summary>
     public float[] ImageRouterLogits(PixelBatch images, int rows)
     {

@@ -55,7 +55,8 @@ internal static class MixtureOfExperts
     }
 
     /// <summary>
-    /// A GPU adds rows with the same index in any order: with at most two to a sum that cannot matter; with more, each row must be gathered once.
+    /// A GPU adds rows with the same index in any order: with at most two to a sum that cannot matter; with more, each row must be
+    /// gathered once.
     /// </summary>
     private static bool AdditionsCommute(Tensor x, int topK) => topK <= 2 || x.device_type == DeviceType.CPU;
 

@@ -6,7 +6,9 @@ using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Clip;
 
-/// <summary>A batch of square RGB images [n, 3, R, R]: bytes as they come from preprocessing, or values that are normalised already.</summary>
+/// <summary>
+/// A batch of square RGB images [n, 3, R, R]: bytes as they come from preprocessing, or values that are normalised already.
+/// </summary>
 public sealed class PixelBatch
 {
     private readonly ReadOnlyMemory<byte> _bytes;
@@ -31,7 +33,8 @@ public sealed class PixelBatch
     {
         long p = config.PatchSize, g = config.ImageResolution / config.PatchSize;
         var expected = rows * 3L * config.ImageResolution * config.ImageResolution;
-        if (Count != expected) throw new ArgumentException($"{rows} images of {config.ImageResolution} px have {expected} values, not {Count}");
+        if (Count != expected) throw new ArgumentException(
+            $"{rows} images of {config.ImageResolution} px have {expected} values, not {Count}");
         ReadOnlySpan<long> shape = [rows, 3, g, p, g, p];
         var x_BCGPGP = _isNormalised
             ? HostTensor.Create(_normalised.Span, shape, device)

@@ -32,7 +32,8 @@ public sealed class TokenBatch
     /// <param name="keepPadding">Whether all positions are to be computed, as a balance loss over padding needs.</param>
     public static TokenBatch Create(int rows, ReadOnlySpan<int> tokens, int context, bool keepPadding = false)
     {
-        if (tokens.Length != (long)rows * context) throw new ArgumentException($"{rows} rows of {context} tokens are not {tokens.Length} ids");
+        if (tokens.Length != (long)rows * context)
+            throw new ArgumentException($"{rows} rows of {context} tokens are not {tokens.Length} ids");
         var ends = new int[rows];
         for (var r = 0; r < rows; r++)
         {

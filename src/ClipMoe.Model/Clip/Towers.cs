@@ -20,7 +20,8 @@ internal static class Towers
         var x_BLD = patches_TP.mm(w.Patch_PD).view(rows, -1, config.Vision.Width);
         x_BLD = cat([w.Class_D.expand(rows, 1, -1), x_BLD], 1).Plus(w.Positions_LD);
         var x_TD = TransformerBlock.LayerNorm(x_BLD.view(-1, config.Vision.Width), w.LnPre);
-        foreach (var block in w.Blocks[..^1]) x_TD = TransformerBlock.Forward(x_TD, block, rows, config.Vision.Heads, causal: false, routing);
+        foreach (var block in w.Blocks[..^1])
+            x_TD = TransformerBlock.Forward(x_TD, block, rows, config.Vision.Heads, causal: false, routing);
         long[] classTokens = [.. Enumerable.Range(0, rows).Select(row => (long)row * config.VisionPositions)];
         var class_B = HostTensor.Create(classTokens, [rows], replica.Device);
         var x_BD = TransformerBlock.Pooled(x_TD, w.Blocks[^1], rows, config.Vision.Heads, causal: false, class_B, null, routing);
@@ -35,14 +36,18 @@ internal static class Towers
         var ids_BL = HostTensor.Create(tokens.Ids, [tokens.Rows, tokens.Length], replica.Device);
         var x_BLD = w.Tokens.forward(ids_BL).Plus(Positions(w, tokens.Length));
         var x_TD = x_BLD.view(-1, config.Text.Width);
-        foreach (var block in w.Blocks[..^1]) x_TD = TransformerBlock.Forward(x_TD, block, tokens.Rows, config.Text.Heads, causal: true, routing);
-        var ends_B = HostTensor.Create([.. tokens.Ends.Select((end, row) => (long)row * tokens.Length + end)], [tokens.Rows], replica.Device);
+        foreach (var block in w.Blocks[..^1])
+            x_TD = TransformerBlock.Forward(x_TD, block, tokens.Rows, config.Text.Heads, causal: true, routing);
+        var ends_B = HostTensor.Create([.. tokens.Ends.Select((end, row) => (long)row * tokens.Length + end)], [tokens.Rows],
+            replica.Device);
         var behind_B11L = BehindTheEnd(tokens, x_TD);
         var x_BD = TransformerBlock.Pooled(x_TD, w.Blocks[^1], tokens.Rows, config.Text.Heads, causal: true, ends_B, behind_B11L, routing);
         return TransformerBlock.LayerNorm(x_BD, w.LnFinal).mm(w.Proj_DC);
     }
 
-    /// <summary>−∞ at positions behind the end of their text, 0 elsewhere, [B, 1, 1, L]; null when every text ends at the last position.</summary>
+    /// <summary>
+    /// −∞ at positions behind the end of their text, 0 elsewhere, [B, 1, 1, L]; null when every text ends at the last position.
+    /// </summary>
     private static Tensor? BehindTheEnd(TokenBatch tokens, Tensor like)
     {
         if (tokens.Ends.All(end => end == tokens.Length - 1)) return null;

@@ -10,7 +10,9 @@ namespace ClipMoe.Model.Clip;
 /// <summary>A pre-LayerNorm residual block: attention, then one FFN or a mixture of experts.</summary>
 internal static class TransformerBlock
 {
-    /// <summary>QuickGELU is x·σ(1.702·x) = SiLU(1.702·x)/1.702: one operation, with both factors folded into the products around it.</summary>
+    /// <summary>
+    /// QuickGELU is x·σ(1.702·x) = SiLU(1.702·x)/1.702: one operation, with both factors folded into the products around it.
+    /// </summary>
     private const float Gelu = 1.702f;
 
     /// <summary>[T, D] → [T, D].</summary>

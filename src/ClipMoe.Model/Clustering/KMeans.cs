@@ -25,7 +25,9 @@ public sealed record KMeansSettings
 /// <param name="Converged">False when the iterations ran out.</param>
 public sealed record KMeansResult(Centroids Centroids, double Inertia, IReadOnlyList<int> Counts, int Iterations, bool Converged);
 
-/// <summary>k-means in one process, over shards that may have been made anywhere. Workers on several machines make the same steps.</summary>
+/// <summary>
+/// k-means in one process, over shards that may have been made anywhere. Workers on several machines make the same steps.
+/// </summary>
 public static class KMeans
 {
     /// <param name="key">Seed of the sample and of the restarts.</param>
@@ -71,7 +73,8 @@ public static class KMeans
 
     internal static void CheckEnough(int rows, int clusters)
     {
-        if (rows < clusters) throw new UserErrorException($"{rows} samples cannot form {clusters} clusters: use fewer clusters or more samples.");
+        if (rows < clusters) throw new UserErrorException(
+            $"{rows} samples cannot form {clusters} clusters: use fewer clusters or more samples.");
     }
 
     private static float[] Gather(IReadOnlyList<KMeansShard> shards, IReadOnlyList<int> rows)

@@ -6,8 +6,8 @@ namespace ClipMoe.Model.Clustering;
 public readonly record struct FarPoint(int Row, float SquaredDistance, int Cluster);
 
 /// <summary>
-/// What one iteration of k-means learns from the rows of a run of leaves: a complete subtree of the tree of leaves, or all of it. This is all
-/// that crosses the network, so that an iteration costs k × D numbers a worker whatever the size of the data set.
+/// What one iteration of k-means learns from the rows of a run of leaves: a complete subtree of the tree of leaves, or all of it. This is
+/// all that crosses the network, so that an iteration costs k × D numbers a worker whatever the size of the data set.
 /// </summary>
 /// <param name="FirstLeaf">The first leaf; leaf i holds rows i × <see cref="KMeansShard.LeafRows"/> and following.</param>
 /// <param name="Leaves">Number of leaves.</param>
@@ -20,7 +20,8 @@ public sealed record KMeansPartial(int FirstLeaf, int Leaves, float[] Sums, int[
     /// <summary>Left + right, written over left's arrays.</summary>
     internal static KMeansPartial CombineInPlace(KMeansPartial left, KMeansPartial right)
     {
-        if (left.FirstLeaf + left.Leaves != right.FirstLeaf || left.Sums.Length != right.Sums.Length || left.Counts.Length != right.Counts.Length)
+        if (left.FirstLeaf + left.Leaves != right.FirstLeaf || left.Sums.Length != right.Sums.Length
+            || left.Counts.Length != right.Counts.Length)
             throw new ArgumentException($"leaves from {right.FirstLeaf} on do not continue the {left.Leaves} from {left.FirstLeaf} on");
         TensorPrimitives.Add(left.Sums, right.Sums, left.Sums);
         for (var c = 0; c < left.Counts.Length; c++) left.Counts[c] += right.Counts[c];

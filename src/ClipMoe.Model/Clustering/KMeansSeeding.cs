@@ -74,7 +74,9 @@ public static class KMeansSeeding
         return new Centroids(centres, shard.Dimension);
     }
 
-    /// <summary>The first row whose cumulated distance exceeds the target. When all rows lie on centres, any row is as good: the last.</summary>
+    /// <summary>
+    /// The first row whose cumulated distance exceeds the target. When all rows lie on centres, any row is as good: the last.
+    /// </summary>
     private static int Draw(float[] distances, double target)
     {
         var cumulated = 0.0;
@@ -97,9 +99,11 @@ public static class KMeansSeeding
         {
             var (start, count) = (b * block, Math.Min(block, shard.Rows - b * block));
             var part = distances.AsSpan(start * reference.Count, count * reference.Count);
-            DotProducts.Products(shard.Features.Span.Slice(start * shard.Dimension, count * shard.Dimension), centres, shard.Dimension, part);
+            DotProducts.Products(shard.Features.Span.Slice(start * shard.Dimension, count * shard.Dimension), centres, shard.Dimension,
+                part);
             for (var i = 0; i < part.Length; i++)
-                part[i] = Math.Max(0, shard.SquaredNorms[start + i / reference.Count] + reference.SquaredNorms[i % reference.Count] - 2 * part[i]);
+                part[i] = Math.Max(0, shard.SquaredNorms[start + i / reference.Count] + reference.SquaredNorms[i % reference.Count] - 2
+                    * part[i]);
         });
         return distances;
     }

@@ -27,7 +27,8 @@ public sealed class KMeansShard
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(dimension);
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
-        if (features.Length % dimension != 0) throw new ArgumentException($"{features.Length} values are no rows of {dimension} dimensions");
+        if (features.Length % dimension != 0)
+            throw new ArgumentException($"{features.Length} values are no rows of {dimension} dimensions");
         if (firstRow % LeafRows != 0) throw new ArgumentException($"row {firstRow} does not begin a leaf of {LeafRows} rows");
         Features = features;
         Dimension = dimension;
@@ -60,7 +61,8 @@ public sealed class KMeansShard
     public ReadOnlySpan<float> Row(int index) => Features.Span.Slice(index * Dimension, Dimension);
 
     /// <summary>One pass over the shard: assigns each row to its nearest centroid and sums the clusters.</summary>
-    /// <returns>The maximal complete subtrees of leaves that the shard covers, in order; give them to <see cref="KMeansStep.Total"/>.</returns>
+    /// <returns>The maximal complete subtrees of leaves that the shard covers, in order; give them to
+    /// <see cref="KMeansStep.Total"/>.</returns>
     public IReadOnlyList<KMeansPartial> Accumulate(Centroids centroids, int threads)
     {
         var tree = new PartialTree();
@@ -77,7 +79,8 @@ public sealed class KMeansShard
         {
             var products = new float[BlockRows * centroids.Count];
             Span<float> distances = stackalloc float[BlockRows];
-            foreach (var (start, count) in Blocks(leaf)) Nearest(start, count, centroids, products, clusters.AsSpan(start, count), distances);
+            foreach (var (start, count) in Blocks(leaf)) Nearest(start, count, centroids, products, clusters.AsSpan(start, count),
+                distances);
         });
         return clusters;
     }

@@ -5,7 +5,9 @@ namespace ClipMoe.Model.Clustering;
 /// <summary>The half of an iteration that knows all shards: from their partials to the next centroids.</summary>
 public static class KMeansStep
 {
-    /// <summary>Sums the partials of all shards in the order of the tree of leaves; the order in which they are given does not matter.</summary>
+    /// <summary>
+    /// Sums the partials of all shards in the order of the tree of leaves; the order in which they are given does not matter.
+    /// </summary>
     /// <param name="partials">Of <see cref="KMeansShard.Accumulate"/> with the same centroids; not changed.</param>
     /// <param name="rows">Rows of the data set, to notice a shard that is missing.</param>
     /// <exception cref="ArgumentException">Shards are missing or were given more than once.</exception>
@@ -20,7 +22,8 @@ public static class KMeansStep
 
     /// <summary>
     /// For each empty cluster, lowest number first, the row at which it starts anew: the farthest from their centroids, but never the last
-    /// row of a cluster, nor one that lies on its centroid. Usually none; their features are fetched from the shards for <see cref="Update"/>.
+    /// row of a cluster, nor one that lies on its centroid. Usually none; their features are fetched from the shards for
+    /// <see cref="Update"/>.
     /// </summary>
     public static IReadOnlyList<FarPoint> Reseeds(KMeansPartial total)
     {

@@ -12,7 +12,9 @@ internal sealed class PartialTree
     private readonly Dictionary<(int First, int Leaves), KMeansPartial> _waiting = [];
     private readonly ConcurrentBag<float[]> _spareSums = [];
 
-    /// <summary>Zeroes to sum a leaf in: an array that an addition has left over when there is one, since fresh ones cost page faults.</summary>
+    /// <summary>
+    /// Zeroes to sum a leaf in: an array that an addition has left over when there is one, since fresh ones cost page faults.
+    /// </summary>
     public float[] Sums(int length)
     {
         if (!_spareSums.TryTake(out var sums)) return new float[length];

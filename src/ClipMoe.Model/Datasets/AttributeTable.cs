@@ -34,7 +34,8 @@ public sealed class AttributeTable
         {
             var fields = lines.Current.Split(',');
             if (fields.Length != header.Length)
-                throw new UserErrorException($"Line {line} of the attribute file {path} has {fields.Length} fields instead of {header.Length}.");
+                throw new UserErrorException($"Line {line} of the attribute file {path} has {fields.Length} fields instead of " +
+                    $"{header.Length}.");
             var row = new int[values.Length];
             for (var a = 0; a < row.Length; a++)
             {

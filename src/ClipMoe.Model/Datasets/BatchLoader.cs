@@ -22,7 +22,9 @@ public sealed class BatchLoader : IDisposable
 {
     private enum State { Waiting, Decoding, Ready, Failed }
 
-    /// <summary>One sample on its way: claimed once for each announcement; some of the claims are taken by a <see cref="Get"/> in progress.</summary>
+    /// <summary>
+    /// One sample on its way: claimed once for each announcement; some of the claims are taken by a <see cref="Get"/> in progress.
+    /// </summary>
     private sealed class Slot(int index, long number)
     {
         public int Index { get; } = index;
@@ -78,7 +80,8 @@ public sealed class BatchLoader : IDisposable
     }
 
     /// <summary>The samples in the order asked for; waits until they are there.</summary>
-    /// <exception cref="UserErrorException">A sample that the scan could read can't be read. After any exception the loader is of no use.</exception>
+    /// <exception cref="UserErrorException">A sample that the scan could read can't be read. After any exception the loader is of no
+    /// use.</exception>
     public CaptionedBatch Get(ReadOnlySpan<int> indices, CancellationToken cancellation)
     {
         var slots = new Slot[indices.Length];
@@ -162,8 +165,8 @@ public sealed class BatchLoader : IDisposable
     }
 
     /// <summary>
-    /// When a sample that is asked for was not begun because the memory is full, it is full of what was announced before and never fetched (by
-    /// a stage that was broken off, for instance). If one of those is fetched all the same, it is decoded again.
+    /// When a sample that is asked for was not begun because the memory is full, it is full of what was announced before and never fetched
+    /// (by a stage that was broken off, for instance). If one of those is fetched all the same, it is decoded again.
     /// </summary>
     private void DropForgotten(Slot[] wanted)
     {
@@ -242,7 +245,8 @@ public sealed class BatchLoader : IDisposable
 
     private Exception Failed(Slot slot) => slot.Failure is BadSampleException bad
         ? new UserErrorException(
-            $"The sample {_data.Key(slot.Index)} of {_data.Name} can't be read any more ({bad.Message}), though it could when the data set was " +
+            $"The sample {_data.Key(slot.Index)} of {_data.Name} can't be read any more ({bad.Message}), though it could when the data " +
+            $"set was " +
             "scanned: put it back as it was and resume.", bad)
         : new InvalidOperationException($"The sample {_data.Key(slot.Index)} of {_data.Name} could not be decoded.", slot.Failure);
 

@@ -9,7 +9,8 @@ public static class DatasetReader
     /// <param name="indexFolder">Where the indices of webdataset tars are kept between runs; null: nowhere.</param>
     /// <exception cref="UserErrorException">Nothing is there, or it is no data set of that format.</exception>
     public static ICaptionedImages Open(
-        string path, DatasetFormat format = DatasetFormat.Auto, string? imageRoot = null, ColumnNames? columns = null, string? indexFolder = null)
+        string path, DatasetFormat format = DatasetFormat.Auto, string? imageRoot = null, ColumnNames? columns = null,
+        string? indexFolder = null)
     {
         if (format == DatasetFormat.Auto)
             format = Detect(path);
@@ -40,7 +41,8 @@ public static class DatasetReader
         return format != DatasetFormat.Auto
             ? format
             : throw new UserErrorException(
-                $"{path} is no data set that can be told by its name: give a folder, .tar, .json, .csv, .tsv or .parquet, or say its format.");
+                $"{path} is no data set that can be told by its name: give a folder, .tar, .json, .csv, .tsv or .parquet, or say its " +
+                $"format.");
     }
 
     private static DatasetFormat ByExtension(string path) => Path.GetExtension(path).ToLowerInvariant() switch

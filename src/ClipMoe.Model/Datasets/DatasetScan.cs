@@ -52,7 +52,8 @@ public sealed class DatasetScan
     }
 
     /// <summary>
-    /// XxHash128 (hexadecimal) over the captions and image bytes of all samples in their order. Null for a scan by a version that took none.
+    /// XxHash128 (hexadecimal) over the captions and image bytes of all samples in their order. Null for a scan by a version that took
+    /// none.
     /// </summary>
     public string? ContentHash { get; }
 
@@ -69,7 +70,8 @@ public sealed class DatasetScan
     /// <summary>Reads and decodes every sample, on all cores.</summary>
     /// <param name="check">Called from several threads at once.</param>
     /// <param name="seen">Called for each usable sample, from several threads at once and in no order.</param>
-    public static DatasetScan Run(ICaptionedImages data, ImageCheck check, CancellationToken cancellation, Action<ScannedSample>? seen = null)
+    public static DatasetScan Run(ICaptionedImages data, ImageCheck check, CancellationToken cancellation,
+        Action<ScannedSample>? seen = null)
     {
         var bad = new List<BadSample>();
         var samples = new SampleHashes(data.Count);
@@ -107,8 +109,9 @@ public sealed class DatasetScan
     }
 
     /// <summary>
-    /// The scan that <see cref="Save"/> left in the folder; null when there is none. Samples whose files have another size or time than then are
-    /// read again. Where <see cref="SamplesFile"/> is missing, as on a machine that only helps, names and sizes alone are compared.
+    /// The scan that <see cref="Save"/> left in the folder; null when there is none. Samples whose files have another size or time than
+    /// then are read again. Where <see cref="SamplesFile"/> is missing, as on a machine that only helps, names and sizes alone are
+    /// compared.
     /// </summary>
     /// <exception cref="UserErrorException">The data set has changed since, or the files are damaged.</exception>
     public static DatasetScan? Load(string folder, ICaptionedImages data)
@@ -122,7 +125,8 @@ public sealed class DatasetScan
             : null;
         if (differing is not null)
             throw new UserErrorException(
-                $"The data set {data.Name} is not what it was when {folder} was begun ({header.Samples} samples in {header.Dataset} then, " +
+                $"The data set {data.Name} is not what it was when {folder} was begun ({header.Samples} samples in {header.Dataset} then, "
+                +
                 $"{data.Count} now, {differing}): put the data back as it was, or start with a new output folder.");
         return new DatasetScan(data, bad, samples, header.Content);
     }
@@ -137,7 +141,8 @@ public sealed class DatasetScan
         var reasons = Bad.CountBy(b => b.Reason).OrderByDescending(r => r.Value).ThenBy(r => r.Key, StringComparer.Ordinal).Take(3);
         var most = string.Join(", ", reasons.Select(r => $"{r.Value} {r.Key}"));
         throw new UserErrorException(
-            $"{Bad.Count} of the {_data.Count} samples of {_data.Name} can't be used ({most}), more than max_bad_fraction {maxBadFraction} " +
+            $"{Bad.Count} of the {_data.Count} samples of {_data.Name} can't be used ({most}), more than max_bad_fraction " +
+            $"{maxBadFraction} " +
             $"allows: see {Path.Join(folder, BadSamplesFile)}; repair the data, or raise max_bad_fraction.");
     }
 
@@ -146,7 +151,8 @@ public sealed class DatasetScan
         try
         {
             var header = JsonSerializer.Deserialize<Header>(File.ReadAllText(path), Json);
-            var bad = File.ReadLines(Path.Join(folder, BadSamplesFile)).Select(line => JsonSerializer.Deserialize<BadSample>(line, Json)!).ToList();
+            var bad = File.ReadLines(Path.Join(folder, BadSamplesFile)).Select(line => JsonSerializer.Deserialize<BadSample>(line, Json)!)
+                .ToList();
             var hashes = Path.Join(folder, SamplesFile);
             var samples = header?.Content is not null && File.Exists(hashes) ? SampleHashes.Load(hashes, header.Samples) : null;
             var belong = header is not null && header.Bad == bad.Count && bad.All(b => b?.Index >= 0 && b.Index < header.Samples)

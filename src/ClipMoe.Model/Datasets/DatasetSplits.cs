@@ -14,14 +14,16 @@ public sealed record DatasetSplits(int[] Train, int[] Validation, int[] Test)
     /// captions of one image never lie on both sides.
     /// </summary>
     /// <param name="usable">Indices of the samples that can be read, ascending.</param>
-    /// <param name="test">Test samples: a number (≥ 1) or a fraction (&lt; 1) of the usable ones; not used when the data gives the split.</param>
+    /// <param name="test">Test samples: a number (≥ 1) or a fraction (&lt; 1) of the usable ones; not used when the data gives the
+    /// split.</param>
     /// <exception cref="UserErrorException">No sample is left to train on.</exception>
     public static DatasetSplits Create(ICaptionedImages data, IReadOnlyList<int> usable, ulong seed, double test)
     {
         var splits = data.GivenSplit(0) is null ? Seeded(data, usable, seed, test) : Given(data, usable);
         return splits.Train.Length > 0
             ? splits
-            : throw new UserErrorException($"The data set {data.Name} has {usable.Count} usable samples and none of them is left to train on.");
+            : throw new UserErrorException(
+            $"The data set {data.Name} has {usable.Count} usable samples and none of them is left to train on.");
     }
 
     private static DatasetSplits Given(ICaptionedImages data, IReadOnlyList<int> usable)

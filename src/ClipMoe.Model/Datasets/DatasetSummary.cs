@@ -4,7 +4,9 @@ using ClipMoe.Model.Images;
 
 namespace ClipMoe.Model.Datasets;
 
-/// <summary>Smallest, middle (lower median), 95th percentile and largest of some numbers, and their mean; all 0 when there are none.</summary>
+/// <summary>
+/// Smallest, middle (lower median), 95th percentile and largest of some numbers, and their mean; all 0 when there are none.
+/// </summary>
 public sealed record Distribution(int Min, int Median, int P95, int Max, double Mean)
 {
     public static Distribution FromValues(IEnumerable<int> values)

@@ -4,8 +4,8 @@ namespace ClipMoe.Model.Datasets;
 
 /// <summary>
 /// Images with caption files beside them, NAME.jpg and NAME.txt, in folders of any depth: what img2dataset's <c>--output_format files</c>
-/// writes. Order: depth first, files before folders, each by ordinal name (as the reference's DCDataset sorts them). Names that begin with a
-/// dot are not looked at. A data set whose samples all lie in the top folders train and val or test is split by them.
+/// writes. Order: depth first, files before folders, each by ordinal name (as the reference's DCDataset sorts them). Names that begin with
+/// a dot are not looked at. A data set whose samples all lie in the top folders train and val or test is split by them.
 /// </summary>
 internal sealed class FolderDataset : ICaptionedImages
 {
@@ -92,7 +92,8 @@ internal sealed class FolderDataset : ICaptionedImages
         var here = -1;
         foreach (var (name, isFolder, isLink, length) in entries)
         {
-            // A linked folder is never entered. Inside of the root its files are found where they really are; leading out of it, it is a bad sample.
+            // A linked folder is never entered. Inside of the root its files are found where they really are; leading out of it, it is a
+            // bad sample.
             var isLeavingLink = isFolder && isLink && LeavesRoot(relative, name);
             if (!isLeavingLink && (isFolder || !ImageExtensions.Contains(Path.GetExtension(name))))
                 continue;

@@ -18,12 +18,14 @@ public interface ICaptionedImages : IDisposable
 
     /// <summary>
     /// SHA-256 (hexadecimal) of what is in the data set: names, captions or their sizes, image sizes. Independent of where it lies and of
-    /// time stamps. Computed at opening, so a data set that is opened again after a change of these has another one; pixels, and captions of the
-    /// same size, are <see cref="DatasetScan.ContentHash"/>'s business.
+    /// time stamps. Computed at opening, so a data set that is opened again after a change of these has another one; pixels, and captions
+    /// of the same size, are <see cref="DatasetScan.ContentHash"/>'s business.
     /// </summary>
     string Fingerprint { get; }
 
-    /// <summary>Name of the image of sample <paramref name="index"/> within the data set. Samples with equal keys share one image.</summary>
+    /// <summary>
+    /// Name of the image of sample <paramref name="index"/> within the data set. Samples with equal keys share one image.
+    /// </summary>
     string Key(int index);
 
     /// <summary>The caption, and its first sentence.</summary>
@@ -35,8 +37,8 @@ public interface ICaptionedImages : IDisposable
     ReadOnlyMemory<byte> ReadImage(int index);
 
     /// <summary>
-    /// Sizes and modification times of the files that the sample's image lies in, and its caption where <see cref="Fingerprint"/> knows only the
-    /// caption's size, as one number: while it stays the same, so does the sample. 0 where a file is missing.
+    /// Sizes and modification times of the files that the sample's image lies in, and its caption where <see cref="Fingerprint"/> knows
+    /// only the caption's size, as one number: while it stays the same, so does the sample. 0 where a file is missing.
     /// </summary>
     ulong Stamp(int index);
 

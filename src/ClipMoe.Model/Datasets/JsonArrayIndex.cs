@@ -61,7 +61,8 @@ internal sealed class JsonArrayIndex
         }
         catch (JsonException e)
         {
-            throw new UserErrorException($"{file} is no JSON array of samples, or is cut off or damaged after byte {bufferStart}: {e.Message}", e);
+            throw new UserErrorException($"{file} is no JSON array of samples, or is cut off or damaged after byte {bufferStart}: " +
+                $"{e.Message}", e);
         }
 
         return index;

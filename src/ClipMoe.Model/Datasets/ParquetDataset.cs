@@ -30,7 +30,9 @@ internal static class ParquetDataset
         return new ListedImages(file, DatasetFormat.Parquet, imageRoot, paths, captions);
     }
 
-    /// <summary>The last wall against well-formed metadata that contradicts itself, on which Parquet.Net may loop; far above any real time.</summary>
+    /// <summary>
+    /// The last wall against well-formed metadata that contradicts itself, on which Parquet.Net may loop; far above any real time.
+    /// </summary>
     private static TimeSpan Patience(string file) => TimeSpan.FromSeconds(60 + (new FileInfo(file).Length >> 20));
 
     private static async Task Read(string file, ColumnNames columns, PackedStrings paths, PackedStrings captions)
@@ -64,6 +66,7 @@ internal static class ParquetDataset
     /// <summary>A file that can't be read past its end byte by byte: Parquet.Net takes the −1 there for a value, again and again.</summary>
     private sealed class StrictFile(string path) : FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16)
     {
-        public override int ReadByte() => base.ReadByte() is var value and >= 0 ? value : throw new EndOfStreamException("it ends too early");
+        public override int ReadByte() => base.ReadByte() is var value and >= 0 ? value
+            : throw new EndOfStreamException("it ends too early");
     }
 }

@@ -14,7 +14,9 @@ internal static class SampleFile
 
     public static byte[] ReadCaption(string path) => Read(path, CaptionText.MaxBytes, "caption");
 
-    /// <summary>Sizes and modification times of files as one number; 0 where one is missing. See <see cref="ICaptionedImages.Stamp"/>.</summary>
+    /// <summary>
+    /// Sizes and modification times of files as one number; 0 where one is missing. See <see cref="ICaptionedImages.Stamp"/>.
+    /// </summary>
     public static ulong Stamp(params ReadOnlySpan<string> paths)
     {
         Span<long> seen = stackalloc long[2 * paths.Length];

@@ -8,8 +8,8 @@ using ClipMoe.Model.Numerics;
 namespace ClipMoe.Model.Datasets;
 
 /// <summary>
-/// What each sample of a data set was when it was scanned: a hash of caption and image bytes, and the stamp of its files, by which a later look finds
-/// the few samples that are worth reading again. 24 bytes a sample, in memory and in a file.
+/// What each sample of a data set was when it was scanned: a hash of caption and image bytes, and the stamp of its files, by which a later
+/// look finds the few samples that are worth reading again. 24 bytes a sample, in memory and in a file.
 /// </summary>
 internal sealed class SampleHashes
 {

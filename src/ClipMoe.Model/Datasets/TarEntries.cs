@@ -8,8 +8,8 @@ namespace ClipMoe.Model.Datasets;
 internal readonly record struct TarMember(string Name, long Start, long Length);
 
 /// <summary>
-/// The regular files in a tar (old, ustar, GNU and pax headers), found by reading headers only. System.Formats.Tar is not used here because it
-/// allocates whatever a damaged header claims.
+/// The regular files in a tar (old, ustar, GNU and pax headers), found by reading headers only. System.Formats.Tar is not used here
+/// because it allocates whatever a damaged header claims.
 /// </summary>
 internal sealed class TarEntries : IDisposable
 {
@@ -51,7 +51,8 @@ internal sealed class TarEntries : IDisposable
                 length = long.TryParse(paxSize, out var size) && size >= 0 ? size : throw Damaged(at, $"a size of \"{paxSize}\"");
             if (length > _length - start)
                 throw new UserErrorException(
-                    $"{_path} is truncated: the entry at byte {at} needs {length} bytes and only {_length - start} follow: get the file again.");
+                    $"{_path} is truncated: the entry at byte {at} needs {length} bytes and only {_length - start} follow: get the file " +
+                    $"again.");
             at = start + (length + Block - 1) / Block * Block;
             switch (type)
             {
@@ -164,5 +165,6 @@ internal sealed class TarEntries : IDisposable
         return Encoding.UTF8.GetString(end < 0 ? field : field[..end]);
     }
 
-    private UserErrorException Damaged(long at, string what) => new($"{_path} is damaged: {what} in the entry at byte {at}: get the file again.");
+    private UserErrorException Damaged(long at, string what) =>
+        new($"{_path} is damaged: {what} in the entry at byte {at}: get the file again.");
 }

@@ -33,7 +33,8 @@ internal sealed partial class WebDataset : ICaptionedImages
             Count = checked(Count + _contents[s].Samples.Count);
             fingerprint.Add(_shardNames[s]).Add(_contents[s].Samples.Count);
             for (var i = 0; i < _contents[s].Samples.Count; i++)
-                fingerprint.Add(_contents[s].Keys.Bytes(i)).Add(_contents[s].Samples[i].ImageLength).Add(_contents[s].Samples[i].CaptionLength);
+                fingerprint.Add(_contents[s].Keys.Bytes(i)).Add(_contents[s].Samples[i].ImageLength)
+                    .Add(_contents[s].Samples[i].CaptionLength);
         }
 
         Fingerprint = fingerprint.Finish();
@@ -54,7 +55,8 @@ internal sealed partial class WebDataset : ICaptionedImages
             var data = new WebDataset(path, root, shards, indexFolder);
             return data.Count > 0
                 ? data
-                : throw new UserErrorException($"The tars of {path} hold no samples: a sample is NAME.jpg and NAME.txt, one after the other.");
+                : throw new UserErrorException(
+                $"The tars of {path} hold no samples: a sample is NAME.jpg and NAME.txt, one after the other.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -169,7 +171,8 @@ internal sealed partial class WebDataset : ICaptionedImages
             var width = match.Groups[1].Length;
             if (!int.TryParse(match.Groups[1].Value, out var first) || !int.TryParse(match.Groups[2].Value, out var last)
                 || last < first || ((long)last - first + 1) * paths.Count > MaxShards)
-                throw new UserErrorException($"The range {match.Value} in {pattern} is not one of up to {MaxShards} shards, as in {{00000..00099}}.");
+                throw new UserErrorException($"The range {match.Value} in {pattern} is not one of up to {MaxShards} shards, as in " +
+                    $"{{00000..00099}}.");
             var range = Enumerable.Range(first, last - first + 1).Select(n => n.ToString($"D{width}"));
             paths = [.. paths.SelectMany(_ => range, (path, number) => Braces().Replace(path, number, 1))];
         }

@@ -17,8 +17,8 @@ internal readonly record struct ShardSample(long ImageStart, long ImageLength, l
 }
 
 /// <summary>
-/// The samples of one webdataset tar: an image and a caption with the same name up to the first dot of the file name. They usually follow each
-/// other, but may lie apart, as in a tar made of a folder in no order; a second image or caption of a name begins another sample.
+/// The samples of one webdataset tar: an image and a caption with the same name up to the first dot of the file name. They usually follow
+/// each other, but may lie apart, as in a tar made of a folder in no order; a second image or caption of a name begins another sample.
 /// </summary>
 internal sealed class WebDatasetShard
 {

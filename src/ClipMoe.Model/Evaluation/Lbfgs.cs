@@ -67,7 +67,8 @@ internal static class Lbfgs
     }
 
     private static void Remember(
-        List<(double[] Step, double[] Change, double Curvature)> memory, double[] point, double[] next, double[] gradient, double[] nextGradient)
+        List<(double[] Step, double[] Change, double Curvature)> memory, double[] point, double[] next, double[] gradient,
+        double[] nextGradient)
     {
         var (step, change) = (new double[point.Length], new double[point.Length]);
         for (var i = 0; i < point.Length; i++) (step[i], change[i]) = (next[i] - point[i], nextGradient[i] - gradient[i]);

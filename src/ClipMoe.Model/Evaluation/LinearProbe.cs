@@ -30,7 +30,9 @@ public static class LinearProbe
     private const int MaxIterations = 500;
     private const double Tolerance = 1e-4;
 
-    /// <summary>Inverse of the strength of the L2 penalty over the whole training set, as scikit-learn's C and of its default value.</summary>
+    /// <summary>
+    /// Inverse of the strength of the L2 penalty over the whole training set, as scikit-learn's C and of its default value.
+    /// </summary>
     private const double InversePenalty = 1;
 
     /// <summary>Fits on the training samples and measures on the test samples. Deterministic, whatever the number of threads.</summary>
@@ -43,14 +45,17 @@ public static class LinearProbe
     /// <param name="threads">Threads to compute on.</param>
     /// <exception cref="UserErrorException">No samples, a label outside the classes, or features that are not finite.</exception>
     public static ProbeResult Evaluate(
-        string target, Features train, IReadOnlyList<int> trainLabels, Features test, IReadOnlyList<int> testLabels, int classes, int threads)
+        string target, Features train, IReadOnlyList<int> trainLabels, Features test, IReadOnlyList<int> testLabels, int classes,
+        int threads)
     {
         Check(target, "training", train, trainLabels, classes);
         Check(target, "test", test, testLabels, classes);
-        if (train.Dimension != test.Dimension) throw new ArgumentException($"trained on {train.Dimension} dimensions, tested on {test.Dimension}");
+        if (train.Dimension != test.Dimension)
+            throw new ArgumentException($"trained on {train.Dimension} dimensions, tested on {test.Dimension}");
 
         var scale = Standardization.Fit(train);
-        var fitted = new LogisticLoss(scale.Apply(train), trainLabels, train.Dimension + 1, classes, 1 / (InversePenalty * train.Count), threads);
+        var fitted = new LogisticLoss(scale.Apply(train), trainLabels, train.Dimension + 1, classes, 1 / (InversePenalty * train.Count),
+            threads);
         var weights = new double[classes * (train.Dimension + 1)];
         var (iterations, converged) = Lbfgs.Minimise(fitted.Evaluate, weights, MaxIterations, Tolerance);
 
@@ -69,11 +74,14 @@ public static class LinearProbe
         for (var i = 0; i < labels.Count; i++)
         {
             if ((uint)labels[i] >= (uint)classes)
-                throw new UserErrorException($"Linear probe of {target}: {part} sample {i} has class {labels[i]}, not one of 0 … {classes - 1}.");
+                throw new UserErrorException($"Linear probe of {target}: {part} sample {i} has class {labels[i]}, not one of 0 … " +
+                    $"{classes - 1}.");
         }
     }
 
-    /// <summary>x → (x − mean) / standard deviation of the training samples, with a 1 behind for the bias; constant features become 0.</summary>
+    /// <summary>
+    /// x → (x − mean) / standard deviation of the training samples, with a 1 behind for the bias; constant features become 0.
+    /// </summary>
     private sealed record Standardization(double[] Mean, double[] InverseDeviation)
     {
         public static Standardization Fit(Features train)
@@ -93,7 +101,8 @@ public static class LinearProbe
             return new Standardization(mean, [.. squares.Select((s, d) => Inverse(Math.Sqrt(s / train.Count), Math.Abs(mean[d])))]);
         }
 
-        private static double Inverse(double deviation, double magnitude) => deviation <= 1e-7 * magnitude || deviation == 0 ? 0 : 1 / deviation;
+        private static double Inverse(double deviation, double magnitude) => deviation <= 1e-7 * magnitude || deviation == 0 ? 0
+            : 1 / deviation;
 
         public float[] Apply(Features features)
         {

@@ -15,7 +15,9 @@ public static class Retrieval
 {
     private const int ImageBlock = 64, CaptionBlock = 512;
 
-    /// <summary>Ranks all captions for every image and all images for every caption. Memory grows with the gallery, not its square.</summary>
+    /// <summary>
+    /// Ranks all captions for every image and all images for every caption. Memory grows with the gallery, not its square.
+    /// </summary>
     /// <param name="images">[images, D].</param>
     /// <param name="captions">[captions, D].</param>
     /// <param name="imageOfCaption">[captions] the image that a caption belongs to; every image has at least one.</param>
@@ -48,7 +50,8 @@ public static class Retrieval
             for (var firstCaption = 0; firstCaption < captions.Count; firstCaption += CaptionBlock)
             {
                 var captionCount = Math.Min(CaptionBlock, captions.Count - firstCaption);
-                DotProducts.Products(Rows(images, firstImage, imageCount), Rows(captions, firstCaption, captionCount), images.Dimension, products);
+                DotProducts.Products(Rows(images, firstImage, imageCount), Rows(captions, firstCaption, captionCount), images.Dimension,
+                    products);
                 Array.Clear(before);
                 for (var i = 0; i < imageCount; i++)
                 {
@@ -88,7 +91,8 @@ public static class Retrieval
         if (images.Dimension != captions.Dimension || imageOfCaption.Count != captions.Count)
         {
             throw new ArgumentException(
-                $"images of {images.Dimension} dimensions, {captions.Count} captions of {captions.Dimension}, {imageOfCaption.Count} assigned");
+                $"images of {images.Dimension} dimensions, {captions.Count} captions of {captions.Dimension}, {imageOfCaption.Count} " +
+                $"assigned");
         }
 
         var has = new bool[images.Count];

@@ -6,7 +6,8 @@ namespace ClipMoe.Model.Evaluation;
 /// How retrieval was measured; figures of different protocols cannot be compared. Everything but the names follows from the gallery.
 /// </summary>
 /// <param name="DataSet">Name of the data set.</param>
-/// <param name="Split">Which part of it, for instance <c>test</c>, <c>karpathy-test</c>, or <c>val2017</c> as in the reference's script.</param>
+/// <param name="Split">Which part of it, for instance <c>test</c>, <c>karpathy-test</c>, or <c>val2017</c> as in the reference's
+/// script.</param>
 /// <param name="Images">Images in the gallery of caption queries.</param>
 /// <param name="Captions">Captions in the gallery of image queries.</param>
 /// <param name="FewestCaptionsPerImage">Fewest captions of an image.</param>
@@ -31,7 +32,9 @@ public sealed record RetrievalProtocol(
     }
 }
 
-/// <summary>Recall at 1, 5 and 10: the fraction of queries whose right answer is among the first so many, image to text (i2t) and back.</summary>
+/// <summary>
+/// Recall at 1, 5 and 10: the fraction of queries whose right answer is among the first so many, image to text (i2t) and back.
+/// </summary>
 public sealed record RetrievalResult(
     [property: JsonPropertyName("protocol")] RetrievalProtocol Protocol,
     [property: JsonPropertyName("i2t_r1")] double ImageToTextAt1,

@@ -102,14 +102,17 @@ public sealed partial class AtomicFile : IDisposable
     internal static string TemporaryName(string path, int process) =>
         $"{path}{TemporaryMark}{process}-{Guid.NewGuid().ToString("n")[..12]}@{Environment.MachineName}";
 
-    /// <summary>Whether a temporary file is of a process of this machine that has ended; of another machine's nobody here can tell.</summary>
+    /// <summary>
+    /// Whether a temporary file is of a process of this machine that has ended; of another machine's nobody here can tell.
+    /// </summary>
     internal static bool IsAbandoned(string temporary)
     {
         var owner = OwnerOf().Match(temporary);
         if (owner.Groups["machine"].Value != Environment.MachineName || Directory.Exists($"/proc/{owner.Groups["process"]}")) return false;
         try
         {
-            // A process of another container may have the same machine's name and a number that is nobody's here. It has locked what it writes.
+            // A process of another container may have the same machine's name and a number that is nobody's here. It has locked what it
+            // writes.
             using var nobodyElse = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
             return true;
         }
@@ -127,7 +130,8 @@ public sealed partial class AtomicFile : IDisposable
     {
         const int noSpace = 28, overQuota = 122, diskFull = unchecked((int)0x80070070);
         var reason = e.HResult is noSpace or overQuota or diskFull
-            ? $"the disk of {Path.GetDirectoryName(Path.GetFullPath(path))} is full; free some space and run again, what was already written is kept"
+            ? $"the disk of {Path.GetDirectoryName(Path.GetFullPath(path))} is full; free some space and run again, what was already " +
+            $"written is kept"
             : e is ArgumentOutOfRangeException ? "the file is too large for its file system or for the limit that is set (ulimit -f)"
             : e.Message.TrimEnd('.');
         return new FileWriteException($"{path} could not be written: {reason}.", e);

@@ -111,7 +111,8 @@ internal sealed class BmpRows : ImageRows
             var colours = core || bits > 8 ? 0 : Int(file, 46);
             if (bits is not (1 or 4 or 8 or 16 or 24 or 32)) throw ImageErrors.Unsupported(name, ImageFormat.Bmp, $"{bits} bits per pixel");
             if (compression is not (Uncompressed or BitFields)) throw ImageErrors.Unsupported(name, ImageFormat.Bmp, "compressed rows");
-            if (width <= 0 || height is 0 or int.MinValue || colours is < 0 or > 256) throw ImageErrors.Damaged(name, ImageFormat.Bmp, file);
+            if (width <= 0 || height is 0 or int.MinValue || colours is < 0 or > 256)
+                throw ImageErrors.Damaged(name, ImageFormat.Bmp, file);
 
             var masks = bits switch { 16 => Masks15, 32 => Bgrx, _ => [] };
             if (compression == BitFields) masks = ReadMasks(file, length, bits, name);

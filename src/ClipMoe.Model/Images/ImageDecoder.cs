@@ -6,7 +6,9 @@ namespace ClipMoe.Model.Images;
 /// <summary>What an image file's header says.</summary>
 public sealed record ImageInfo(ImageFormat Format, PixelMode Mode, int Width, int Height);
 
-/// <summary>A whole image as RGB: [<paramref name="Height"/>, <paramref name="Width"/>, 3] bytes, as Pillow's <c>convert("RGB")</c> gives.</summary>
+/// <summary>
+/// A whole image as RGB: [<paramref name="Height"/>, <paramref name="Width"/>, 3] bytes, as Pillow's <c>convert("RGB")</c> gives.
+/// </summary>
 public sealed record DecodedImage(PixelMode Mode, int Width, int Height, byte[] Pixels);
 
 /// <summary>
@@ -24,7 +26,8 @@ public static class ImageDecoder
     /// <summary>Reads only the header.</summary>
     /// <param name="file">The file's bytes.</param>
     /// <param name="name">Names the image in errors.</param>
-    /// <exception cref="UserErrorException">Not an image of a format that is read, damaged, or larger than <see cref="MaxPixels"/>.</exception>
+    /// <exception cref="UserErrorException">Not an image of a format that is read, damaged, or larger than
+    /// <see cref="MaxPixels"/>.</exception>
     public static ImageInfo Inspect(ReadOnlyMemory<byte> file, string name = "the image")
     {
         using var rows = Open(file, name);

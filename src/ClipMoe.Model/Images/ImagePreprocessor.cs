@@ -15,7 +15,8 @@ public sealed class ImagePreprocessor(int size, ConversionOrder conversion, long
     public const int MaxSize = 8192;
 
     /// <summary>Side of the square result, in pixels.</summary>
-    public int Size { get; } = size is > 0 and <= MaxSize ? size : throw new ArgumentOutOfRangeException(nameof(size), size, $"not 1 … {MaxSize}");
+    public int Size { get; } = size is > 0 and <= MaxSize ? size
+        : throw new ArgumentOutOfRangeException(nameof(size), size, $"not 1 … {MaxSize}");
 
     /// <summary>Whether an image becomes RGB before or after it is resized.</summary>
     public ConversionOrder Conversion => conversion;

@@ -35,8 +35,8 @@ internal static class LibVips
     }
 
     /// <summary>
-    /// Decodes full rows into memory of libvips, to be given back with <see cref="NetVips.NetVips.Free"/>. <see cref="Region.Fetch"/> copies
-    /// them into a new array each time, which takes a tenth of the time of a whole decode.
+    /// Decodes full rows into memory of libvips, to be given back with <see cref="NetVips.NetVips.Free"/>. <see cref="Region.Fetch"/>
+    /// copies them into a new array each time, which takes a tenth of the time of a whole decode.
     /// </summary>
     /// <exception cref="VipsException">The pixels are damaged.</exception>
     public static nint Fetch(Region region, int top, int width, int count)

@@ -24,7 +24,8 @@ internal enum PixelTreatment
 }
 
 /// <summary>
-/// Conversions of rows between the decoder's bytes and 32-bit pixels (four bytes, red first), with Pillow's roundings (libImaging/Convert.c).
+/// Conversions of rows between the decoder's bytes and 32-bit pixels (four bytes, red first), with Pillow's roundings
+/// (libImaging/Convert.c).
 /// </summary>
 internal static class PixelConversion
 {
@@ -190,7 +191,8 @@ internal static class PixelConversion
         {
             var alpha = pixel >> 24;
             if (alpha is 0 or 255) continue;
-            pixel = Unscaled(pixel & 0xFF, alpha) | (Unscaled((pixel >> 8) & 0xFF, alpha) << 8) | (Unscaled((pixel >> 16) & 0xFF, alpha) << 16);
+            pixel = Unscaled(pixel & 0xFF, alpha) | (Unscaled((pixel >> 8) & 0xFF, alpha) << 8) | (Unscaled((pixel >> 16) & 0xFF,
+                alpha) << 16);
         }
     }
 

@@ -61,7 +61,8 @@ public static class PreprocessedImages
             ["size"] = preprocessor.Size.ToString(CultureInfo.InvariantCulture),
             ["conversion"] = preprocessor.Conversion.ToString(),
         };
-        using var writer = TensorFile.Create(output, [.. images.Select(path => new TensorInfo(TensorName(path), TensorType.U8, shape))], metadata);
+        using var writer = TensorFile.Create(output, [.. images.Select(path => new TensorInfo(TensorName(path), TensorType.U8, shape))],
+            metadata);
         var chunk = new byte[Math.Clamp(ChunkBytes / preprocessor.ResultLength, 1, images.Count)][];
         var reasons = new string?[chunk.Length];
         var bad = new List<BadImage>();

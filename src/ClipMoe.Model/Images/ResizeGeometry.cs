@@ -2,7 +2,8 @@ namespace ClipMoe.Model.Images;
 
 /// <summary>
 /// torchvision's <c>Resize(size)</c> of the shorter side followed by <c>CenterCrop(size)</c>: the whole image becomes
-/// <see cref="Width"/> × <see cref="Height"/>, of which the square of <see cref="Size"/> pixels at (<see cref="Left"/>, <see cref="Top"/>) is kept.
+/// <see cref="Width"/> × <see cref="Height"/>, of which the square of <see cref="Size"/> pixels at (<see cref="Left"/>, <see cref="Top"/>)
+/// is kept.
 /// </summary>
 internal readonly record struct ResizeGeometry(int Size, int Width, int Height, int Left, int Top)
 {

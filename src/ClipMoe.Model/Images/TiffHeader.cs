@@ -16,7 +16,8 @@ internal static class TiffHeader
         var (bits, samples) = (tags.GetValueOrDefault(BitsPerSample, 1), tags.GetValueOrDefault(SamplesPerPixel, 1));
         return (tags.GetValueOrDefault(Photometric, -1), samples) switch
         {
-            (0 or 1, 1) => bits switch { 1 => PixelMode.Bilevel, 16 => PixelMode.Gray16, <= 8 => PixelMode.Gray, _ => throw Unsupported(name) },
+            (0 or 1, 1) => bits switch { 1 => PixelMode.Bilevel, 16 => PixelMode.Gray16, <= 8 => PixelMode.Gray,
+                _ => throw Unsupported(name) },
             (0 or 1, 2) => PixelMode.GrayAlpha,
             (2 or 6, 3) => PixelMode.Rgb,
             (2, > 3) => tags.GetValueOrDefault(ExtraSamples, 2) == Unspecified ? PixelMode.Rgb : PixelMode.Rgba,
@@ -26,9 +27,12 @@ internal static class TiffHeader
         };
     }
 
-    private static UserErrorException Unsupported(string name) => ImageErrors.Unsupported(name, ImageFormat.Tiff, "an unusual kind of pixel");
+    private static UserErrorException Unsupported(string name) =>
+        ImageErrors.Unsupported(name, ImageFormat.Tiff, "an unusual kind of pixel");
 
-    /// <summary>The first value of each tag that holds 16- or 32-bit integers; null when the directory does not lie within the file.</summary>
+    /// <summary>
+    /// The first value of each tag that holds 16- or 32-bit integers; null when the directory does not lie within the file.
+    /// </summary>
     private static Dictionary<int, int>? ReadTags(ReadOnlySpan<byte> file)
     {
         var bigEndian = file[0] == (byte)'M';

@@ -50,8 +50,9 @@ internal sealed class ContrastiveLoss : IDisposable
     }
 
     /// <summary>
-    /// Gradient of the global loss for this leaf's features, [n, C]: scale/(2N)·(P + Q − 2Y)·z, with P the softmax over this leaf's rows and Q the
-    /// other direction's, known from its log-sum-exps; and Σ s·∂L/∂s over the leaf's rows, the share of the derivative for logit_scale.
+    /// Gradient of the global loss for this leaf's features, [n, C]: scale/(2N)·(P + Q − 2Y)·z, with P the softmax over this leaf's rows
+    /// and Q the other direction's, known from its log-sum-exps; and Σ s·∂L/∂s over the leaf's rows, the share of the derivative for
+    /// logit_scale.
     /// </summary>
     /// <param name="others_N">Log-sum-exps of the other direction's rows.</param>
     /// <param name="weight">Factor on the loss.</param>

@@ -15,8 +15,8 @@ public enum RouterLossTokens
 }
 
 /// <summary>
-/// The load balancing loss of Switch Transformer (arXiv 2101.03961, equations 4 to 6) as the reference pools it, over all MoE blocks of a tower
-/// at once: E·Σₑ fₑ·Pₑ, with fₑ the choices of expert e per token (summing to K) and Pₑ the mean probability.
+/// The load balancing loss of Switch Transformer (arXiv 2101.03961, equations 4 to 6) as the reference pools it, over all MoE blocks of a
+/// tower at once: E·Σₑ fₑ·Pₑ, with fₑ the choices of expert e per token (summing to K) and Pₑ the mean probability.
 /// </summary>
 internal sealed class RouterBalance(double weight) : RouterLoss(weight)
 {

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace ClipMoe.Model.Losses;
 
 /// <summary>
-/// The router z-loss of ST-MoE (arXiv 2202.08906, equation 5): the mean of (log Σₑ exp xₑ)² over tokens and blocks, with x the router's logits. It
-/// holds them small, where rounding matters least. Of other passes it needs their number of tokens only.
+/// The router z-loss of ST-MoE (arXiv 2202.08906, equation 5): the mean of (log Σₑ exp xₑ)² over tokens and blocks, with x the router's
+/// logits. It holds them small, where rounding matters least. Of other passes it needs their number of tokens only.
 /// </summary>
 internal sealed class RouterZLoss(double weight) : RouterLoss(weight)
 {

@@ -20,7 +20,8 @@ public static class Devices
         if (!LibTorch.CudaAvailable)
         {
             throw new UserErrorException(
-                $"libtorch in {LibTorch.Directory} cannot compute on a GPU here: set {LibTorch.DirectoryVariable} to one that can, or use cpu.");
+                $"libtorch in {LibTorch.Directory} cannot compute on a GPU here: set {LibTorch.DirectoryVariable} to one that can, or " +
+                $"use cpu.");
         }
 
         return number < torch.cuda.device_count() ? torch.device(DeviceType.CUDA, number)
@@ -28,8 +29,8 @@ public static class Devices
     }
 
     /// <summary>
-    /// Makes the calling thread compute with so many threads: libtorch keeps the number per thread, so each thread that computes calls this first.
-    /// Results have the same bits only for the same number.
+    /// Makes the calling thread compute with so many threads: libtorch keeps the number per thread, so each thread that computes calls
+    /// this first. Results have the same bits only for the same number.
     /// </summary>
     public static void UseThreads(int threads)
     {

@@ -51,8 +51,10 @@ public static class LibTorch
         if (!File.Exists(Path.Combine(directory, "libtorch_cpu.so")))
         {
             throw new LibTorchNotFoundException(string.IsNullOrEmpty(chosen)
-                ? $"libtorch was not found in {directory}: set {DirectoryVariable} to the lib folder of a libtorch or PyTorch installation (…/torch/lib), or build with -p:TorchBackend=cpu or cuda."
-                : $"{DirectoryVariable}={chosen} holds no libtorch_cpu.so: it must be a libtorch or the lib folder of a PyTorch installation (…/torch/lib).");
+                ? $"libtorch was not found in {directory}: set {DirectoryVariable} to the lib folder of a libtorch or PyTorch " +
+                $"installation (…/torch/lib), or build with -p:TorchBackend=cpu or cuda."
+                : $"{DirectoryVariable}={chosen} holds no libtorch_cpu.so: it must be a libtorch or the lib folder of a PyTorch " +
+                $"installation (…/torch/lib).");
         }
 
         try
@@ -72,7 +74,8 @@ public static class LibTorch
         catch (DllNotFoundException e)
         {
             throw new LibTorchNotFoundException(
-                $"libtorch in {directory} does not load ({e.Message.Trim()}): set {DirectoryVariable} to a libtorch or PyTorch 2.10 for this system.", e);
+                $"libtorch in {directory} does not load ({e.Message.Trim()}): set {DirectoryVariable} to a libtorch or PyTorch 2.10 for " +
+                $"this system.", e);
         }
     }
 
@@ -96,7 +99,8 @@ public static class LibTorch
 
     private static nint LoadBinding(string path)
     {
-        if (!File.Exists(path)) throw new LibTorchNotFoundException($"{path} is missing: the build is incomplete; restore and build again.");
+        if (!File.Exists(path)) throw new LibTorchNotFoundException(
+            $"{path} is missing: the build is incomplete; restore and build again.");
         try
         {
             return NativeLibrary.Load(path);
@@ -137,13 +141,16 @@ public static class LibTorch
         return target;
     }
 
-    /// <summary>TorchSharp's own search would load a second libtorch beside the one chosen here, so its "already loaded" marks are set.</summary>
+    /// <summary>
+    /// TorchSharp's own search would load a second libtorch beside the one chosen here, so its "already loaded" marks are set.
+    /// </summary>
     private static void MarkTorchSharpInitialised()
     {
         foreach (var name in (string[])["nativeBackendLoaded", "nativeBackendCudaLoaded"])
         {
             var field = typeof(torch).GetField(name, System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Static)
-                ?? throw new LibTorchNotFoundException($"this TorchSharp has no field {name}: use the version in Directory.Packages.props.");
+                ?? throw new LibTorchNotFoundException(
+                $"this TorchSharp has no field {name}: use the version in Directory.Packages.props.");
             field.SetValue(null, true);
         }
     }

@@ -6,8 +6,8 @@ namespace ClipMoe.Model.Native;
 /// <summary>
 /// Operations with numbers. TorchSharp hands a number's native object to libtorch without keeping it alive, and makes one for every
 /// <c>a + b</c> of tensors too: a garbage collection at that moment frees what libtorch is reading (seen: an exception from
-/// <c>Scalar::toFloat</c>, once in thousands of steps). Here numbers live until libtorch has returned. Products, differences and quotients of two
-/// tensors take no number.
+/// <c>Scalar::toFloat</c>, once in thousands of steps). Here numbers live until libtorch has returned. Products, differences and quotients
+/// of two tensors take no number.
 /// </summary>
 internal static class ScalarOperations
 {

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace ClipMoe.Model.Native;
 
 /// <summary>
-/// Floats that other processes of this host can map: an anonymous file (<c>memfd_create</c>) without a name to leave behind, gone with the last
-/// process that has it. Its size is sealed before anybody sees it, so no access to a mapping of it can fault.
+/// Floats that other processes of this host can map: an anonymous file (<c>memfd_create</c>) without a name to leave behind, gone with the
+/// last process that has it. Its size is sealed before anybody sees it, so no access to a mapping of it can fault.
 /// </summary>
 public sealed unsafe partial class SharedMemory : MemoryManager<float>
 {
@@ -23,7 +23,8 @@ public sealed unsafe partial class SharedMemory : MemoryManager<float>
         const int shared = 1;
         const nint failed = -1;
         var address = mmap(0, Bytes, protection, shared, file, 0);
-        if (address == failed) throw new IOException($"{Bytes} bytes of shared memory can't be mapped: {Marshal.GetLastPInvokeErrorMessage()}");
+        if (address == failed) throw new IOException(
+            $"{Bytes} bytes of shared memory can't be mapped: {Marshal.GetLastPInvokeErrorMessage()}");
         _first = (float*)address;
     }
 

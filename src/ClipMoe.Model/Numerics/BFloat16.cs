@@ -26,7 +26,8 @@ public static class BFloat16
         var bits = MemoryMarshal.Cast<float, uint>(values);
         var target = MemoryMarshal.Cast<float, uint>(rounded);
         var i = 0;
-        for (; i <= bits.Length - Vector<uint>.Count; i += Vector<uint>.Count) (Round(new Vector<uint>(bits[i..])) << 16).CopyTo(target[i..]);
+        for (; i <= bits.Length - Vector<uint>.Count; i += Vector<uint>.Count)
+            (Round(new Vector<uint>(bits[i..])) << 16).CopyTo(target[i..]);
         for (; i < bits.Length; i++) target[i] = Round(new Vector<uint>(bits[i]))[0] << 16;
     }
 

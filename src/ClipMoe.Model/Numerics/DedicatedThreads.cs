@@ -2,7 +2,9 @@ using System.Runtime.ExceptionServices;
 
 namespace ClipMoe.Model.Numerics;
 
-/// <summary>Long loops on threads of their own: on the thread pool, computing or reading files, they would keep actors and heartbeats waiting.</summary>
+/// <summary>
+/// Long loops on threads of their own: on the thread pool, computing or reading files, they would keep actors and heartbeats waiting.
+/// </summary>
 internal static class DedicatedThreads
 {
     /// <summary>Runs the body for 0 … count−1, in any order, on the calling thread and <paramref name="threads"/> − 1 others.</summary>

@@ -125,7 +125,9 @@ internal static unsafe class DotProducts
         return Finish(sum, a, b, d, dimension);
     }
 
-    /// <summary>Adds the eight sums in an order of ours (that of <c>Vector256.Sum</c> has changed between versions), then the remainder.</summary>
+    /// <summary>
+    /// Adds the eight sums in an order of ours (that of <c>Vector256.Sum</c> has changed between versions), then the remainder.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Finish(Vector256<float> sums, float* a, float* b, int d, int dimension)
     {

@@ -17,7 +17,8 @@ public readonly struct KeyedPermutation
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         _key = key;
         Count = count;
-        // A round halves, on average, what tells an element's place from a uniform one; 4 log₂ n plus a margin for tiny n is ample for a shuffle.
+        // A round halves, on average, what tells an element's place from a uniform one; 4 log₂ n plus a margin for tiny n is ample for a
+        // shuffle.
         _rounds = 16 + 4 * (32 - BitOperations.LeadingZeroCount((uint)count));
     }
 
@@ -34,7 +35,9 @@ public readonly struct KeyedPermutation
         }
     }
 
-    /// <summary>The elements at a run of positions. Going through it round by round is several times as fast as one element at a time.</summary>
+    /// <summary>
+    /// The elements at a run of positions. Going through it round by round is several times as fast as one element at a time.
+    /// </summary>
     public void Read(int position, Span<int> elements)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)position, (uint)Count, nameof(position));

@@ -9,8 +9,8 @@ namespace ClipMoe.Model.Optimization;
 public sealed record AdamWSettings(double WeightDecay, double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8);
 
 /// <summary>
-/// AdamW over the flat trainable range, with PyTorch's arithmetic (<c>_single_tensor_adamw</c>). Weight decay acts on everything that trains,
-/// LayerNorms and biases too, as in the reference.
+/// AdamW over the flat trainable range, with PyTorch's arithmetic (<c>_single_tensor_adamw</c>). Weight decay acts on everything that
+/// trains, LayerNorms and biases too, as in the reference.
 /// </summary>
 internal sealed class AdamW : IDisposable
 {

@@ -19,8 +19,8 @@ public sealed class CheckpointSource : IParameterSource
     private readonly float[]? _stretched;
 
     /// <param name="config">
-    /// The architecture wanted. Where it has the Long-CLIP stretch and the file does not, the file's text positions are stretched; the result is
-    /// cut to <see cref="ClipConfig.ContextLength"/>.
+    /// The architecture wanted. Where it has the Long-CLIP stretch and the file does not, the file's text positions are stretched; the
+    /// result is cut to <see cref="ClipConfig.ContextLength"/>.
     /// </param>
     /// <param name="roundToHalf">Rounds to fp16 what the reference rounds at every load.</param>
     /// <exception cref="UserErrorException">The file holds another architecture.</exception>

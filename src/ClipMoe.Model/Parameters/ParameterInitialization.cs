@@ -4,8 +4,8 @@ using System.Text;
 namespace ClipMoe.Model.Parameters;
 
 /// <summary>
-/// Initial values that depend on (seed, parameter name, element) alone: not on where the model computes, no order of calls, and no other parameter of
-/// the model. Normal values pass through the C library's logarithm and sine, whose last bit may differ between processors.
+/// Initial values that depend on (seed, parameter name, element) alone: not on where the model computes, no order of calls, and no other
+/// parameter of the model. Normal values pass through the C library's logarithm and sine, whose last bit may differ between processors.
 /// </summary>
 public static class ParameterInitialization
 {

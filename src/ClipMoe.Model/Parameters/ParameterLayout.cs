@@ -25,7 +25,8 @@ public sealed class ParameterLayout
     private readonly (long Start, long End) _imageTower;
 
     private ParameterLayout(
-        ClipConfig config, TrainableParameters locking, IReadOnlyList<ParameterSlot> slots, (long Start, long End) imageTower, long trainableLength,
+        ClipConfig config, TrainableParameters locking, IReadOnlyList<ParameterSlot> slots, (long Start, long End) imageTower,
+        long trainableLength,
         long length)
     {
         Config = config;
@@ -49,7 +50,9 @@ public sealed class ParameterLayout
     /// <summary>The gradient of the image tower and of the loss's learnt numbers; around it lies that of the text tower.</summary>
     public GradientRange ImageTower => Range(_imageTower.Start, _imageTower.End);
 
-    /// <summary>The last part of the text tower's gradient, which is nearly all of it: blocks, token embedding, last normalisation.</summary>
+    /// <summary>
+    /// The last part of the text tower's gradient, which is nearly all of it: blocks, token embedding, last normalisation.
+    /// </summary>
     public GradientRange TextBlocks => Range(_imageTower.End, TrainableLength);
 
     /// <summary>The rest of the gradient: what comes before the text tower's blocks.</summary>

@@ -38,7 +38,8 @@ public static class ParameterNames
         Normal("visual.class_embedding", visionScale, vision.Width);
         Normal("visual.positional_embedding", visionScale, config.VisionPositions, vision.Width);
         Normal("visual.proj", visionScale, vision.Width, config.EmbedDim);
-        Uniform("visual.conv1.weight", InverseRoot(3L * config.PatchSize * config.PatchSize), vision.Width, 3, config.PatchSize, config.PatchSize);
+        Uniform("visual.conv1.weight", InverseRoot(3L * config.PatchSize * config.PatchSize), vision.Width, 3, config.PatchSize,
+            config.PatchSize);
         LayerNorm("visual.ln_pre", vision.Width);
         Blocks("visual.transformer", vision);
         LayerNorm("visual.ln_post", vision.Width);
@@ -90,8 +91,10 @@ public static class ParameterNames
             Zeros($"{name}.bias", width);
         }
 
-        void Normal(string name, double deviation, params long[] shape) => specs.Add(new ParameterSpec(name, shape, InitialValues.Normal, deviation));
-        void Uniform(string name, double bound, params long[] shape) => specs.Add(new ParameterSpec(name, shape, InitialValues.Uniform, bound));
+        void Normal(string name, double deviation, params long[] shape) =>
+            specs.Add(new ParameterSpec(name, shape, InitialValues.Normal, deviation));
+        void Uniform(string name, double bound, params long[] shape) =>
+            specs.Add(new ParameterSpec(name, shape, InitialValues.Uniform, bound));
         void Zeros(string name, params long[] shape) => specs.Add(new ParameterSpec(name, shape, InitialValues.Zeros));
     }
 

@@ -23,7 +23,8 @@ internal sealed class ParameterViews : IDisposable
         using var scope = NewDisposeScope();
         Vision = new VisionParameters(
             View("visual.conv1.weight", v => v.flatten(1).t()), View("visual.class_embedding"), View("visual.positional_embedding"),
-            LayerNorm("visual.ln_pre"), Blocks("visual.transformer", layout.Config.Vision), LayerNorm("visual.ln_post"), View("visual.proj"));
+            LayerNorm("visual.ln_pre"), Blocks("visual.transformer", layout.Config.Vision), LayerNorm("visual.ln_post"),
+            View("visual.proj"));
         Text = new TextParameters(
             Embedding("token_embedding.weight"), View("positional_embedding"),
             layout.Config.StretchedPositions ? View("positional_embedding_res") : null,
@@ -61,9 +62,12 @@ internal sealed class ParameterViews : IDisposable
 
     private LinearParameters Linear(string name) => new(View($"{name}.weight", v => v.t()), View($"{name}.bias"));
 
-    private LayerNormParameters LayerNorm(string name) => new(View($"{name}.weight"), View($"{name}.bias"), [.. _layout[$"{name}.weight"].Shape]);
+    private LayerNormParameters LayerNorm(string name) =>
+        new(View($"{name}.weight"), View($"{name}.bias"), [.. _layout[$"{name}.weight"].Shape]);
 
-    /// <summary>libtorch's embedding is reachable through the module only; its backward is deterministic on a GPU, index_select's is not.</summary>
+    /// <summary>
+    /// libtorch's embedding is reachable through the module only; its backward is deterministic on a GPU, index_select's is not.
+    /// </summary>
     private TorchSharp.Modules.Embedding Embedding(string name)
     {
         var module = nn.Embedding_from_pretrained(View(name), freeze: !_layout[name].Trainable);

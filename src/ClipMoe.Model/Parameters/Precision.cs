@@ -21,8 +21,8 @@ public static class Precisions
         Math.Max(config.Vision.Width, config.Text.Width) >= NarrowestBf16 && IsBf16Fast(device) ? Precision.Bf16 : Precision.Fp32;
 
     /// <summary>
-    /// Whether the processor has AVX512_BF16 or AMX. A GPU is taken to be fast: TorchSharp does not tell its compute capability, and every one since
-    /// 8.0 (Ampere) has tensor cores for bf16.
+    /// Whether the processor has AVX512_BF16 or AMX. A GPU is taken to be fast: TorchSharp does not tell its compute capability, and every
+    /// one since 8.0 (Ampere) has tensor cores for bf16.
     /// </summary>
     public static bool IsBf16Fast(Device device)
     {
@@ -33,5 +33,6 @@ public static class Precisions
         return (avx512Bf16 & (1 << 5)) != 0 || (amx & (1 << 22)) != 0;
     }
 
-    internal static ScalarType ToScalarType(this Precision precision) => precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
+    internal static ScalarType ToScalarType(this Precision precision) => precision == Precision.Bf16 ? ScalarType.BFloat16
+        : ScalarType.Float32;
 }

@@ -48,7 +48,8 @@ public sealed class Replica : IParameterSource, IDisposable
     /// Host memory for the gradient summed over all leaves, [<see cref="ParameterLayout.TrainableLength"/>], which
     /// <see cref="Apply(double, AdamWSettings)"/> uses.
     /// </summary>
-    public Memory<float> ReducedGradient => (_reduced ??= new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, CPU, shared: true)).Host;
+    public Memory<float> ReducedGradient =>
+        (_reduced ??= new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, CPU, shared: true)).Host;
 
     /// <summary>What one leaf's backward accumulates into, in compute precision; null when nothing trains.</summary>
     internal FlatBuffer? LeafGradient { get; }
@@ -63,7 +64,8 @@ public sealed class Replica : IParameterSource, IDisposable
     }
 
     /// <summary>Elements of a parameter from <paramref name="offset"/> on, row-major.</summary>
-    public void Read(string name, Span<float> destination, long offset = 0) => _master.Read(Within(name, destination.Length, offset), destination);
+    public void Read(string name, Span<float> destination, long offset = 0) =>
+        _master.Read(Within(name, destination.Length, offset), destination);
 
     /// <summary>A parameter that is one number.</summary>
     public double ReadNumber(string name)
@@ -95,8 +97,8 @@ public sealed class Replica : IParameterSource, IDisposable
     }
 
     /// <summary>
-    /// Weights of a checkpoint, or of another replica of the same architecture whatever its locking, device or precision; forgets the optimiser's
-    /// state.
+    /// Weights of a checkpoint, or of another replica of the same architecture whatever its locking, device or precision; forgets the
+    /// optimiser's state.
     /// </summary>
     /// <param name="except">Parameters that stay as they are.</param>
     public void Load(IParameterSource source, IEnumerable<string>? except = null)
@@ -139,8 +141,11 @@ public sealed class Replica : IParameterSource, IDisposable
         Apply(_reduced!, learningRate, settings);
     }
 
-    /// <summary>One AdamW update with a gradient that is summed over all leaves already, as when one worker has them all: saves a copy.</summary>
-    public void Apply(SubtreeGradient gradient, double learningRate, AdamWSettings settings) => Apply(gradient.Buffer, learningRate, settings);
+    /// <summary>
+    /// One AdamW update with a gradient that is summed over all leaves already, as when one worker has them all: saves a copy.
+    /// </summary>
+    public void Apply(SubtreeGradient gradient, double learningRate, AdamWSettings settings) =>
+        Apply(gradient.Buffer, learningRate, settings);
 
     private void Apply(FlatBuffer gradient, double learningRate, AdamWSettings settings)
     {
@@ -172,7 +177,9 @@ public sealed class Replica : IParameterSource, IDisposable
         _frozenHash = null;
     }
 
-    /// <summary>XxHash128 of weights, moments and number of updates: equal on replicas in the same state, whatever their precision.</summary>
+    /// <summary>
+    /// XxHash128 of weights, moments and number of updates: equal on replicas in the same state, whatever their precision.
+    /// </summary>
     public UInt128 Hash()
     {
         var hash = new XxHash128();
@@ -203,7 +210,9 @@ public sealed class Replica : IParameterSource, IDisposable
         foreach (var buffer in _spare) buffer.Dispose();
     }
 
-    /// <summary>An fp32 buffer of the trainable length on this device, with unspecified content; give it back with <see cref="Return"/>.</summary>
+    /// <summary>
+    /// An fp32 buffer of the trainable length on this device, with unspecified content; give it back with <see cref="Return"/>.
+    /// </summary>
     internal FlatBuffer Rent() =>
         _spare.TryPop(out var buffer) ? buffer : new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, Device, shared: true);
 
@@ -214,7 +223,8 @@ public sealed class Replica : IParameterSource, IDisposable
     private long Within(string name, int length, long offset)
     {
         var slot = Layout[name];
-        if (offset < 0 || offset > slot.Count - length) throw new ArgumentOutOfRangeException(nameof(offset), $"{name} has {slot.Count} elements");
+        if (offset < 0 || offset > slot.Count - length)
+            throw new ArgumentOutOfRangeException(nameof(offset), $"{name} has {slot.Count} elements");
         return slot.Offset + offset;
     }
 

@@ -3,7 +3,8 @@ using ClipMoe.Model.TensorFiles;
 namespace ClipMoe.Model.Parameters;
 
 /// <summary>
-/// Replicas in checkpoint files: weights under their state-dict names, moments of AdamW under <c>exp_avg/NAME</c> and <c>exp_avg_sq/NAME</c>.
+/// Replicas in checkpoint files: weights under their state-dict names, moments of AdamW under <c>exp_avg/NAME</c> and
+/// <c>exp_avg_sq/NAME</c>.
 /// </summary>
 public static class ReplicaFiles
 {
@@ -21,7 +22,8 @@ public static class ReplicaFiles
     /// <summary>Writes <see cref="Weights"/>.</summary>
     public static void WriteWeights(TensorWriter writer, Replica replica)
     {
-        foreach (var slot in replica.Layout.Slots) Transfer(slot, slot.Offset, replica.ReadState, values => writer.WriteFloats(slot.Name, values));
+        foreach (var slot in replica.Layout.Slots)
+            Transfer(slot, slot.Offset, replica.ReadState, values => writer.WriteFloats(slot.Name, values));
     }
 
     /// <summary>Writes <see cref="Moments"/>.</summary>

@@ -18,13 +18,13 @@ public enum TrainedParts
 }
 
 /// <summary>
-/// What a training stage holds fixed. <see cref="UnlockedGroups"/>: with <see cref="TrainedParts.Ffn"/>, FFNs of vision blocks before this one
-/// stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: the loss's learnt numbers train
+/// What a training stage holds fixed. <see cref="UnlockedGroups"/>: with <see cref="TrainedParts.Ffn"/>, FFNs of vision blocks before this
+/// one stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: the loss's learnt numbers train
 /// (<c>logit_scale</c>, with InfoNCE clamped to at most ln 100); otherwise they stay fixed, as in all stages of the reference.
 /// </summary>
 /// <remarks>
-/// <see cref="LockText"/> holds the whole text tower. The reference's <c>lock_text_tower</c> means to, but misses <c>token_embedding</c> (it sets
-/// an attribute of the module, not of the weight) and <c>positional_embedding_res</c>.
+/// <see cref="LockText"/> holds the whole text tower. The reference's <c>lock_text_tower</c> means to, but misses <c>token_embedding</c>
+/// (it sets an attribute of the module, not of the weight) and <c>positional_embedding_res</c>.
 /// </remarks>
 public sealed record TrainableParameters(TrainedParts Trained, int UnlockedGroups = 0, bool LockText = false, bool LearnTemperature = false)
 {

@@ -11,9 +11,9 @@ public readonly record struct Subtree(int From, int To)
 }
 
 /// <summary>
-/// The one binary tree over the leaves <c>[0, n)</c> in which every sum over the global batch is formed: a node splits at the largest power of
-/// two below its size. Which additions happen, and with which operands, depends on the number of leaves alone, so a sum has the same bits
-/// however the leaves are dealt to workers.
+/// The one binary tree over the leaves <c>[0, n)</c> in which every sum over the global batch is formed: a node splits at the largest
+/// power of two below its size. Which additions happen, and with which operands, depends on the number of leaves alone, so a sum has the
+/// same bits however the leaves are dealt to workers.
 /// </summary>
 public sealed class ReductionTree
 {
@@ -39,10 +39,13 @@ public sealed class ReductionTree
         return (node with { To = middle }, node with { From = middle });
     }
 
-    /// <summary>The largest nodes that lie within the leaves <c>[from, to)</c>, in leaf order. Together they cover exactly these leaves.</summary>
+    /// <summary>
+    /// The largest nodes that lie within the leaves <c>[from, to)</c>, in leaf order. Together they cover exactly these leaves.
+    /// </summary>
     public IReadOnlyList<Subtree> MaximalSubtrees(int from, int to)
     {
-        if (from < 0 || to > Leaves || from > to) throw new ArgumentOutOfRangeException(nameof(from), $"[{from}, {to}) is not within {Root}");
+        if (from < 0 || to > Leaves || from > to)
+            throw new ArgumentOutOfRangeException(nameof(from), $"[{from}, {to}) is not within {Root}");
         var found = new List<Subtree>();
         Collect(Root, from, to, found);
         return found;
@@ -85,7 +88,8 @@ public sealed class ReductionTree
     }
 
     /// <summary>Element-wise <see cref="Combine{T}"/> of arrays of equal length, in one pass over memory.</summary>
-    /// <param name="parts">Disjoint nodes that together cover all leaves, in any order; each value has the destination's length and is in the tree's format.</param>
+    /// <param name="parts">Disjoint nodes that together cover all leaves, in any order; each value has the destination's length and is in
+    /// the tree's format.</param>
     /// <param name="destination">The root's sum; may be the memory of one of the parts.</param>
     /// <exception cref="ArgumentException">The parts do not cover every leaf once with nodes of this tree, or differ in length.</exception>
     public void Combine(IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Value)> parts, Span<float> destination)
@@ -94,7 +98,9 @@ public sealed class ReductionTree
         sum.Sum([.. parts.Select(p => p.Value)], destination, new float[sum.ScratchLength]);
     }
 
-    /// <summary>Works out the additions of <see cref="Combine(IReadOnlyList{ValueTuple{Subtree, ReadOnlyMemory{float}}}, Span{float})"/>.</summary>
+    /// <summary>
+    /// Works out the additions of <see cref="Combine(IReadOnlyList{ValueTuple{Subtree, ReadOnlyMemory{float}}}, Span{float})"/>.
+    /// </summary>
     /// <param name="nodes">Disjoint nodes that together cover all leaves, in any order.</param>
     /// <exception cref="ArgumentException">The nodes do not cover every leaf once with nodes of this tree.</exception>
     public SubtreeSum Plan(IReadOnlyList<Subtree> nodes)

@@ -4,12 +4,14 @@ using ClipMoe.Model.Numerics;
 namespace ClipMoe.Model.Reduction;
 
 /// <summary>
-/// The additions that turn the sums of certain nodes into the root's, worked out once by <see cref="ReductionTree.Plan"/> and then carried out
-/// for any number of pieces of a long array. Immutable: several threads may sum different pieces at once.
+/// The additions that turn the sums of certain nodes into the root's, worked out once by <see cref="ReductionTree.Plan"/> and then carried
+/// out for any number of pieces of a long array. Immutable: several threads may sum different pieces at once.
 /// </summary>
 public sealed class SubtreeSum
 {
-    /// <summary>Floats of a block: intermediate sums stay in the first-level cache, and a call per block costs little beside its sums.</summary>
+    /// <summary>
+    /// Floats of a block: intermediate sums stay in the first-level cache, and a call per block costs little beside its sums.
+    /// </summary>
     private const int Block = 2048;
 
     private readonly int _parts;
@@ -62,6 +64,7 @@ public sealed class SubtreeSum
         }
     }
 
-    private ReadOnlySpan<float> Operand(ReadOnlySpan<ReadOnlyMemory<float>> parts, Span<float> scratch, int operand, int start, int length) =>
+    private ReadOnlySpan<float> Operand(ReadOnlySpan<ReadOnlyMemory<float>> parts, Span<float> scratch, int operand, int start,
+        int length) =>
         operand < _parts ? parts[operand].Span.Slice(start, length) : scratch.Slice((operand - _parts) * Block, length);
 }

@@ -3,7 +3,9 @@ namespace ClipMoe.Model.Sampling;
 /// <summary>What happens to samples that fill no whole batch of their cluster.</summary>
 public enum Leftovers
 {
-    /// <summary>They form batches with the leftovers of the clusters that share the longest prefix of the label, so that no sample is lost.</summary>
+    /// <summary>
+    /// They form batches with the leftovers of the clusters that share the longest prefix of the label, so that no sample is lost.
+    /// </summary>
     Merge,
     /// <summary>They are not used in the epoch, as in the reference; which ones they are changes with the epoch.</summary>
     Drop,

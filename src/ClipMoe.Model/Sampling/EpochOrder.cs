@@ -18,7 +18,8 @@ public sealed class EpochOrder : IDisposable
     private readonly BatchSchedule _schedule;
     private readonly IClusterMembers? _labels;
 
-    private EpochOrder(ulong seed, int stage, int samples, int batchSize, IClusterMembers? labels, Leftovers leftovers, BatchSchedule schedule)
+    private EpochOrder(ulong seed, int stage, int samples, int batchSize, IClusterMembers? labels, Leftovers leftovers,
+        BatchSchedule schedule)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
         if (samples <= 0) throw new UserErrorException("There are no samples to train on.");
@@ -78,7 +79,9 @@ public sealed class EpochOrder : IDisposable
         return samples;
     }
 
-    /// <summary>The accumulated label that all samples of a batch share; null for a batch of the global shuffle or of merged leftovers.</summary>
+    /// <summary>
+    /// The accumulated label that all samples of a batch share; null for a batch of the global shuffle or of merged leftovers.
+    /// </summary>
     public long? ClusterOf(int epoch, int batch)
     {
         var planned = Planned(epoch, batch);
@@ -106,7 +109,9 @@ public sealed class EpochOrder : IDisposable
 
     private KeyedPermutation Shuffle(RandomKey epoch, int group) => new(epoch.Derive(group), _plan.Groups[group].Size);
 
-    /// <summary>What an element of a group's shuffle stands for: a sample of its cluster, or of a child's leftovers in their turn.</summary>
+    /// <summary>
+    /// What an element of a group's shuffle stands for: a sample of its cluster, or of a child's leftovers in their turn.
+    /// </summary>
     private int Sample(RandomKey epoch, BatchGroup group, int element)
     {
         if (group.Children.Count == 0) return _labels is null ? element : _labels.Sample(group.Cluster, element);

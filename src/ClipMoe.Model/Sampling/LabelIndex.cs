@@ -67,7 +67,9 @@ public sealed class LabelIndex
             layout, clusters, shards[0].Stages, labels, sizes, runs, [.. shards.SelectMany(s => Convert.FromHexString(s.Sha256))]);
     }
 
-    /// <summary>The shard that holds the sample at <paramref name="index"/> of a cluster, and its place in the shard's sorted samples.</summary>
+    /// <summary>
+    /// The shard that holds the sample at <paramref name="index"/> of a cluster, and its place in the shard's sorted samples.
+    /// </summary>
     public (int Shard, int Position) Find(int cluster, int index)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Sizes[cluster], nameof(index));
@@ -85,7 +87,8 @@ public sealed class LabelIndex
     {
         const int most = ushort.MaxValue + 1;
         if (layout.Count > most || layout.ShardSize > most)
-            throw new ArgumentException($"{layout.Count} shards of {layout.ShardSize} samples: neither may be above {most}, to be told in 16 bits");
+            throw new ArgumentException($"{layout.Count} shards of {layout.ShardSize} samples: neither may be above {most}, to be told " +
+                $"in 16 bits");
         if (!shards.Select(s => s.Shard).SequenceEqual(Enumerable.Range(0, layout.Count)))
             throw new ArgumentException($"the {shards.Count} labelled shards are not the {layout.Count} of the data set");
         foreach (var shard in shards)

@@ -16,7 +16,8 @@ public static class LabelIndexFile
     private const string Firsts = "run_firsts", Shards = "run_shards", Before = "run_before", Positions = "run_positions";
 
     /// <summary>The file of a shard's labels, beside their index.</summary>
-    public static string ShardPath(string index, int shard) => Path.Combine(Path.GetDirectoryName(index)!, $"labels-{shard:D6}.safetensors");
+    public static string ShardPath(string index, int shard) =>
+        Path.Combine(Path.GetDirectoryName(index)!, $"labels-{shard:D6}.safetensors");
 
     /// <returns>The file's SHA-256.</returns>
     public static string Write(string path, LabelIndex index)
@@ -57,7 +58,8 @@ public static class LabelIndexFile
         using var file = SafetensorsFile.Open(path, sha256);
         var layout = new ShardLayout(Number(file, "samples"), Number(file, "shard_size"));
         var (labels, sizes) = (Read<long>(file, Labels), Read<int>(file, Sizes));
-        var runs = new LabelRuns(Read<int>(file, Firsts), Read<ushort>(file, Shards), Read<int>(file, Before), Read<ushort>(file, Positions));
+        var runs = new LabelRuns(Read<int>(file, Firsts), Read<ushort>(file, Shards), Read<int>(file, Before),
+            Read<ushort>(file, Positions));
         return new LabelIndex(layout, Number(file, "clusters"), Number(file, "stages"), labels, sizes, runs, Read<byte>(file, Hashes));
     }
 

@@ -21,7 +21,8 @@ public sealed record LabelledShard(int Shard, string Sha256, int Stages, IReadOn
 /// </summary>
 public static class LabelShardFile
 {
-    private const string LabelsName = "labels", SizesName = "sizes", SamplesName = "samples", ClustersKey = "clusters", StagesKey = "stages";
+    private const string LabelsName = "labels", SizesName = "sizes", SamplesName = "samples", ClustersKey = "clusters",
+        StagesKey = "stages";
 
     /// <param name="labels">Of the shard's samples, at most 65,536.</param>
     public static LabelledShard Write(string path, int shard, PseudoLabels labels)

@@ -1,11 +1,12 @@
 namespace ClipMoe.Model.Sampling;
 
 /// <summary>
-/// The accumulated cluster of each sample after zero or more stages of multistage contrastive learning. One stage adds two digits in base k,
-/// the text cluster and then the image cluster: label = previous × k² + text × k + image (reference: train/cluster.ipynb), so that
+/// The accumulated cluster of each sample after zero or more stages of multistage contrastive learning. One stage adds two digits in base
+/// k, the text cluster and then the image cluster: label = previous × k² + text × k + image (reference: train/cluster.ipynb), so that
 /// dividing a label by k forgets the latest digit.
 /// </summary>
-/// <remarks>In memory, 8 bytes a sample: for the samples of one shard, or a small data set. <see cref="ShardedLabels"/> are for large ones.</remarks>
+/// <remarks>In memory, 8 bytes a sample: for the samples of one shard, or a small data set. <see cref="ShardedLabels"/> are for large
+/// ones.</remarks>
 public sealed class PseudoLabels : IClusterMembers
 {
     private readonly int[] _ids;
@@ -101,7 +102,8 @@ public sealed class PseudoLabels : IClusterMembers
     {
         if (joint.Length != Count)
             throw new UserErrorException(
-                $"The new stage has clusters of {joint.Length} samples, the labels so far {Count}: the data set changed between the stages.");
+                $"The new stage has clusters of {joint.Length} samples, the labels so far {Count}: the data set changed between the " +
+                $"stages.");
         LabelBound(Clusters, Stages + 1);
         var perStage = (long)Clusters * Clusters;
         var labels = new long[Count];

@@ -15,7 +15,9 @@ public sealed record ShardLayout(int Samples, int ShardSize)
     /// <summary>Shards grow before there are more of them, so that files, facts in the journal and tables stay few.</summary>
     private const int ManyShards = 16_384;
 
-    /// <summary>The layout of every data set of this size: at most 16,384 shards up to a billion samples, 32,768 of 65,536 at 2³¹.</summary>
+    /// <summary>
+    /// The layout of every data set of this size: at most 16,384 shards up to a billion samples, 32,768 of 65,536 at 2³¹.
+    /// </summary>
     public static ShardLayout For(int samples)
     {
         var size = SmallestShard;

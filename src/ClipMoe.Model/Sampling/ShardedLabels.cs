@@ -3,8 +3,8 @@ using System.IO.MemoryMappedFiles;
 namespace ClipMoe.Model.Sampling;
 
 /// <summary>
-/// The pseudo labels of a data set of any size, as a process opens them: their <see cref="LabelIndex"/> in memory, and of a shard's file the
-/// pages with the samples that are asked for, mapped. A shard's hash is compared when it is first touched. Thread-safe.
+/// The pseudo labels of a data set of any size, as a process opens them: their <see cref="LabelIndex"/> in memory, and of a shard's file
+/// the pages with the samples that are asked for, mapped. A shard's hash is compared when it is first touched. Thread-safe.
 /// </summary>
 public sealed class ShardedLabels : IClusterMembers, IDisposable
 {
@@ -38,7 +38,8 @@ public sealed class ShardedLabels : IClusterMembers, IDisposable
     /// <param name="path">The index file; the shards lie beside it.</param>
     /// <param name="sha256">Of the index file.</param>
     /// <exception cref="UserErrorException">The file is missing, or is not the one with this hash.</exception>
-    public static ShardedLabels Open(string path, string sha256, ShardAccess? access = null) => new(path, LabelIndexFile.Read(path, sha256), access);
+    public static ShardedLabels Open(string path, string sha256, ShardAccess? access = null) =>
+        new(path, LabelIndexFile.Read(path, sha256), access);
 
     /// <exception cref="UserErrorException">The file of the sample's shard is missing or damaged.</exception>
     public int Sample(int cluster, int index)

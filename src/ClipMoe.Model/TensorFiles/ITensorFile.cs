@@ -1,8 +1,8 @@
 namespace ClipMoe.Model.TensorFiles;
 
 /// <summary>
-/// Named tensors in a file: safetensors, or PyTorch's <c>.pt</c> (state dict, nested checkpoint, TorchScript archive). Only names and shapes
-/// are held in memory; elements are read from the disk when asked for. Reads may run on several threads at once.
+/// Named tensors in a file: safetensors, or PyTorch's <c>.pt</c> (state dict, nested checkpoint, TorchScript archive). Only names and
+/// shapes are held in memory; elements are read from the disk when asked for. Reads may run on several threads at once.
 /// </summary>
 /// <remarks>Whatever is wrong with the file's content throws <see cref="UserErrorException"/>, naming the file.</remarks>
 public interface ITensorFile : IDisposable
@@ -46,7 +46,8 @@ public static class TensorFileExtensions
     public static long[] ReadIntegers(this ITensorFile file, string name)
     {
         var info = file.Get(name);
-        if (info.Type.IsFloat()) throw new UserErrorException($"tensor {Printable.Quote(name)} in {file.Path} holds {info.Type}, not integers.");
+        if (info.Type.IsFloat()) throw new UserErrorException(
+            $"tensor {Printable.Quote(name)} in {file.Path} holds {info.Type}, not integers.");
         var values = new long[Length(file, name)];
         TensorConversion.ToIntegers(info.Type, file.ReadBytes(name), values);
         return values;
@@ -64,6 +65,7 @@ public static class TensorFileExtensions
     {
         var info = file.Get(name);
         return info.ByteLength <= Array.MaxLength ? info.Count
-            : throw new UserErrorException($"tensor {Printable.Quote(name)} in {file.Path} has {info.ByteLength} bytes, too many for one read.");
+            : throw new UserErrorException(
+            $"tensor {Printable.Quote(name)} in {file.Path} has {info.ByteLength} bytes, too many for one read.");
     }
 }

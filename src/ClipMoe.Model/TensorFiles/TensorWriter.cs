@@ -3,8 +3,8 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Model.TensorFiles;
 
 /// <summary>
-/// Writes named tensors to a file without holding them: their list is given first, then the elements of one after the other, in pieces of any
-/// size. The file appears at its path, whole, with <see cref="Commit"/>.
+/// Writes named tensors to a file without holding them: their list is given first, then the elements of one after the other, in pieces of
+/// any size. The file appears at its path, whole, with <see cref="Commit"/>.
 /// </summary>
 public abstract class TensorWriter : IDisposable
 {
@@ -13,7 +13,8 @@ public abstract class TensorWriter : IDisposable
 
     private protected TensorWriter(string path, IReadOnlyList<TensorInfo> tensors)
     {
-        if (tensors.DistinctBy(t => t.Name).Count() != tensors.Count) throw new ArgumentException("two tensors have the same name", nameof(tensors));
+        if (tensors.DistinctBy(t => t.Name).Count() != tensors.Count)
+            throw new ArgumentException("two tensors have the same name", nameof(tensors));
         Tensors = tensors;
         File = AtomicFile.Create(path);
     }
@@ -22,7 +23,9 @@ public abstract class TensorWriter : IDisposable
 
     private protected AtomicFile File { get; }
 
-    /// <summary>Appends little-endian, row-major elements to the tensor <paramref name="name"/>; tensors come in the order of the list.</summary>
+    /// <summary>
+    /// Appends little-endian, row-major elements to the tensor <paramref name="name"/>; tensors come in the order of the list.
+    /// </summary>
     /// <exception cref="IOException">The disk is full; the message says where and what to do.</exception>
     public void Write(string name, ReadOnlySpan<byte> bytes)
     {

@@ -11,8 +11,8 @@ namespace ClipMoe.Model.Tensors;
 
 /// <summary>
 /// A flat tensor on one device, zero at first. Other threads and sockets read and write an fp32 buffer on a processor as
-/// <see cref="Memory{T}"/> without a copy; of a GPU's they get copies. Its memory is libtorch's, not the collector's, which would keep gigabytes
-/// of disposed buffers for later.
+/// <see cref="Memory{T}"/> without a copy; of a GPU's they get copies. Its memory is libtorch's, not the collector's, which would keep
+/// gigabytes of disposed buffers for later.
 /// </summary>
 public sealed class FlatBuffer : IDisposable
 {

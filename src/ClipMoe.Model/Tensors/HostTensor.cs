@@ -7,11 +7,14 @@ namespace ClipMoe.Model.Tensors;
 /// <summary>Copies between spans and tensors, without TorchSharp's pinned-array factories, which cost a marshalled delegate each.</summary>
 internal static class HostTensor
 {
-    public static Tensor Create(ReadOnlySpan<float> values, ReadOnlySpan<long> shape, Device device) => Create(values, shape, ScalarType.Float32, device);
+    public static Tensor Create(ReadOnlySpan<float> values, ReadOnlySpan<long> shape, Device device) =>
+        Create(values, shape, ScalarType.Float32, device);
 
-    public static Tensor Create(ReadOnlySpan<long> values, ReadOnlySpan<long> shape, Device device) => Create(values, shape, ScalarType.Int64, device);
+    public static Tensor Create(ReadOnlySpan<long> values, ReadOnlySpan<long> shape, Device device) =>
+        Create(values, shape, ScalarType.Int64, device);
 
-    public static Tensor Create(ReadOnlySpan<byte> values, ReadOnlySpan<long> shape, Device device) => Create(values, shape, ScalarType.Byte, device);
+    public static Tensor Create(ReadOnlySpan<byte> values, ReadOnlySpan<long> shape, Device device) =>
+        Create(values, shape, ScalarType.Byte, device);
 
     /// <summary>Elements of a float tensor on any device, row-major, as fp32.</summary>
     public static void Read(Tensor tensor, Span<float> destination)

@@ -13,7 +13,8 @@ internal static class ByteAlphabet
 
     static ByteAlphabet()
     {
-        var order = Enumerable.Range(0, Bytes).Where(StandsForItself).Concat(Enumerable.Range(0, Bytes).Where(b => !StandsForItself(b))).ToList();
+        var order = Enumerable.Range(0, Bytes).Where(StandsForItself).Concat(Enumerable.Range(0, Bytes).Where(b => !StandsForItself(b)))
+            .ToList();
         var next = (char)Bytes;
         foreach (var b in order) Characters[b] = StandsForItself(b) ? (char)b : next++;
         InVocabularyOrder = order.ConvertAll(b => Characters[b]);

@@ -27,7 +27,9 @@ internal sealed class BytePairEncoder
         }
     }
 
-    /// <summary>The tokens of a word given as UTF-8. Takes n log n steps, so a megabyte without a space is no way to stop a loader.</summary>
+    /// <summary>
+    /// The tokens of a word given as UTF-8. Takes n log n steps, so a megabyte without a space is no way to stop a loader.
+    /// </summary>
     internal int[] Encode(ReadOnlySpan<byte> word)
     {
         var symbols = new int[word.Length];

@@ -26,7 +26,8 @@ public static class CaptionLines
             {
                 searched = end - start;
                 if (searched > LongestLine)
-                    throw new UserErrorException($"Line {number} of {name} is longer than {LongestLine >> 20} MiB: expected one caption a line.");
+                    throw new UserErrorException($"Line {number} of {name} is longer than {LongestLine >> 20} MiB: expected one caption " +
+                        $"a line.");
                 if (start > 0) buffer.AsSpan(start, searched).CopyTo(buffer);
                 (start, end) = (0, searched);
                 if (end == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);

@@ -52,7 +52,9 @@ public sealed class Tokenizer
         return [.. tokens];
     }
 
-    /// <summary>Fills a row of the text tower's input: start, tokens, end, zeros; of a longer text the tokens that fit, and the end.</summary>
+    /// <summary>
+    /// Fills a row of the text tower's input: start, tokens, end, zeros; of a longer text the tokens that fit, and the end.
+    /// </summary>
     /// <param name="context">As many tokens as the model's context has; at least 2.</param>
     /// <returns>How many tokens the row holds, with start and end.</returns>
     public int Encode(string text, Span<int> context)

@@ -53,7 +53,8 @@ public sealed class Vocabulary
     {
         if (model.VocabularySize == Size) return;
         throw new UserErrorException(
-            $"the vocabulary has {Size} tokens, but {checkpoint} embeds {model.VocabularySize}: set data.vocabulary to the one that it was trained with.");
+            $"the vocabulary has {Size} tokens, but {checkpoint} embeds {model.VocabularySize}: set data.vocabulary to the one that it " +
+            $"was trained with.");
     }
 
     /// <summary>The vocabulary in OpenAI's order: bytes, bytes at the end of a word, one token for each merge, start and end.</summary>

@@ -29,7 +29,8 @@ internal static class VocabularyFile
         {
             if (File.Exists(Path.Combine(path, TokensName))) return LoadHuggingFace(path);
             if (File.Exists(Path.Combine(path, OpenAiName))) return LoadMerges(Path.Combine(path, OpenAiName));
-            throw new UserErrorException($"The folder {path} holds no vocabulary: expected {TokensName} with {MergesName}, or {OpenAiName}.");
+            throw new UserErrorException($"The folder {path} holds no vocabulary: expected {TokensName} with {MergesName}, or " +
+                $"{OpenAiName}.");
         }
 
         return Path.GetFileName(path) is TokensName or MergesName
@@ -39,7 +40,8 @@ internal static class VocabularyFile
 
     internal static void Save(Vocabulary vocabulary, string path) => AtomicFile.Write(path, stream =>
     {
-        using var packed = path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true) : null;
+        using var packed = path.EndsWith(".gz", StringComparison.Ordinal)
+            ? new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true) : null;
         using var writer = new StreamWriter(packed ?? stream, StrictUtf8, leaveOpen: true) { NewLine = "\n" };
         writer.WriteLine(Title + Version);
         foreach (var merge in vocabulary.Merges) writer.WriteLine($"{merge.Left} {merge.Right}");
@@ -156,7 +158,8 @@ internal static class VocabularyFile
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new UserErrorException(
-                $"The vocabulary {path} does not exist: give the path of {OpenAiName}, or of a folder with {TokensName} and {MergesName}.", e);
+                $"The vocabulary {path} does not exist: give the path of {OpenAiName}, or of a folder with {TokensName} and {MergesName}.",
+                e);
         }
         catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
         {

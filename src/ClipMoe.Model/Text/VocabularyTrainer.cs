@@ -36,14 +36,17 @@ public sealed class VocabularyTrainer
         }
     }
 
-    /// <summary>The vocabulary of at most <paramref name="size"/> tokens: fewer when the captions have no more pairs that occur twice.</summary>
+    /// <summary>
+    /// The vocabulary of at most <paramref name="size"/> tokens: fewer when the captions have no more pairs that occur twice.
+    /// </summary>
     /// <exception cref="UserErrorException">The size is out of range.</exception>
     public Vocabulary Learn(int size)
     {
         if (size is < Vocabulary.SmallestSize or > Vocabulary.LargestSize)
         {
             throw new UserErrorException(
-                $"A vocabulary of {size} tokens cannot be trained: choose {Vocabulary.SmallestSize} (bytes only) to {Vocabulary.LargestSize}.");
+                $"A vocabulary of {size} tokens cannot be trained: choose {Vocabulary.SmallestSize} (bytes only) to " +
+                $"{Vocabulary.LargestSize}.");
         }
 
         return Vocabulary.FromMerges(new Corpus(_words).Learn(size - Vocabulary.SmallestSize));

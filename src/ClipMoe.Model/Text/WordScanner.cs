@@ -4,7 +4,8 @@ namespace ClipMoe.Model.Text;
 
 /// <summary>
 /// Cuts cleaned text into words as the reference's pattern does: the two marks, English contractions, runs of letters, single digits, runs
-/// of anything else but white space (<c>&lt;\|startoftext\|&gt;|&lt;\|endoftext\|&gt;|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+</c>).
+/// of anything else but white space
+/// (<c>&lt;\|startoftext\|&gt;|&lt;\|endoftext\|&gt;|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+</c>).
 /// </summary>
 /// <remarks>The pattern ignores case, which in lower-cased text matters for one letter only: the long s (ſ) counts as s.</remarks>
 internal ref struct WordScanner(ReadOnlySpan<char> text)

@@ -1,6 +1,8 @@
 namespace ClipMoe.Model.Training;
 
-/// <summary>How a global batch is cut into leaves and the leaves dealt to workers: contiguous runs whose sizes differ by at most one.</summary>
+/// <summary>
+/// How a global batch is cut into leaves and the leaves dealt to workers: contiguous runs whose sizes differ by at most one.
+/// </summary>
 public static class LeafPartition
 {
     /// <summary>Rows [From, To) of a leaf in a batch of <paramref name="rows"/> rows cut into <paramref name="leaves"/> leaves.</summary>

@@ -4,9 +4,9 @@ using ClipMoe.Model.Parameters;
 namespace ClipMoe.Model.Training;
 
 /// <summary>
-/// Floating-point operations of the matrix products in one training step on one image and its caption, counted from the shapes: 2·m·n·k each,
-/// only what is computed: of the last block what one token per item needs, of the backward pass what the locking leaves. Softmax, normalisations,
-/// activations and AdamW are not counted.
+/// Floating-point operations of the matrix products in one training step on one image and its caption, counted from the shapes: 2·m·n·k
+/// each, only what is computed: of the last block what one token per item needs, of the backward pass what the locking leaves. Softmax,
+/// normalisations, activations and AdamW are not counted.
 /// </summary>
 public static class StepOperations
 {
@@ -15,7 +15,8 @@ public static class StepOperations
     {
         var count = 0.0;
         var differentiates = false;
-        Tower("visual.transformer", config.Vision, config.VisionPositions, ["visual.conv1.weight", "visual.class_embedding"], "visual.proj");
+        Tower("visual.transformer", config.Vision, config.VisionPositions, ["visual.conv1.weight", "visual.class_embedding"],
+            "visual.proj");
         Tower("transformer", config.Text, captionTokens, ["token_embedding.weight", "positional_embedding"], "text_projection");
         return count;
 

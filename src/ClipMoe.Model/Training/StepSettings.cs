@@ -34,8 +34,8 @@ public sealed record StepSettings
     public ulong Seed { get; init; }
 
     /// <summary>
-    /// Ranks of the reference to imitate: its balance loss is computed per rank, divided by the number of ranks and then averaged over them.
-    /// Divides <see cref="Leaves"/>; 1 is the loss of the global batch.
+    /// Ranks of the reference to imitate: its balance loss is computed per rank, divided by the number of ranks and then averaged over
+    /// them. Divides <see cref="Leaves"/>; 1 is the loss of the global batch.
     /// </summary>
     public int ReferenceWorld { get; init; } = 1;
 

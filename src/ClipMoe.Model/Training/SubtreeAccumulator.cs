@@ -17,8 +17,8 @@ internal sealed class SubtreeAccumulator(
     private Subtree? _open;
 
     /// <summary>
-    /// Readies the leaf gradient for a leaf's backward. In fp32 the second of two sibling leaves accumulates onto the first, which is the same
-    /// addition and saves a pass over memory; bf16 must not be summed in bf16, and what is to be rounded must be rounded first.
+    /// Readies the leaf gradient for a leaf's backward. In fp32 the second of two sibling leaves accumulates onto the first, which is the
+    /// same addition and saves a pass over memory; bf16 must not be summed in bf16, and what is to be rounded must be rounded first.
     /// </summary>
     public void Begin(int leaf)
     {

@@ -43,7 +43,8 @@ public sealed class TrainingStep : IDisposable
         var published = new LeafFeatures[mine.Count];
         for (var i = 0; i < mine.Count; i++)
         {
-            if (i > 0 && mine[i].Leaf != mine[i - 1].Leaf + 1) throw new ArgumentException("a worker's leaves must be consecutive and ascending");
+            if (i > 0 && mine[i].Leaf != mine[i - 1].Leaf + 1)
+                throw new ArgumentException("a worker's leaves must be consecutive and ascending");
             var pass = mine[i].Rows == 0 ? null : new LeafPass(_replica, _settings, _step, mine[i]);
             _mine.Add((mine[i].Leaf, pass));
             published[i] = pass?.Publish() ?? EmptyLeaf(mine[i]);
@@ -56,7 +57,8 @@ public sealed class TrainingStep : IDisposable
     /// <param name="all">Features of all leaves, in leaf order.</param>
     public void BeginLoss(IReadOnlyList<LeafFeatures> all)
     {
-        if (all.Count != _settings.Leaves) throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
+        if (all.Count != _settings.Leaves)
+            throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         _all = all;
@@ -110,11 +112,11 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>
-    /// Backward passes of this worker's leaves through the text tower, and the sums of its gradients along the reduction tree. They can be exchanged
-    /// while the image tower's are computed.
+    /// Backward passes of this worker's leaves through the text tower, and the sums of its gradients along the reduction tree. They can be
+    /// exchanged while the image tower's are computed.
     /// </summary>
-    /// <returns>The maximal complete subtrees that this worker's leaves cover, of whose gradients <see cref="ParameterLayout.TextTower"/> is
-    /// there; valid until this step is disposed.</returns>
+    /// <returns>The maximal complete subtrees that this worker's leaves cover, of whose gradients <see cref="ParameterLayout.TextTower"/>
+    /// is there; valid until this step is disposed.</returns>
     public IReadOnlyList<SubtreeGradient> BackwardText()
     {
         if (_objectives.Length == 0 || _received < Rounds) throw new InvalidOperationException("the loss's rounds come first");

@@ -14,8 +14,8 @@ public static class MoeAssembly
     private const int Chunk = 1 << 20;
 
     /// <summary>
-    /// Diversified Multiplet Upcycling (arXiv 2409.19291; the reference's <c>initMoE_MCL</c>): expert e of a block is the FFN of that block in
-    /// the e-th dense model; everything else, FFNs of the dense blocks included, is the base's.
+    /// Diversified Multiplet Upcycling (arXiv 2409.19291; the reference's <c>initMoE_MCL</c>): expert e of a block is the FFN of that
+    /// block in the e-th dense model; everything else, FFNs of the dense blocks included, is the base's.
     /// </summary>
     /// <param name="moe">A replica of the base's architecture with experts; its weights are replaced.</param>
     /// <param name="base">The dense model that the others were trained from.</param>
@@ -34,7 +34,9 @@ public static class MoeAssembly
         moe.ForgetOptimizer();
     }
 
-    /// <summary>Sparse upcycling (arXiv 2212.05055; the reference's <c>initMoE_upcycle</c>): all experts are copies of the base's FFN.</summary>
+    /// <summary>
+    /// Sparse upcycling (arXiv 2212.05055; the reference's <c>initMoE_upcycle</c>): all experts are copies of the base's FFN.
+    /// </summary>
     public static void Upcycle(Replica moe, IParameterSource @base, GateInitialisation gates) =>
         FromDense(moe, @base, [.. Enumerable.Repeat(@base, moe.Layout.Config.Moe?.Experts ?? 0)], gates);
 

@@ -14,8 +14,8 @@ public sealed record Difference(string Name, double Largest);
 
 /// <summary>What <see cref="FeatureVerification"/> found.</summary>
 /// <param name="TriedTopK">
-/// Where the checkpoint does not say how many experts a token takes and the usual number does not fit: the one that does, which the differences are
-/// of. Null otherwise.
+/// Where the checkpoint does not say how many experts a token takes and the usual number does not fit: the one that does, which the
+/// differences are of. Null otherwise.
 /// </param>
 public sealed record VerificationResult(IReadOnlyList<Difference> Differences, int? TriedTopK = null);
 
@@ -27,14 +27,16 @@ public static class FeatureVerification
     private const string ImageLogits = "image_router_logits", TextLogits = "text_router_logits";
 
     /// <param name="checkpoint">
-    /// Loaded as the reference does: rounded to fp16, its text positions stretched when the tokens need it. Fewer tokens are padded with zeros.
+    /// Loaded as the reference does: rounded to fp16, its text positions stretched when the tokens need it. Fewer tokens are padded with
+    /// zeros.
     /// </param>
     /// <param name="stored">
     /// Holds <c>image_features</c> and <c>text_features</c> [n, C], not normalised, and for a CLIP-MoE <c>image_router_logits</c> and
     /// <c>text_router_logits</c> [MoE blocks, positions·n, experts], position-major; at least one of them.
     /// </param>
     /// <param name="inputs">Holds <c>images</c> [n, 3, R, R], normalised, and <c>tokens</c> [n, context].</param>
-    /// <param name="tolerance">Largest absolute difference that fits; decides only whether other numbers of experts per token are tried.</param>
+    /// <param name="tolerance">Largest absolute difference that fits; decides only whether other numbers of experts per token are
+    /// tried.</param>
     /// <param name="topK">Experts per token, where the checkpoint does not say.</param>
     /// <exception cref="UserErrorException">A file is none of these, or shapes do not fit.</exception>
     public static VerificationResult Run(
@@ -57,7 +59,8 @@ public static class FeatureVerification
         bool Fits(IReadOnlyList<Difference> found) => found.All(d => d.Largest <= tolerance);
     }
 
-    private static List<Difference> Compare(ITensorFile checkpoint, ClipConfig config, ITensorFile stored, ITensorFile inputs, torch.Device device)
+    private static List<Difference> Compare(ITensorFile checkpoint, ClipConfig config, ITensorFile stored, ITensorFile inputs,
+        torch.Device device)
     {
         using var replica = new Replica(ParameterLayout.Create(config, TrainableParameters.None), device, Precision.Fp32);
         replica.Load(new CheckpointSource(checkpoint, config, roundToHalf: true));
@@ -95,7 +98,8 @@ public static class FeatureVerification
                 throw new UserErrorException($"{stored.Path} holds {name}, but {checkpoint.Path} has no routers.");
             var (expected, actual) = (stored.ReadFloats(name), compute());
             if (expected.Length != actual.Length)
-                throw new UserErrorException($"{name} in {stored.Path} has {expected.Length} values, but this model gives {actual.Length}.");
+                throw new UserErrorException($"{name} in {stored.Path} has {expected.Length} values, but this model gives " +
+                    $"{actual.Length}.");
             differences.Add(new Difference(name, Largest(expected, actual)));
         }
     }
@@ -117,7 +121,8 @@ public static class FeatureVerification
         return padded;
 
         int Id(long id) => id >= 0 && id < config.VocabularySize ? (int)id
-            : throw new UserErrorException($"{Tokens} in {inputs.Path} holds {id}, but the vocabulary has {config.VocabularySize} entries.");
+            : throw new UserErrorException(
+            $"{Tokens} in {inputs.Path} holds {id}, but the vocabulary has {config.VocabularySize} entries.");
     }
 
     private static int Rows(ITensorFile file, string name, ReadOnlySpan<int> shape)

@@ -14,7 +14,8 @@ internal static class AllReduceBench
         var workers = BenchOptions.AtLeast("--workers", 2, 4, "Processes; each brings a gradient and gets the sum.");
         var megabytes = BenchOptions.AtLeast("--megabytes", 1, 256, "Size of the gradient, in 10⁶ bytes of fp32.");
         var transport = BenchOptions.Transport();
-        var format = new Option<string>("--gradients") { DefaultValueFactory = _ => "fp32", Description = "How gradients travel: fp32 or bf16." };
+        var format = new Option<string>("--gradients") { DefaultValueFactory = _ => "fp32", Description =
+            "How gradients travel: fp32 or bf16." };
         format.AcceptOnlyFromAmong("fp32", "bf16");
         var repetitions = BenchOptions.AtLeast("--repetitions", 1, 11, "Sums that are measured, after two that are not.");
         var json = BenchOptions.Json();
@@ -28,7 +29,8 @@ internal static class AllReduceBench
         command.SetAction(parsed =>
         {
             var setup = new AllReduceSetup(
-                parsed.GetValue(workers), parsed.GetValue(megabytes) * 1_000_000L / sizeof(float), parsed.GetRequiredValue(transport) == "unix",
+                parsed.GetValue(workers), parsed.GetValue(megabytes) * 1_000_000L / sizeof(float),
+                parsed.GetRequiredValue(transport) == "unix",
                 parsed.GetRequiredValue(format) == "bf16" ? GradientFormat.Bf16 : GradientFormat.Fp32, parsed.GetValue(repetitions));
             var figures = Measure(setup);
             BenchOptions.Print(figures, parsed.GetValue(json), f =>
@@ -57,7 +59,8 @@ internal static class AllReduceBench
     /// <param name="CpuMs">Processor time of all workers together for one sum, which other load on the machine hardly changes.</param>
     /// <param name="GbPerSecond">10⁹ bytes of gradient a second.</param>
     /// <param name="WireGbPerSecond">10⁹ bytes a second that went through all sockets together, at the median.</param>
-    /// <param name="PlainStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the repetitions.</param>
+    /// <param name="PlainStreamGbPerSecond">Median rate of a plain socket between two of the processes, before and after the
+    /// repetitions.</param>
     /// <param name="Ratio">The one by the other.</param>
     private sealed record AllReduceSummary(
         int Workers, double Megabytes, string Transport, string Gradients, int Repetitions,

@@ -11,7 +11,8 @@ internal static class BenchProcess
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
         // Under "dotnet clipmoe.dll" the process is dotnet, and needs the program's name again.
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+            start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
         foreach (var argument in (IEnumerable<string>)["bench", command, .. arguments]) start.ArgumentList.Add(argument);
         return Process.Start(start)!;
     }

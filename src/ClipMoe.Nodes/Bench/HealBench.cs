@@ -43,7 +43,8 @@ internal static class HealBench
             var figures = Measure(
                 parsed.GetValue(donors), parsed.GetRequiredValue(model), parsed.GetRequiredValue(transport), parsed.GetValue(repetitions));
             BenchOptions.Print(figures, parsed.GetValue(json), f =>
-                $"{f.Gigabytes:F2} GB from {f.Donors} processes, {f.Transport}: {f.MedianSeconds:F2} s ({f.MinSeconds:F2} to {f.MaxSeconds:F2}), "
+                $"{f.Gigabytes:F2} GB from {f.Donors} processes, {f.Transport}: {f.MedianSeconds:F2} s ({f.MinSeconds:F2} to " +
+                $"{f.MaxSeconds:F2}), "
                 + $"{f.GbPerSecond:F2} GB/s");
             return ExitCodes.Success;
         });
@@ -82,7 +83,8 @@ internal static class HealBench
         var processes = Enumerable.Range(0, donors).Select(_ => BenchProcess.Start(Donor, model)).ToList();
         try
         {
-            var members = processes.Select(BenchProcess.Hear<BulkEndpoint>).Select((e, n) => new GenerationMember(n + 1, transport == "unix" ? e : e with { UnixSocket = null })).ToList();
+            var members = processes.Select(BenchProcess.Hear<BulkEndpoint>)
+                .Select((e, n) => new GenerationMember(n + 1, transport == "unix" ? e : e with { UnixSocket = null })).ToList();
             var seconds = new List<double>();
             for (var i = 0; i <= repetitions; i++)
             {
@@ -105,7 +107,8 @@ internal static class HealBench
     private static Replica NewReplica(string model)
     {
         Devices.UseThreads(1);
-        var replica = new Replica(ParameterLayout.Create(ClipConfig.Named(model), TrainableParameters.FfnOnly()), torch.CPU, Precision.Fp32);
+        var replica = new Replica(ParameterLayout.Create(ClipConfig.Named(model), TrainableParameters.FfnOnly()), torch.CPU,
+            Precision.Fp32);
         replica.Initialize(1);
         return replica;
     }

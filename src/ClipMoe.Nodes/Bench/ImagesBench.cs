@@ -34,7 +34,8 @@ internal static class ImagesBench
         });
         seconds.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600)) result.AddError("--seconds must be above 0, and 3600 at most.");
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600))
+                result.AddError("--seconds must be above 0, and 3600 at most.");
         });
 
         var command = new Command(
@@ -77,7 +78,8 @@ internal static class ImagesBench
             Pass(images, image => preprocessor.Process(image, chw));
             for (var clock = Stopwatch.StartNew(); whole.Count == 0 || clock.Elapsed.TotalSeconds < seconds;)
             {
-                var (both, alone) = (Pass(images, image => preprocessor.Process(image, chw)), Pass(images, image => ImageDecoder.Check(image)));
+                var (both, alone) = (Pass(images, image => preprocessor.Process(image, chw)), Pass(images,
+                    image => ImageDecoder.Check(image)));
                 lock (whole)
                 {
                     whole.Add(both);
@@ -88,7 +90,8 @@ internal static class ImagesBench
         workers.ForEach(w => w.Start());
         workers.ForEach(w => w.Join());
         var (perImage, decodePerImage) = (Undisturbed(whole) / images.Length, Undisturbed(decode) / images.Length);
-        return new ImagesResult(images.Length, pixels, images.Average(image => image.Length), size, threads, 1 / perImage, 1e3 * decodePerImage, 1e3 * (perImage - decodePerImage));
+        return new ImagesResult(images.Length, pixels, images.Average(image => image.Length), size, threads, 1 / perImage,
+            1e3 * decodePerImage, 1e3 * (perImage - decodePerImage));
     }
 
     /// <summary>Of a pass that other processes did not interrupt.</summary>

@@ -56,7 +56,8 @@ internal static class LabelsBench
     /// <param name="First">Worker: the first batches, until nearly all shards are opened and checked.</param>
     /// <param name="Batches">Worker: more batches.</param>
     private sealed record LabelsResult(
-        int Samples, int Clusters, int Stages, int Shards, int ShardSize, int Labels, long Runs, double ShardMegabytes, double IndexMegabytes,
+        int Samples, int Clusters, int Stages, int Shards, int ShardSize, int Labels, long Runs, double ShardMegabytes,
+        double IndexMegabytes,
         ResourceUse Facts, ResourceUse Counts, ResourceUse Index, ResourceUse Open, ResourceUse First, ResourceUse Batches,
         int BatchSize, int BatchesPerEpoch, int FirstBatches, double BatchesPerSecond, double BatchesPerCpuSecond);
 
@@ -109,7 +110,8 @@ internal static class LabelsBench
         {
             var (first, end) = layout[shard];
             var labels = PseudoLabels.None(end - first, clusters);
-            for (var stage = 0; stage < stages; stage++) labels = labels.Accumulate(Joint(RandomKey.FromSeed(1).Derive(stage), first, end, clusters));
+            for (var stage = 0; stage < stages; stage++)
+                labels = labels.Accumulate(Joint(RandomKey.FromSeed(1).Derive(stage), first, end, clusters));
             shards[shard] = LabelShardFile.Write(LabelIndexFile.ShardPath(index, shard), shard, labels);
         });
         return shards;
@@ -140,7 +142,9 @@ internal static class LabelsBench
         $"workers      {f.Samples / f.Counts.Seconds / 1e6:F1} M labels/s accumulated and written on all cores of this machine",
         $"coordinator  {f.Facts.HeldMegabytes:F1} MB of journal facts, {f.Counts.HeldMegabytes:F1} MB of counts; " +
             $"index written in {f.Index.Seconds:F2} s (peak +{f.Index.PeakManagedMegabytes:F0} MB)",
-        $"one worker   opens in {f.Open.Seconds:F2} s and holds {f.Open.HeldMegabytes:F1} MB; {f.FirstBatches:N0} batches of {f.BatchSize} " +
-            $"in {f.First.Seconds:F2} s open all shards, then {f.BatchesPerSecond:F0} batches/s ({f.BatchesPerCpuSecond:F0} per CPU second); " +
+        $"one worker   opens in {f.Open.Seconds:F2} s and holds {f.Open.HeldMegabytes:F1} MB; {f.FirstBatches:N0} batches of " +
+        $"{f.BatchSize} " +
+            $"in {f.First.Seconds:F2} s open all shards, then {f.BatchesPerSecond:F0} batches/s ({f.BatchesPerCpuSecond:F0} per CPU " +
+            $"second); " +
             $"resident +{f.First.PeakResidentMegabytes + f.Batches.PeakResidentMegabytes:F0} MB with mapped pages");
 }

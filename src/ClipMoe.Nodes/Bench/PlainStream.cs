@@ -47,5 +47,6 @@ internal sealed class PlainStream : IDisposable
         ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
         : new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
-    private static EndPoint EndPoint(string address, bool unix) => unix ? new UnixDomainSocketEndPoint($"\0{address}") : IPEndPoint.Parse(address);
+    private static EndPoint EndPoint(string address, bool unix) => unix ? new UnixDomainSocketEndPoint($"\0{address}")
+        : IPEndPoint.Parse(address);
 }

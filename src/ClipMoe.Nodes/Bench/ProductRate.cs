@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace ClipMoe.Nodes.Bench;
 
 /// <summary>
-/// How fast a device multiplies two square matrices: what the steps are held against. The matrices are as large as a product of at most a second
-/// allows, so that a slow device is measured too.
+/// How fast a device multiplies two square matrices: what the steps are held against. The matrices are as large as a product of at most a
+/// second allows, so that a slow device is measured too.
 /// </summary>
 internal sealed class ProductRate
 {
@@ -34,7 +34,8 @@ internal sealed class ProductRate
     public double MedianGflops => _gflops.Order().ElementAt(_gflops.Count / 2);
 
     /// <summary>Multiplies for about a second.</summary>
-    public void Measure() => _gflops.AddRange(Seconds(Size, atLeast: 1).Skip(1).Select(seconds => 2.0 * Size * Size * Size / seconds / 1e9));
+    public void Measure() => _gflops.AddRange(Seconds(Size, atLeast: 1).Skip(1)
+        .Select(seconds => 2.0 * Size * Size * Size / seconds / 1e9));
 
     /// <summary>Seconds of one product after the other, two at least; the first one is cold.</summary>
     private List<double> Seconds(int size, double atLeast)

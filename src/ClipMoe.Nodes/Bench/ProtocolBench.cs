@@ -27,8 +27,9 @@ internal static class ProtocolBench
         var command = new Command(
             "protocol",
             $"""
-            Takes training steps with simulated workers that answer at once and have no tensors, as many leaves as workers, and then loses {Losses}
-            of them. Coordinator, session, aggregator, serializer, connection and journal are the real ones; the workers share a second process.
+            Takes training steps with simulated workers that answer at once and have no tensors, as many leaves as workers, and then
+            loses {Losses} of them. Coordinator, session, aggregator, serializer, connection and journal are the real ones; the
+            workers share a second process.
             Example: clipmoe bench protocol --workers 256 --steps 200 --json
             """)
         { workers, steps, json };
@@ -68,7 +69,8 @@ internal static class ProtocolBench
     /// <summary>Of the coordinating process, in bytes of messages without Akka's envelopes and 10⁶ bytes of memory.</summary>
     /// <param name="OpeningMegabytes">Sent to all workers from the start of the process to the first commit.</param>
     /// <param name="HeldMegabytes">Managed memory for the workers and their training.</param>
-    /// <param name="ResidentMegabytes">Growth of the process since before the first worker came, garbage not yet collected included.</param>
+    /// <param name="ResidentMegabytes">Growth of the process since before the first worker came, garbage not yet collected
+    /// included.</param>
     private sealed record ProtocolResult(
         int Workers, int Steps,
         double SentPerWorkerStep, double ReceivedPerWorkerStep, double SentBytesPerWorkerStep, double ReceivedBytesPerWorkerStep,
@@ -120,14 +122,17 @@ internal static class ProtocolBench
     }
 
     private static ProtocolResult Summarise(
-        int workers, List<CommitMark> commits, double openingMegabytes, double heldMegabytes, double residentMegabytes, Regrouping regrouping)
+        int workers, List<CommitMark> commits, double openingMegabytes, double heldMegabytes, double residentMegabytes,
+        Regrouping regrouping)
     {
         var (first, last, steps) = (commits[0], commits[^1], commits.Count - 1);
         var (sent, received, cpu) = (last.Sent - first.Sent, last.Received - first.Received, (last.Cpu - first.Cpu).TotalMilliseconds);
         var workerSteps = (double)workers * steps;
-        var latencies = commits.Zip(commits.Skip(1), (a, b) => Stopwatch.GetElapsedTime(a.Timestamp, b.Timestamp).TotalMilliseconds).Order().ToList();
+        var latencies = commits.Zip(commits.Skip(1), (a, b) => Stopwatch.GetElapsedTime(a.Timestamp, b.Timestamp).TotalMilliseconds).Order()
+            .ToList();
         return new ProtocolResult(
-            workers, steps, sent.Messages / workerSteps, received.Messages / workerSteps, sent.Bytes / workerSteps, received.Bytes / workerSteps,
+            workers, steps, sent.Messages / workerSteps, received.Messages / workerSteps, sent.Bytes / workerSteps,
+            received.Bytes / workerSteps,
             cpu / steps, cpu / workerSteps * 1e3, latencies[steps / 2], latencies[(int)(steps * 0.99)],
             openingMegabytes, heldMegabytes, residentMegabytes, regrouping);
     }
@@ -136,8 +141,10 @@ internal static class ProtocolBench
         $"{f.Workers} workers, {f.Steps} steps: {f.StepMsP50:F1} ms a step (p99 {f.StepMsP99:F1}), " +
             $"{f.CpuMsPerStep:F1} ms of the coordinator's processor",
         $"one worker     {f.SentPerWorkerStep:F2} messages a step to it and {f.ReceivedPerWorkerStep:F2} from it, " +
-            $"{f.SentBytesPerWorkerStep:F0} and {f.ReceivedBytesPerWorkerStep:F0} bytes, {f.CpuMicrosecondsPerWorkerStep:F0} µs of the coordinator",
-        $"coordinator    {f.OpeningMegabytes:F1} MB sent before the first step; holds {f.HeldMegabytes:F1} MB, resident +{f.ResidentMegabytes:F0} MB",
+            $"{f.SentBytesPerWorkerStep:F0} and {f.ReceivedBytesPerWorkerStep:F0} bytes, {f.CpuMicrosecondsPerWorkerStep:F0} µs of the " +
+            $"coordinator",
+        $"coordinator    {f.OpeningMegabytes:F1} MB sent before the first step; holds {f.HeldMegabytes:F1} MB, resident " +
+        $"+{f.ResidentMegabytes:F0} MB",
         $"a worker lost  {f.Regrouping.Ms:F0} ms to the next commit, {f.Regrouping.CpuMs:F0} ms of the coordinator's processor, " +
             $"{f.Regrouping.MessagesPerWorker:F1} messages and {f.Regrouping.BytesPerWorker:F0} bytes for each worker");
 }

@@ -25,7 +25,8 @@ internal static class RecoveryBench
         var command = new Command(
             "recovery",
             """
-            Starts a cluster on this machine, kills its workers with kill -9 while it trains, and at last the node that runs the experiment, and measures
+            Starts a cluster on this machine, kills its workers with kill -9 while it trains, and at last the node that runs the
+            experiment, and measures
             the time to the next committed step. The experiment is the preset tiny, which is not run to its end.
             Example: clipmoe bench recovery --nodes 4 --kills 5 --minutes 2 --json
             """)
@@ -36,7 +37,8 @@ internal static class RecoveryBench
             var folder = Directory.CreateTempSubdirectory("clipmoe-bench-").FullName;
             var cluster = new ClusterPlan(parsed.GetValue(nodes), "cpu", parsed.GetValue(journal)!, folder);
             var drill = new DrillSettings(
-                experiment, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment)), cluster, parsed.GetValue(kills), parsed.GetValue(minutes));
+                experiment, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment)), cluster, parsed.GetValue(kills),
+                parsed.GetValue(minutes));
             var figures = await new RecoveryDrill(drill, Console.Error.WriteLine).Run(stop);
             Directory.Delete(folder, recursive: true);
             BenchOptions.Print(figures, parsed.GetValue(json), Describe);
@@ -47,9 +49,11 @@ internal static class RecoveryBench
 
     private static string Describe(DrillResult f) => string.Join(Environment.NewLine,
         $"kill -9 of a worker     next step after {Times(f.WorkerKilled)}; in its place again after {Times(f.WorkerBack)}",
-        $"a worker that joins     holds the others up for {f.HeldUp.Median:F1} median steps (longest {f.HeldUp.Max:F1} of {f.HeldUp.Measured})",
+        $"a worker that joins     holds the others up for {f.HeldUp.Median:F1} median steps (longest {f.HeldUp.Max:F1} of " +
+        $"{f.HeldUp.Measured})",
         $"of the coordinator      next step after {f.CoordinatorKilled:F1} s",
-        $"a kill a minute         {100 * f.ShareLost:F1} % of the steps are lost ({f.UndisturbedSteps:F1} a second undisturbed, {f.DisturbedSteps:F1} disturbed)");
+        $"a kill a minute         {100 * f.ShareLost:F1} % of the steps are lost ({f.UndisturbedSteps:F1} a second undisturbed, " +
+        $"{f.DisturbedSteps:F1} disturbed)");
 
     private static string Times(RecoveryTimes t) => $"{t.Median:F2} s (longest {t.Max:F2} s of {t.Measured})";
 }

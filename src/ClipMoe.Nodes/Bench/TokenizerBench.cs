@@ -14,7 +14,8 @@ internal static class TokenizerBench
 
     public static Command Build()
     {
-        var vocabulary = new Option<string?>("--vocab") { Description = "Vocabulary file or folder. Default: one learnt from the captions." };
+        var vocabulary = new Option<string?>("--vocab") { Description =
+            "Vocabulary file or folder. Default: one learnt from the captions." };
         var captions = new Option<string?>("--captions") { Description = "Text file with one caption a line. Default: made-up captions." };
         var threads = new Option<int>("--threads") { Description = "Threads that share one tokenizer.", DefaultValueFactory = _ => 1 };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };
@@ -26,7 +27,8 @@ internal static class TokenizerBench
 
         seconds.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600)) result.AddError("--seconds must be above 0, and 3600 at most.");
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600))
+                result.AddError("--seconds must be above 0, and 3600 at most.");
         });
 
         var command = new Command(
@@ -88,7 +90,9 @@ internal static class TokenizerBench
         return tokens;
     }
 
-    /// <summary>Sentences of made-up words, some far more frequent than others as in any language, with a little punctuation beyond ASCII.</summary>
+    /// <summary>
+    /// Sentences of made-up words, some far more frequent than others as in any language, with a little punctuation beyond ASCII.
+    /// </summary>
     private static List<string> MakeCaptions()
     {
         string[] onsets = ["b", "br", "c", "ch", "d", "f", "g", "gr", "h", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "w"];

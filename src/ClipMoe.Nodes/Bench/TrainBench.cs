@@ -35,17 +35,21 @@ internal static class TrainBench
         var batch = BenchOptions.AtLeast("--batch", 1, 16, "Pairs per step.");
         var leaves = BenchOptions.AtLeast("--leaves", 1, 1, "Micro-shards that the batch is cut into.");
         var context = BenchOptions.AtLeast("--context", 1, 248, "Text positions; above 77 the architecture has the Long-CLIP stretch.");
-        var captionTokens = BenchOptions.AtLeast("--caption-tokens", 1, 248, "Tokens of a caption, start and end included; what is behind them is not computed.");
-        var precision = new Option<string>("--precision") { Description = "fp32, or bf16 where the device is fast at it.", DefaultValueFactory = _ => Bf16 };
+        var captionTokens = BenchOptions.AtLeast("--caption-tokens", 1, 248,
+            "Tokens of a caption, start and end included; what is behind them is not computed.");
+        var precision = new Option<string>("--precision") { Description = "fp32, or bf16 where the device is fast at it.",
+            DefaultValueFactory = _ => Bf16 };
         precision.AcceptOnlyFromAmong(Fp32, Bf16);
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
         var threads = BenchOptions.AtLeast("--threads", 1, Environment.ProcessorCount, "Compute threads.");
-        var seconds = BenchOptions.AtLeast("--seconds", 1, 20, "Measures for at least so long, and at least three steps, or one that takes over 10 s.");
+        var seconds = BenchOptions.AtLeast("--seconds", 1, 20,
+            "Measures for at least so long, and at least three steps, or one that takes over 10 s.");
         var json = BenchOptions.Json();
         var command = new Command(
             "train",
             "Forward, loss, backward and AdamW, and in the same run the rate of a large matrix product on this machine.\n\n" +
-            "Example:\n  clipmoe bench train --model vit-b-32 --kind moe --batch 16 --context 248 --caption-tokens 248 --precision bf16 --json")
+            "Example:\n  clipmoe bench train --model vit-b-32 --kind moe --batch 16 --context 248 --caption-tokens 248 --precision bf16 " +
+            "--json")
         {
             model, kind, batch, leaves, context, captionTokens, precision, device, threads, seconds, json,
         };
@@ -65,13 +69,15 @@ internal static class TrainBench
     }
 
     private sealed record Setup(
-        string Model, string Kind, int Batch, int Leaves, int Context, int CaptionTokens, string Precision, string Device, int Threads, int Seconds);
+        string Model, string Kind, int Batch, int Leaves, int Context, int CaptionTokens, string Precision, string Device, int Threads,
+        int Seconds);
 
     /// <param name="SecondsPerStep">Median.</param>
     /// <param name="ImagesPerSecond">From the median step.</param>
     /// <param name="RequestedPrecision">As the command line says; computed in <paramref name="Precision"/>.</param>
     /// <param name="GflopPerImage">10⁹ operations of the step's matrix products per pair, see <see cref="StepOperations"/>.</param>
-    /// <param name="ProductGflops">Median rate of a product of two square matrices of <paramref name="ProductSize"/>, before and after the steps.</param>
+    /// <param name="ProductGflops">Median rate of a product of two square matrices of <paramref name="ProductSize"/>, before and after the
+    /// steps.</param>
     private sealed record TrainResult(
         string Model, string Kind, int Batch, int Leaves, int Context, int CaptionTokens, string Precision, string RequestedPrecision,
         string Device, int Threads, int Steps, double SecondsPerStep, double ImagesPerSecond, double ForwardSeconds, double BackwardSeconds,
@@ -106,7 +112,9 @@ internal static class TrainBench
             operations / 1e9, rate, products.Size, product, rate / product);
     }
 
-    /// <summary>A processor without instructions for bf16 computes in it hundreds of times slower: nobody trains so, and the bench would not end.</summary>
+    /// <summary>
+    /// A processor without instructions for bf16 computes in it hundreds of times slower: nobody trains so, and the bench would not end.
+    /// </summary>
     private static Precision PrecisionOf(Setup setup, Device device)
     {
         if (setup.Precision == Fp32) return Precision.Fp32;
@@ -121,7 +129,8 @@ internal static class TrainBench
         var config = named with { ContextLength = setup.Context, StretchedPositions = setup.Context > named.ContextLength };
         return setup.Kind switch
         {
-            "moe" => (config with { Moe = new MoeConfig(Experts, TopK, Math.Max(config.Vision.Layers, config.Text.Layers)) }, TrainableParameters.RouterOnly),
+            "moe" => (config with { Moe = new MoeConfig(Experts, TopK, Math.Max(config.Vision.Layers, config.Text.Layers)) },
+                TrainableParameters.RouterOnly),
             "all" => (config, TrainableParameters.All with { LearnTemperature = true }),
             _ => (config, TrainableParameters.FfnOnly()),
         };

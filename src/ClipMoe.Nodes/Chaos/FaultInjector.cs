@@ -6,8 +6,8 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Nodes.Chaos;
 
 /// <summary>
-/// Does to a cluster what is planned, and makes good what does not mend itself: continues what it stopped, starts again what it ended. One fault
-/// at a time begins; what it lasts overlaps with others. It always leaves alive what the experiment needs to go on.
+/// Does to a cluster what is planned, and makes good what does not mend itself: continues what it stopped, starts again what it ended. One
+/// fault at a time begins; what it lasts overlaps with others. It always leaves alive what the experiment needs to go on.
 /// </summary>
 internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, ClusterView view, SoakRecord record, Stopwatch clock)
     : IAsyncDisposable
@@ -53,7 +53,9 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
         _ => throw new ArgumentOutOfRangeException(nameof(fault), fault.Kind, null),
     };
 
-    /// <summary>A request that nobody answered may be done late: what is paused or drained without being meant to is told to go on.</summary>
+    /// <summary>
+    /// A request that nobody answered may be done late: what is paused or drained without being meant to is told to go on.
+    /// </summary>
     public async Task Mend(ClusterStatus status)
     {
         if (!_paused && status.Experiments.Any(e => e.Status == ExperimentStatus.Paused))
@@ -111,7 +113,8 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
         var worker = fault.Among(workers);
         var orders = new FaultRequests(worker.Node.Output, worker.Process);
         orders.Place(order);
-        for (var waited = Stopwatch.StartNew(); orders.IsOpen(order) && waited.Elapsed < OrderWithin;) await Task.Delay(Glance, _ending.Token);
+        for (var waited = Stopwatch.StartNew(); orders.IsOpen(order) && waited.Elapsed < OrderWithin;)
+            await Task.Delay(Glance, _ending.Token);
         return orders.Take(order) ? null : worker.Name;
     }
 
@@ -194,7 +197,8 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
         record.Violation($"node {node.Address}, told to leave by SIGTERM, did not leave in good order: see {node.Output}.log");
     }
 
-    private ChaosNode? Coordinator() => oneCoordinator ? cluster.Nodes[0] : cluster.Nodes.FirstOrDefault(n => n.Address == view.Status?.Coordinator);
+    private ChaosNode? Coordinator() => oneCoordinator ? cluster.Nodes[0]
+        : cluster.Nodes.FirstOrDefault(n => n.Address == view.Status?.Coordinator);
 
     private ChaosNode? Other(PlannedFault fault)
     {

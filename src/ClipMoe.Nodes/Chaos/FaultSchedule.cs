@@ -52,8 +52,8 @@ internal sealed record PlannedFault(ChaosFault Kind, TimeSpan Wait, TimeSpan Len
 }
 
 /// <summary>
-/// The faults of a soak, a pure function of its seed. They come in decks, each of which holds every kind, in an order of its own: a few minutes
-/// then have all of them, and those that cost most progress are as rare as they should be.
+/// The faults of a soak, a pure function of its seed. They come in decks, each of which holds every kind, in an order of its own: a few
+/// minutes then have all of them, and those that cost most progress are as rare as they should be.
 /// </summary>
 internal static class FaultSchedule
 {
@@ -88,7 +88,8 @@ internal static class FaultSchedule
                 // Cubed: mostly short, now and then long.
                 var length = kind.Shortest + (kind.Longest - kind.Shortest) * Math.Pow(card.Unit(1), 3);
                 var wait = ShortestWait + (LongestWait - ShortestWait) * card.Unit(2);
-                yield return new PlannedFault(kind.Kind, TimeSpan.FromSeconds(wait), TimeSpan.FromSeconds(length), card.Below(3, int.MaxValue));
+                yield return new PlannedFault(kind.Kind, TimeSpan.FromSeconds(wait), TimeSpan.FromSeconds(length),
+                    card.Below(3, int.MaxValue));
             }
         }
     }

@@ -12,7 +12,8 @@ internal sealed record DrillSettings(Experiment Experiment, string Hash, Cluster
 /// <summary>Seconds.</summary>
 /// <param name="WorkerKilled">From the kill -9 of a worker to the next step that the others committed.</param>
 /// <param name="WorkerBack">From it to the first step that the worker took part in again.</param>
-/// <param name="HeldUp">Not seconds: the longest interval between two commits around the first step with the worker, in median ones.</param>
+/// <param name="HeldUp">Not seconds: the longest interval between two commits around the first step with the worker, in median
+/// ones.</param>
 /// <param name="CoordinatorKilled">From the kill -9 of the node that runs the experiment to the next committed step.</param>
 /// <param name="UndisturbedSteps">A second, with all workers.</param>
 /// <param name="DisturbedSteps">A second, with a worker killed every minute.</param>
@@ -24,7 +25,10 @@ internal sealed record DrillResult(
     public double ShareLost => 1 - DisturbedSteps / UndisturbedSteps;
 }
 
-/// <summary>Measures what the loss of a process costs a cluster of this machine that trains: processes are killed one at a time, and commits watched.</summary>
+/// <summary>
+/// Measures what the loss of a process costs a cluster of this machine that trains: processes are killed one at a time, and commits
+/// watched.
+/// </summary>
 internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
 {
     /// <summary>Steps before anything is measured: the code is compiled for good then.</summary>
@@ -50,8 +54,10 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         var watching = Task.CompletedTask;
         try
         {
-            await Until(() => view.Status?.Workers.Count(w => w.State == WorkerState.Active) == cluster.Nodes.Count, "all workers began", over.Token);
-            var submitted = await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash, $"{Guid.NewGuid()}"))
+            await Until(() => view.Status?.Workers.Count(w => w.State == WorkerState.Active) == cluster.Nodes.Count, "all workers began",
+                over.Token);
+            var submitted = await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash,
+                $"{Guid.NewGuid()}"))
                 ?? throw new TimeoutException("the cluster took no experiment");
             watching = Watch(view, submitted.Id, over.Token);
             await Next(c => c.Workers == cluster.Nodes.Count && c.Step >= WarmUp, over.Token);
@@ -91,7 +97,8 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         if (settings.Cluster.Journal == ClusterPlan.Sqlite) coordinator.Start();
         var moved = Seconds(lost, await Next(c => c.At > lost, stop));
         say($"coordinator's node killed: next step after {moved:0.0} s");
-        return new DrillResult(RecoveryTimes.FromSeconds(killed)!, RecoveryTimes.FromSeconds(back)!, RecoveryTimes.FromSeconds(heldUp)!, moved, quiet, disturbed);
+        return new DrillResult(RecoveryTimes.FromSeconds(killed)!, RecoveryTimes.FromSeconds(back)!, RecoveryTimes.FromSeconds(heldUp)!,
+            moved, quiet, disturbed);
     }
 
     /// <summary>Waits until all workers train.</summary>
@@ -156,7 +163,8 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw new TimeoutException($"the step that was waited for did not come within {Patience.TotalMinutes:0} minutes; the nodes' logs are in {settings.Cluster.Output}");
+            throw new TimeoutException($"the step that was waited for did not come within {Patience.TotalMinutes:0} minutes; the nodes' " +
+                $"logs are in {settings.Cluster.Output}");
         }
     }
 
@@ -165,7 +173,8 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         try
         {
             await foreach (var e in view.Watch(id, stop))
-                if (e is StageProgress { Generation: { } generation } p) _commits.Writer.TryWrite(new Commit(generation, p.Workers, p.Done, Stopwatch.GetTimestamp()));
+                if (e is StageProgress { Generation: { } generation } p)
+                    _commits.Writer.TryWrite(new Commit(generation, p.Workers, p.Done, Stopwatch.GetTimestamp()));
         }
         catch (OperationCanceledException)
         {
@@ -176,6 +185,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
     private static async Task Until(Func<bool> isSo, string what, CancellationToken stop)
     {
         for (var waited = Stopwatch.StartNew(); !isSo(); await Task.Delay(Glance, stop))
-            if (waited.Elapsed > Patience) throw new TimeoutException($"it was not so within {Patience.TotalMinutes:0} minutes that {what}");
+            if (waited.Elapsed > Patience) throw new TimeoutException(
+                $"it was not so within {Patience.TotalMinutes:0} minutes that {what}");
     }
 }

@@ -6,7 +6,8 @@ namespace ClipMoe.Nodes.Chaos;
 /// <summary>Ports of this machine for programs that are killed and started again on the same one.</summary>
 internal static class ReservedPorts
 {
-    // Below those that the kernel by default gives to outgoing connections: one of them would now and then sit on a port while who listens there is down.
+    // Below those that the kernel by default gives to outgoing connections: one of them would now and then sit on a port while who listens
+    // there is down.
     private const int First = 20_000, Count = 12_000;
 
     private static readonly List<Socket> Claims = [];

@@ -13,8 +13,8 @@ internal sealed record SoakSettings(
     string Repeat, Experiment Experiment, string Hash, ulong Seed, double Minutes, int Faults, ClusterPlan Cluster, string? Expected);
 
 /// <summary>
-/// Runs an experiment again and again on a cluster to which faults are done, until the time is over and the last one has ended. Each must end in
-/// the weights of the undisturbed run, with each sample once per epoch in the journal.
+/// Runs an experiment again and again on a cluster to which faults are done, until the time is over and the last one has ended. Each must
+/// end in the weights of the undisturbed run, with each sample once per epoch in the journal.
 /// </summary>
 internal sealed class Soak(SoakSettings settings, Action<string> say)
 {
@@ -52,7 +52,8 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             _clock.Stop();
         }
         return _record.Summary(
-            settings.Repeat, settings.Seed, settings.Minutes, _clock.Elapsed, stop.IsCancellationRequested, settings.Expected ?? undisturbed?.WeightsSha256,
+            settings.Repeat, settings.Seed, settings.Minutes, _clock.Elapsed, stop.IsCancellationRequested, settings.Expected
+            ?? undisturbed?.WeightsSha256,
             undisturbed?.StepsPerSecond);
     }
 
@@ -94,7 +95,8 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
         foreach (var (process, line) in ProcessTable.With($" --out {settings.Cluster.Output}/"))
         {
             // Whoever started the soak has its folder in the command line too.
-            if (!line.Contains("worker --name ", StringComparison.Ordinal) && !line.Contains("node --listen ", StringComparison.Ordinal)) continue;
+            if (!line.Contains("worker --name ", StringComparison.Ordinal) && !line.Contains("node --listen ", StringComparison.Ordinal))
+                continue;
             Signals.Send(process, Signal.Kill);
             _record.Violation($"process {process} was left behind: {line}");
         }
@@ -180,14 +182,17 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
         _over.Add(id);
     }
 
-    /// <summary>Of a request that nobody answered it is not known whether it will be done: an experiment that is there already is as good.</summary>
+    /// <summary>
+    /// Of a request that nobody answered it is not known whether it will be done: an experiment that is there already is as good.
+    /// </summary>
     private async Task<string?> Submit(ClusterView view, CancellationToken stop)
     {
         var request = $"{Guid.NewGuid()}";
         for (var waited = Stopwatch.StartNew(); waited.Elapsed < Patience; await Task.Delay(Glance, stop))
         {
             if (view.Status?.Experiments.FirstOrDefault(IsOpen) is { } there) return there.Id;
-            if (await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash, request)) is { } submitted) return submitted.Id;
+            if (await view.Try<ExperimentSubmitted>(new SubmitExperiment(settings.Experiment, settings.Hash, request)) is { } submitted)
+                return submitted.Id;
         }
         return null;
 

@@ -97,14 +97,16 @@ internal sealed class SoakRecord
     }
 
     /// <param name="undisturbed">Steps a second.</param>
-    public SoakSummary Summary(string repeat, ulong seed, double minutes, TimeSpan elapsed, bool interrupted, string? expected, double? undisturbed)
+    public SoakSummary Summary(string repeat, ulong seed, double minutes, TimeSpan elapsed, bool interrupted, string? expected,
+        double? undisturbed)
     {
         lock (_gate)
         {
             var steps = _committed.Values.Sum();
             var rate = elapsed > TimeSpan.Zero ? steps / elapsed.TotalSeconds : 0;
             return new SoakSummary(
-                repeat, seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments], steps, rate,
+                repeat, seed, minutes, elapsed.TotalSeconds, interrupted, expected, _faults.ToDictionary(), _impossible, [.. _experiments],
+                steps, rate,
                 undisturbed, undisturbed is { } full ? 1 - rate / full : null, RecoveryTimes.FromSeconds(_recoveries), [.. _violations]);
         }
     }

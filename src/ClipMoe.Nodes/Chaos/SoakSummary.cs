@@ -23,14 +23,17 @@ internal sealed record RecoveryTimes(int Measured, double Median, double P90, do
 /// <param name="Repeat">What to type to have the same faults again.</param>
 /// <param name="Seconds">From the first fault's time on to the end, the undisturbed run not counted.</param>
 /// <param name="Faults">Done, by kind.</param>
-/// <param name="Impossible">Drawn when the cluster had nothing that they could be done to, or too little would have been left alive.</param>
+/// <param name="Impossible">Drawn when the cluster had nothing that they could be done to, or too little would have been left
+/// alive.</param>
 /// <param name="UndisturbedStepsPerSecond">Of the same experiment in one process; null when it was not run.</param>
 /// <param name="TimeLost">
 /// Share of the time that the undisturbed run would not have needed for the committed steps; negative where many workers were faster.
 /// </param>
 internal sealed record SoakSummary(
-    string Repeat, ulong Seed, double Minutes, double Seconds, bool Interrupted, string? ExpectedSha256, IReadOnlyDictionary<ChaosFault, int> Faults, int Impossible,
-    IReadOnlyList<SoakedExperiment> Experiments, int CommittedSteps, double StepsPerSecond, double? UndisturbedStepsPerSecond, double? TimeLost,
+    string Repeat, ulong Seed, double Minutes, double Seconds, bool Interrupted, string? ExpectedSha256,
+    IReadOnlyDictionary<ChaosFault, int> Faults, int Impossible,
+    IReadOnlyList<SoakedExperiment> Experiments, int CommittedSteps, double StepsPerSecond, double? UndisturbedStepsPerSecond,
+    double? TimeLost,
     RecoveryTimes? AfterKilledWorker, IReadOnlyList<string> Violations)
 {
     private static readonly JsonSerializerOptions Options = new()

@@ -12,7 +12,10 @@ internal static partial class SeedNodes
 
     private const int MostInRange = 100_000;
 
-    /// <summary>host:port of each seed: as given, a DNS name with several addresses standing for all of them; else the first hosts of the Slurm job; else this node.</summary>
+    /// <summary>
+    /// host:port of each seed: as given, a DNS name with several addresses standing for all of them; else the first hosts of the Slurm
+    /// job; else this node.
+    /// </summary>
     /// <param name="given">From the command line; may be empty.</param>
     /// <param name="slurm">The job's node list in Slurm's notation; null outside a job.</param>
     /// <exception cref="UserErrorException">An entry is no host and port, or its name is not known.</exception>
@@ -39,7 +42,8 @@ internal static partial class SeedNodes
         IEnumerable<string> hosts = [""];
         foreach (Match part in Part().Matches(entry))
         {
-            IReadOnlyList<string> pieces = part.Groups["ranges"] is { Success: true, Value: var ranges } ? [.. ranges.Split(',').SelectMany(Numbers)] : [part.Value];
+            IReadOnlyList<string> pieces = part.Groups["ranges"] is { Success: true, Value: var ranges }
+                ? [.. ranges.Split(',').SelectMany(Numbers)] : [part.Value];
             hosts = hosts.SelectMany(host => pieces.Select(piece => host + piece));
         }
         return hosts;
@@ -49,7 +53,8 @@ internal static partial class SeedNodes
     private static IEnumerable<string> Numbers(string range)
     {
         var ends = range.Split('-');
-        if (ends.Length > 2 || !int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first || last - first > MostInRange)
+        if (ends.Length > 2 || !int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first
+            || last - first > MostInRange)
             throw new UserErrorException($"'{range}' in {SlurmVariable} is no range of hosts: give --seeds.");
         return Enumerable.Range(first, last - first + 1).Select(n => n.ToString().PadLeft(ends[0].Length, '0'));
     }

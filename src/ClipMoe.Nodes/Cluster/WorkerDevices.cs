@@ -22,9 +22,12 @@ internal static class WorkerDevices
         var devices = new List<string>();
         foreach (var entry in list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            var (name, count) = entry.Split('*') is [var device, var times] ? (device, int.TryParse(times, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : 0) : (entry, 1);
-            var known = name == "cpu" || (name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name[5..], NumberStyles.None, CultureInfo.InvariantCulture, out _));
-            if (!known || count is < 1 or > Most) throw new UserErrorException($"--devices {entry} is not cpu, cuda:N, all, or one of these with *COUNT.");
+            var (name, count) = entry.Split('*') is [var device, var times]
+                ? (device, int.TryParse(times, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : 0) : (entry, 1);
+            var known = name == "cpu" || (name.StartsWith("cuda:", StringComparison.Ordinal)
+                && int.TryParse(name[5..], NumberStyles.None, CultureInfo.InvariantCulture, out _));
+            if (!known || count is < 1 or > Most)
+                throw new UserErrorException($"--devices {entry} is not cpu, cuda:N, all, or one of these with *COUNT.");
             devices.AddRange(Enumerable.Repeat(name, count));
         }
         return devices.Count > 0 ? devices : throw new UserErrorException("--devices names no device: give cpu, cuda:0, or all.");

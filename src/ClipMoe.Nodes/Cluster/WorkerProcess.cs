@@ -3,14 +3,15 @@ using System.Diagnostics;
 namespace ClipMoe.Nodes.Cluster;
 
 /// <summary>
-/// Starts and supervises the process of one device: what ends without having been asked to is started again, at once or, while it ends soon after
-/// its start, after a pause that doubles. The child lives no longer than this process: it ends when its standard input does.
+/// Starts and supervises the process of one device: what ends without having been asked to is started again, at once or, while it ends
+/// soon after its start, after a pause that doubles. The child lives no longer than this process: it ends when its standard input does.
 /// </summary>
 internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments, Action<string> log)
 {
     public const string LeaveCommand = "leave";
 
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60), Healthy = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromSeconds(60),
+        Healthy = TimeSpan.FromSeconds(20);
 
     private readonly CancellationTokenSource _leaving = new();
     private Process? _process;
@@ -29,7 +30,8 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
             lock (_leaving) _process = null;
             if (_leaving.IsCancellationRequested) return;
             pause = PauseAfter(clock.Elapsed, pause);
-            log($"worker {name} ended with exit code {process.ExitCode}; it is started again{(pause > TimeSpan.Zero ? $" in {pause.TotalSeconds:0} s" : "")}.");
+            log($"worker {name} ended with exit code {process.ExitCode}; it is started again{(pause > TimeSpan.Zero ? $" in " +
+                $"{pause.TotalSeconds:0} s" : "")}.");
             try
             {
                 await Task.Delay(pause, _leaving.Token);

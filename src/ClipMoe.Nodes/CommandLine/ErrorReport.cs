@@ -14,7 +14,8 @@ internal static class ErrorReport
     public static string Sentence(Exception e)
     {
         var cause = e;
-        while (cause is AggregateException or TypeInitializationException or TargetInvocationException && cause.InnerException is { } inner) cause = inner;
+        while (cause is AggregateException or TypeInitializationException or TargetInvocationException
+            && cause.InnerException is { } inner) cause = inner;
         // libtorch appends a stack of its own.
         var what = Printable.Clean(cause.Message.ReplaceLineEndings("\n").Split('\n')[0].Trim().TrimEnd('.', ':'));
         if (what == "") what = cause.GetType().Name;

@@ -10,13 +10,15 @@ internal sealed class ResourceOptions
 {
     private readonly Option<int?> _workers = AtLeastOne(new Option<int?>("--workers")
     {
-        Description = "Workers in this process. The weights do not depend on it. Default: one per core for a small model on a CPU, else one.",
+        Description = "Workers in this process. The weights do not depend on it. Default: one per core for a small model on a CPU, else " +
+        "one.",
         HelpName = "N",
     });
 
     private readonly Option<int?> _threads = AtLeastOne(new Option<int?>("--threads")
     {
-        Description = "Compute threads of each worker. Default: those that the run was begun with, else OMP_NUM_THREADS, else the cores shared out.",
+        Description = "Compute threads of each worker. Default: those that the run was begun with, else OMP_NUM_THREADS, else the cores " +
+        "shared out.",
         HelpName = "N",
     });
 

@@ -4,14 +4,18 @@ using ClipMoe.Model;
 
 namespace ClipMoe.Nodes.CommandLine;
 
-/// <summary><c>--tls</c> of nodes and of the commands that talk to them. The password comes from the environment, for a command line can be read by everybody.</summary>
+/// <summary>
+/// <c>--tls</c> of nodes and of the commands that talk to them. The password comes from the environment, for a command line can be read by
+/// everybody.
+/// </summary>
 internal static class TlsOption
 {
     public const string Variable = "CLIPMOE_TLS", PasswordVariable = "CLIPMOE_TLS_PASSWORD";
 
     public static Option<string?> Create() => new("--tls")
     {
-        Description = $"Certificate and private key, the same for all nodes and commands of a cluster: only who has them gets in, and all traffic between machines is encrypted. "
+        Description = $"Certificate and private key, the same for all nodes and commands of a cluster: only who has them gets in, and " +
+        $"all traffic between machines is encrypted. "
             + $"Default: {Variable}. {PasswordVariable} is the password of the file, if it has one.",
         HelpName = "CERT.pem,KEY.pem|CERT.pfx",
     };
@@ -26,6 +30,7 @@ internal static class TlsOption
     /// <exception cref="Model.UserErrorException">The files can't be used.</exception>
     public static TransportSettings Transport(string? given) => new()
     {
-        Certificate = Files(given) is { } files ? ClusterCertificate.Load(files, Environment.GetEnvironmentVariable(PasswordVariable)) : null,
+        Certificate = Files(given) is { } files ? ClusterCertificate.Load(files, Environment.GetEnvironmentVariable(PasswordVariable))
+        : null,
     };
 }

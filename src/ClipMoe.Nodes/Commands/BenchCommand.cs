@@ -3,7 +3,9 @@ using ClipMoe.Nodes.Bench;
 
 namespace ClipMoe.Nodes.Commands;
 
-/// <summary><c>clipmoe bench</c>: the speed of one part on this machine; one file per part in <c>Bench/</c>, listed here and nowhere else.</summary>
+/// <summary>
+/// <c>clipmoe bench</c>: the speed of one part on this machine; one file per part in <c>Bench/</c>, listed here and nowhere else.
+/// </summary>
 internal static class BenchCommand
 {
     public static Command Build() => new("bench", "Measures the speed of one part on this machine.")

@@ -86,7 +86,8 @@ internal static partial class ChaosCommand
         };
         var command = new Command(
             "chaos",
-            "Runs an experiment again and again on a cluster of this machine whose processes are killed, stopped, paused, added and cut off at "
+            "Runs an experiment again and again on a cluster of this machine whose processes are killed, stopped, paused, added and cut " +
+            "off at "
             + "random, and checks that each run ends in the bits of an undisturbed one, with each sample used once per epoch." + Examples)
         {
             file, sets, minutes, faults, seed, nodes, devices, journal, expect, output, json,
@@ -101,14 +102,15 @@ internal static partial class ChaosCommand
             var hash = ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment));
             var expected = result.GetValue(expect)?.ToLowerInvariant();
             var repeat = Repeat([.. result.Tokens.Select(t => t.Value)], drawn);
-            return await Run(new SoakSettings(repeat, experiment, hash, drawn, result.GetValue(minutes), result.GetValue(faults), cluster, expected), result.GetValue(json));
+            return await Run(new SoakSettings(repeat, experiment, hash, drawn, result.GetValue(minutes), result.GetValue(faults), cluster,
+                expected), result.GetValue(json));
         });
         return command;
     }
 
     /// <summary>
-    /// The command line as it was typed, with the seed, without the output folder, which will not be empty again, and without a password, for this is
-    /// printed and passed on.
+    /// The command line as it was typed, with the seed, without the output folder, which will not be empty again, and without a password,
+    /// for this is printed and passed on.
     /// </summary>
     internal static string Repeat(IReadOnlyList<string> typed, ulong seed)
     {
@@ -138,7 +140,8 @@ internal static partial class ChaosCommand
     {
         var folder = Path.GetFullPath(path);
         Directory.CreateDirectory(folder);
-        if (Directory.EnumerateFileSystemEntries(folder).Any()) throw new UserErrorException($"{folder} is not empty: choose another --out.");
+        if (Directory.EnumerateFileSystemEntries(folder).Any())
+            throw new UserErrorException($"{folder} is not empty: choose another --out.");
         return folder;
     }
 

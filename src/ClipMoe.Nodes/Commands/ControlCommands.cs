@@ -24,7 +24,8 @@ internal static class ControlCommands
 
     private static Command Create(string name, string what, Control control)
     {
-        var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.", Arity = ArgumentArity.ZeroOrOne };
+        var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.",
+            Arity = ArgumentArity.ZeroOrOne };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster, tls };
         command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), async client =>
@@ -34,7 +35,8 @@ internal static class ControlCommands
 
     /// <summary>Found out before: a command that comes late, or twice, is not to hit the experiment after.</summary>
     private static string? Meant(ClusterStatus status) =>
-        (status.Experiments.FirstOrDefault(e => e.Status is ExperimentStatus.Running or ExperimentStatus.Paused) ?? status.Experiments.LastOrDefault())?.Id;
+        (status.Experiments.FirstOrDefault(e => e.Status is ExperimentStatus.Running or ExperimentStatus.Paused)
+            ?? status.Experiments.LastOrDefault())?.Id;
 
     private static Command Drain()
     {
@@ -44,11 +46,13 @@ internal static class ControlCommands
         var command = new Command(
             "drain",
             "Has a worker finish its step and gives it no more work, before its machine is taken away.\n\nExamples:\n"
-            + "  clipmoe drain 10.0.0.7:4055/cuda:1#1 --cluster 10.0.0.1:4055\n  clipmoe drain 10.0.0.7:4055/cuda:1#1 --back --cluster 10.0.0.1:4055")
+            + "  clipmoe drain 10.0.0.7:4055/cuda:1#1 --cluster 10.0.0.1:4055\n  clipmoe drain 10.0.0.7:4055/cuda:1#1 --back --cluster " +
+            "10.0.0.1:4055")
         {
             worker, back, cluster, tls,
         };
-        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new DrainWorker(result.GetValue(worker)!, result.GetValue(back))));
+        command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), new DrainWorker(result.GetValue(worker)!,
+            result.GetValue(back))));
         return command;
     }
 
@@ -64,7 +68,8 @@ internal static class ControlCommands
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(
             "scale",
-            "Sets how many workers are given work at a time, now and for experiments to come. The others stay in reserve and take the places of those who are lost. "
+            "Sets how many workers are given work at a time, now and for experiments to come. The others stay in reserve and take the " +
+            "places of those who are lost. "
             + "More are taken in at the next step, fewer finish theirs; the weights do not depend on it.\n\nExamples:\n"
             + "  clipmoe scale 4 --cluster 10.0.0.1:4055\n  clipmoe scale all --cluster 10.0.0.1:4055")
         {

@@ -19,7 +19,8 @@ internal static class DataCommand
         var seed = new Option<ulong>("--seed") { Description = "Chooses the scenes.", DefaultValueFactory = _ => defaults.Seed };
         var command = new Command(
             "scenes",
-            "Writes the embedded benchmark: pictures of 32 px with an object and a small dot, a caption file for each, and factors.csv with the " +
+            "Writes the embedded benchmark: pictures of 32 px with an object and a small dot, a caption file for each, and factors.csv " +
+            "with the " +
             "true attributes.\n\nExamples:\n  clipmoe data scenes --out scenes\n" +
             "  clipmoe data scenes --out small --train 500 --val 0 --test 100 --seed 3")
         {

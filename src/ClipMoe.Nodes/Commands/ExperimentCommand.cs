@@ -23,7 +23,8 @@ internal static class ExperimentCommand
         var command = new Command(
             "show",
             "Prints an experiment with every key, as it would run, and the hash of what decides its weights.\n\nExamples:\n" +
-            "  clipmoe experiment show\n  clipmoe experiment show my.yaml --set mcl.steps=500\n  clipmoe experiment show --set preset=paper")
+            "  clipmoe experiment show\n  clipmoe experiment show my.yaml --set mcl.steps=500\n  clipmoe experiment show --set " +
+            "preset=paper")
         {
             file, sets, json,
         };
@@ -34,7 +35,8 @@ internal static class ExperimentCommand
             Console.Write(result.GetValue(json)
                 ? new JsonObject { ["hash"] = hash, ["experiment"] = ExperimentJson.Write(experiment) }.ToJsonString() + "\n"
                 : $"# {hash}\n{ExperimentYaml.Write(experiment)}");
-            if (missing.Count > 0) Console.Error.WriteLine($"clipmoe: before this experiment can run it needs\n{ExperimentFile.Lines(missing)}");
+            if (missing.Count > 0) Console.Error.WriteLine(
+                $"clipmoe: before this experiment can run it needs\n{ExperimentFile.Lines(missing)}");
             return ExitCodes.Success;
         });
         return command;

@@ -14,17 +14,20 @@ internal static class InspectCommand
     {
         var path = new Argument<string>("PATH")
         {
-            Description = "A checkpoint (safetensors or .pt), or a data set (folder, ShareGPT4V .json, webdataset .tar or {000..099}.tar, .csv, .parquet).",
+            Description = "A checkpoint (safetensors or .pt), or a data set (folder, ShareGPT4V .json, webdataset .tar or " +
+            "{000..099}.tar, .csv, .parquet).",
         };
         var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
         var tensors = new Option<bool>("--tensors") { Description = "List every tensor of a checkpoint (JSON always does)." };
         var format = new Option<DatasetFormat>("--format") { Description = "Of a data set; by its name unless given." };
-        var imageRoot = new Option<string?>("--image-root") { Description = "Folder that the image paths in a .json, .csv or .parquet start from." };
+        var imageRoot = new Option<string?>("--image-root") { Description =
+            "Folder that the image paths in a .json, .csv or .parquet start from." };
         var pathColumn = new Option<string?>("--path-column") { Description = "Column of a .csv or .parquet with the images' paths." };
         var captionColumn = new Option<string?>("--caption-column") { Description = "Column of a .csv or .parquet with the captions." };
         var command = new Command(
             "inspect",
-            "Shows what a file holds: architecture, parameter counts, types and provenance of a checkpoint; counts, image sizes, caption lengths "
+            "Shows what a file holds: architecture, parameter counts, types and provenance of a checkpoint; counts, image sizes, " +
+            "caption lengths "
             + "and bad samples of a data set.\n\n"
             + "Examples:\n  clipmoe inspect ViT-B-32.pt\n  clipmoe inspect moe.safetensors --json\n  clipmoe inspect pictures\n"
             + "  clipmoe inspect captions.csv --image-root pictures --json")
@@ -48,7 +51,8 @@ internal static class InspectCommand
             }
             else
             {
-                throw new UserErrorException($"{target} is no checkpoint (safetensors or .pt), and no data set that can be told by its name.");
+                throw new UserErrorException($"{target} is no checkpoint (safetensors or .pt), and no data set that can be told by its " +
+                    $"name.");
             }
 
             return Task.FromResult(ExitCodes.Success);

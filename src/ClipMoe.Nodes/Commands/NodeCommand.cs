@@ -22,15 +22,18 @@ internal static class NodeCommand
         Examples:
           clipmoe node --listen 127.0.0.1:4055 --out runs/cluster                       a coordinator with one worker on this machine
           clipmoe node --listen 10.0.0.7:4055 --seeds 10.0.0.1:4055 --roles worker --devices all --out /scratch/clipmoe
-          clipmoe node --listen 10.0.0.1:4055 --seeds 10.0.0.1:4055,10.0.0.2:4055,10.0.0.3:4055 --journal "Host=db;Database=clipmoe;Username=clipmoe"
+          clipmoe node --listen 10.0.0.1:4055 --seeds 10.0.0.1:4055,10.0.0.2:4055,10.0.0.3:4055 \
+              --journal "Host=db;Database=clipmoe;Username=clipmoe"
         """;
 
     public static Command Build()
     {
-        var listen = new Option<string>("--listen") { Description = "Address by which other nodes reach this one, and its port.", HelpName = "HOST:PORT", Required = true };
+        var listen = new Option<string>("--listen") { Description = "Address by which other nodes reach this one, and its port.",
+            HelpName = "HOST:PORT", Required = true };
         var seeds = new Option<string?>("--seeds")
         {
-            Description = $"Nodes to ask to be let in, the same list on all nodes. Default: the first hosts of {SeedNodes.SlurmVariable}, else this node alone.",
+            Description = $"Nodes to ask to be let in, the same list on all nodes. Default: the first hosts of " +
+            $"{SeedNodes.SlurmVariable}, else this node alone.",
             HelpName = "HOST:PORT,…",
         };
         var roles = new Option<string>("--roles")
@@ -41,21 +44,27 @@ internal static class NodeCommand
         };
         var devices = new Option<string>("--devices")
         {
-            Description = "One worker process for each: cpu, cuda:0,cuda:1, or all (every GPU, else the processor); cpu*4 for four on the processor.",
+            Description = "One worker process for each: cpu, cuda:0,cuda:1, or all (every GPU, else the processor); cpu*4 for four on " +
+            "the processor.",
             DefaultValueFactory = _ => "all",
             HelpName = "NAME,…",
         };
-        var threads = new Option<int?>("--threads") { Description = "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.", HelpName = "N" };
-        var output = new Option<string>("--out") { Description = "Output folder; may be shared by all nodes.", HelpName = "DIR", Required = true };
+        var threads = new Option<int?>("--threads") { Description =
+            "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.", HelpName = "N" };
+        var output = new Option<string>("--out") { Description = "Output folder; may be shared by all nodes.", HelpName = "DIR",
+            Required = true };
         var journal = new Option<string>("--journal")
         {
-            Description = "Where coordinators keep the state: sqlite (a file in the output folder, for one coordinator) or a PostgreSQL connection string.",
+            Description = "Where coordinators keep the state: sqlite (a file in the output folder, for one coordinator) or a PostgreSQL " +
+            "connection string.",
             DefaultValueFactory = _ => "sqlite",
             HelpName = "sqlite|\"Host=…\"",
         };
         var tls = TlsOption.Create();
-        var supervised = new Option<bool>("--ends-with-input") { Hidden = true, Description = "Ends when its standard input does: whoever started it is gone." };
-        var command = new Command("node", "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
+        var supervised = new Option<bool>("--ends-with-input") { Hidden = true,
+            Description = "Ends when its standard input does: whoever started it is gone." };
+        var command = new Command("node",
+            "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
         {
             listen, seeds, roles, devices, threads, output, journal, tls, supervised,
         };
@@ -66,7 +75,8 @@ internal static class NodeCommand
             var wanted = Split(result.GetValue(roles));
             if (wanted.Except([ClusterAddress.Coordinator, ClusterAddress.Worker]).FirstOrDefault() is { } unknown)
                 throw new UserErrorException($"--roles {unknown} is not one of coordinator, worker.");
-            var found = SeedNodes.Find(Split(result.GetValue(seeds)), Environment.GetEnvironmentVariable(SeedNodes.SlurmVariable), host, port);
+            var found = SeedNodes.Find(Split(result.GetValue(seeds)), Environment.GetEnvironmentVariable(SeedNodes.SlurmVariable), host,
+                port);
             var folder = Path.GetFullPath(result.GetValue(output)!);
             Directory.CreateDirectory(folder);
             var workers = wanted.Contains(ClusterAddress.Worker) ? WorkerDevices.Parse(result.GetValue(devices)!) : [];
@@ -77,15 +87,18 @@ internal static class NodeCommand
         return command;
     }
 
-    private static string[] Split(string? list) => list?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+    private static string[] Split(string? list) => list?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+        ?? [];
 
     private static Config Journal(string journal, string folder) => journal == "sqlite"
         ? JournalConfiguration.Sqlite(Path.Combine(folder, "cluster.db"))
         : journal.Contains('=') ? JournalConfiguration.PostgreSql(journal)
-        : throw new UserErrorException($"--journal {journal} is neither sqlite nor a PostgreSQL connection string such as \"Host=db;Database=clipmoe;Username=clipmoe\".");
+        : throw new UserErrorException(
+        $"--journal {journal} is neither sqlite nor a PostgreSQL connection string such as \"Host=db;Database=clipmoe;Username=clipmoe\".");
 
     private static async Task<int> Run(
-        string host, int port, IReadOnlyList<string> seeds, Config? journal, string folder, IReadOnlyList<string> devices, int threads, string? tls)
+        string host, int port, IReadOnlyList<string> seeds, Config? journal, string folder, IReadOnlyList<string> devices, int threads,
+        string? tls)
     {
         // First of all: a node that is told to leave while it begins leaves in good order too.
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -94,15 +107,18 @@ internal static class NodeCommand
         var name = $"{host}:{port}";
         IReadOnlyList<string> roles = journal is null ? [ClusterAddress.Node] : [ClusterAddress.Node, ClusterAddress.Coordinator];
         await using var node = Start(new NodeHost.NodeSettings(
-            name, new ClusterAddress(host, port, seeds, roles), folder, journal, TlsOption.Transport(tls) with { Log = Log }, ClusterReport.Write));
-        Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds {string.Join(", ", seeds)}, output {folder}{(tls is null ? "" : ", TLS")}.");
+            name, new ClusterAddress(host, port, seeds, roles), folder, journal, TlsOption.Transport(tls) with { Log = Log },
+            ClusterReport.Write));
+        Log($"node {name}: {(journal is null ? "workers only" : "coordinator")}, {devices.Count} workers, seeds " +
+            $"{string.Join(", ", seeds)}, output {folder}{(tls is null ? "" : ", TLS")}.");
         _ = node.Run(Log);
 
         var workers = devices.Select((device, n) => new WorkerProcess(
             $"{device}#{n}",
             [
                 "worker", "--name", $"{name}/{device}#{n}", "--host", host, "--seeds", string.Join(',', seeds), "--device", device,
-                "--threads", threads.ToString(CultureInfo.InvariantCulture), "--out", folder, .. tls is null ? (string[])[] : ["--tls", tls],
+                "--threads", threads.ToString(CultureInfo.InvariantCulture), "--out", folder, .. tls is null ? (string[])[]
+                : ["--tls", tls],
             ],
             Log)).ToList();
         var supervision = workers.Select(w => w.Supervise()).ToList();
@@ -128,10 +144,12 @@ internal static class NodeCommand
         {
             return new NodeHost(settings);
         }
-        catch (Exception e) when (e.GetBaseException() is { InnerException: SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse } })
+        catch (Exception e)
+            when (e.GetBaseException().InnerException is SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse })
         {
             throw new UserErrorException(
-                $"Port {settings.Address.Port} of this machine is in use: another node may be running here (ss -ltnp tells); stop it, or choose another port in --listen.", e);
+                $"Port {settings.Address.Port} of this machine is in use: another node may be running here (ss -ltnp tells); stop it, " +
+                $"or choose another port in --listen.", e);
         }
     }
 

@@ -11,13 +11,16 @@ internal static class PreprocessCommand
 
     public static Command Build()
     {
-        var size = new Option<int>("--size") { Description = "Side of the square result in pixels: the model's resolution.", Required = true };
+        var size = new Option<int>("--size") { Description = "Side of the square result in pixels: the model's resolution.",
+            Required = true };
         var order = new Option<string>("--order")
         {
-            Description = "as-is: resize, crop, then convert to RGB (the reference on ShareGPT4V); rgb-first: convert, then resize (on folders).",
+            Description = "as-is: resize, crop, then convert to RGB (the reference on ShareGPT4V); rgb-first: convert, then resize (on " +
+            "folders).",
             DefaultValueFactory = _ => AsIs,
         };
-        var output = new Option<string>("--out") { Description = "File to write: safetensors, or PyTorch's format for .pt.", Required = true };
+        var output = new Option<string>("--out") { Description = "File to write: safetensors, or PyTorch's format for .pt.",
+            Required = true };
         var skipBad = new Option<bool>("--skip-bad") { Description = "Leave images that cannot be used out, instead of writing nothing." };
         var files = new Argument<string[]>("FILE")
         {
@@ -33,7 +36,8 @@ internal static class PreprocessCommand
 
         var command = new Command(
             "preprocess",
-            "Decodes images, resizes their shorter side, crops the centre, and writes the bytes of each as the tensor u8/NAME [3, size, size], " +
+            "Decodes images, resizes their shorter side, crops the centre, and writes the bytes of each as the tensor u8/NAME [3, size, " +
+            "size], " +
             "NAME being the file's name.\n\nExamples:\n" +
             "  clipmoe preprocess --size 224 --out pixels.safetensors *.jpg\n" +
             "  clipmoe preprocess --size 32 --order rgb-first --skip-bad --out pixels.safetensors pictures/*")

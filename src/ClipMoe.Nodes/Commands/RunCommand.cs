@@ -30,7 +30,8 @@ internal static class RunCommand
             Description = "Experiment in YAML; without it the embedded demo.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var output = new Option<string?>("--out") { Description = "Output folder: journal, checkpoints, report. Default: runs/NAME.", HelpName = "DIR" };
+        var output = new Option<string?>("--out") { Description = "Output folder: journal, checkpoints, report. Default: runs/NAME.",
+            HelpName = "DIR" };
         var data = new Option<string?>("--data")
         {
             Description = "Captioned images: a folder, a ShareGPT4V JSON, webdataset tars, CSV or Parquet; short for --set data.path=PATH.",
@@ -46,7 +47,8 @@ internal static class RunCommand
             HelpName = "N",
         });
 
-        var command = new Command("run", "Runs the whole pipeline on this machine, from a base CLIP to a CLIP-MoE and its report." + Examples)
+        var command = new Command("run", "Runs the whole pipeline on this machine, from a base CLIP to a CLIP-MoE and its report."
+            + Examples)
         {
             file, output, data, sets, seeds, resume, json,
         };
@@ -65,10 +67,12 @@ internal static class RunCommand
         return command;
     }
 
-    private static async Task<int> RunSeeds(Experiment experiment, int count, RunFolder folder, ResourceWishes wishes, bool resume, RunView view)
+    private static async Task<int> RunSeeds(Experiment experiment, int count, RunFolder folder, ResourceWishes wishes, bool resume,
+        RunView view)
     {
         if (File.Exists(folder.Journal))
-            throw new UserErrorException($"{folder.Root} holds a single run, whose report several seeds would replace: choose another --out.");
+            throw new UserErrorException($"{folder.Root} holds a single run, whose report several seeds would replace: choose another " +
+                $"--out.");
         var runs = Enumerable.Range(0, count).Select(i => experiment with { Seed = experiment.Seed + (ulong)i })
             .Select(e => (Experiment: e, Folder: new RunFolder(Path.Combine(folder.Root, $"seed-{e.Seed}")))).ToList();
         foreach (var run in runs)
@@ -76,7 +80,8 @@ internal static class RunCommand
             var exitCode = await LocalRun.Run(run.Experiment, run.Folder, wishes, resume, view);
             if (exitCode != ExitCodes.Success) return exitCode;
         }
-        var combined = SeedReport.Combine([.. runs.Select(r => (Path.GetFileName(r.Folder.Root), ReportJson.Load(r.Folder.ReportJson)))], experiment);
+        var combined = SeedReport.Combine([.. runs.Select(r => (Path.GetFileName(r.Folder.Root), ReportJson.Load(r.Folder.ReportJson)))],
+            experiment);
         ReportWriter.Save(folder, combined);
         view.Show(new RunEnded(combined.WeightsSha256, combined.Checkpoint, folder.ReportHtml));
         return ExitCodes.Success;

@@ -41,7 +41,8 @@ internal static class StageCommands
         command.SetAction(async result =>
         {
             var folder = new RunFolder(Path.GetFullPath(result.GetValue(output)!));
-            if (!File.Exists(folder.Journal)) throw new UserErrorException($"{folder.Root} holds no run: start one with clipmoe run --out {folder.Root}.");
+            if (!File.Exists(folder.Journal))
+                throw new UserErrorException($"{folder.Root} holds no run: start one with clipmoe run --out {folder.Root}.");
             var experiment = ExperimentFile.Load(folder.Experiment, []);
             using var view = RunView.Create(result.GetValue(json));
             return await LocalRun.RunStage(experiment, folder, resources.Read(result), Choose<T>(experiment, result.GetValue(stage)), view);

@@ -14,7 +14,8 @@ internal static class StatusCommand
     public static Command Build()
     {
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
-        var workers = new Option<int>("--wait-workers") { Description = "Waits until so many workers are active; Ctrl-C ends the waiting.", HelpName = "N" };
+        var workers = new Option<int>("--wait-workers") { Description = "Waits until so many workers are active; Ctrl-C ends the waiting.",
+            HelpName = "N" };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
         var command = new Command(
             "status",
@@ -61,13 +62,15 @@ internal static class StatusCommand
         ["nodes"] = new JsonArray([.. status.Nodes.Select(n => new JsonObject { ["name"] = n.Name, ["coordinator"] = n.Coordinator })]),
         ["workers"] = new JsonArray([.. status.Workers.Select(w => new JsonObject
         {
-            ["name"] = w.Info.Name, ["device"] = w.Info.Device.Name, ["threads"] = w.Info.Device.Threads, ["state"] = w.State.ToString().ToLowerInvariant(),
+            ["name"] = w.Info.Name, ["device"] = w.Info.Device.Name, ["threads"] = w.Info.Device.Threads, ["state"] = w.State.ToString()
+            .ToLowerInvariant(),
             ["bulk"] = w.Info.Endpoint.ToString(),
         })]),
         ["max_workers"] = status.MaxWorkers,
         ["experiments"] = new JsonArray([.. status.Experiments.Select(e => new JsonObject
         {
-            ["id"] = e.Id, ["name"] = e.Name, ["hash"] = e.Hash, ["status"] = e.Status.ToString().ToLowerInvariant(), ["stage"] = e.Stage, ["done"] = e.Done,
+            ["id"] = e.Id, ["name"] = e.Name, ["hash"] = e.Hash, ["status"] = e.Status.ToString().ToLowerInvariant(), ["stage"] = e.Stage,
+            ["done"] = e.Done,
             ["total"] = e.Total, ["images_per_second"] = e.ImagesPerSecond, ["weights_sha256"] = e.WeightsSha256, ["message"] = e.Message,
         })]),
     };
@@ -78,13 +81,17 @@ internal static class StatusCommand
         lines.AddRange(status.Nodes.Select(n => $"  {n.Name}{(n.Coordinator ? "  coordinator" : "")}"));
         if (CoordinatorQuorum.Warning(status.Nodes.Count(n => n.Coordinator)) is { } warning) lines.Add($"  warning: {warning}");
         lines.AddRange(["", status.MaxWorkers is { } max ? $"workers, at most {max} at work" : "workers"]);
-        lines.AddRange(status.Workers.Select(w => $"  {w.Info.Name}  {w.State.ToString().ToLowerInvariant()}, {w.Info.Device.Threads} threads"));
+        lines.AddRange(status.Workers.Select(
+            w => $"  {w.Info.Name}  {w.State.ToString().ToLowerInvariant()}, {w.Info.Device.Threads} threads"));
         lines.AddRange(["", "experiments"]);
         lines.AddRange(status.Experiments.Select(e =>
-            $"  {e.Id}  {e.Status.ToString().ToLowerInvariant()}{(e.Stage is null ? "" : $", {e.Stage}")}{(e.Done is null ? "" : $" {e.Done} of {e.Total}")}"
-            + $"{(e.ImagesPerSecond is { } rate ? $", {rate:0} images/s" : "")}{(e.WeightsSha256 is null ? "" : $", weights {e.WeightsSha256}")}{(e.Message is null ? "" : $": {e.Message}")}"));
+            $"  {e.Id}  {e.Status.ToString().ToLowerInvariant()}{(e.Stage is null ? "" : $", {e.Stage}")}{(e.Done is null ? "" : $" " +
+            $"{e.Done} of {e.Total}")}"
+            + $"{(e.ImagesPerSecond is { } rate ? $", {rate:0} images/s" : "")}{(e.WeightsSha256 is null ? "" : $", weights " +
+            $"{e.WeightsSha256}")}{(e.Message is null ? "" : $": {e.Message}")}"));
         return string.Join('\n', lines) + "\n";
     }
 
-    private static string Ordinal(int n) => (n % 100 is >= 11 and <= 13 ? 0 : n % 10) switch { 1 => $"{n}st", 2 => $"{n}nd", 3 => $"{n}rd", _ => $"{n}th" };
+    private static string Ordinal(int n) => (n % 100 is >= 11 and <= 13 ? 0 : n % 10) switch { 1 => $"{n}st", 2 => $"{n}nd", 3 => $"{n}rd",
+        _ => $"{n}th" };
 }

@@ -16,7 +16,8 @@ internal static class TokenizeCommand
             Description = "Vocabulary: bpe_simple_vocab_16e6.txt.gz (also unpacked), or a folder with vocab.json and merges.txt.",
             Required = true,
         };
-        var context = new Option<int>("--context") { Description = "Tokens of a text at most, with start and end.", DefaultValueFactory = _ => 248 };
+        var context = new Option<int>("--context") { Description = "Tokens of a text at most, with start and end.",
+            DefaultValueFactory = _ => 248 };
         var pad = new Option<bool>("--pad") { Description = "Fills each array up to the context with zeros." };
         var captions = new Argument<string>("captions")
         {
@@ -31,7 +32,8 @@ internal static class TokenizeCommand
 
         var command = new Command(
             "tokenize",
-            "Reads captions, writes the token ids of each as a JSON array on a line of its own: start, tokens, end. Longer texts are cut, the " +
+            "Reads captions, writes the token ids of each as a JSON array on a line of its own: start, tokens, end. Longer texts are " +
+            "cut, the " +
             "end stays. Captions are repaired as ftfy does; bytes that are no UTF-8 count as U+FFFD.\n\nExamples:\n" +
             "  echo 'a photo of a cat' | clipmoe tokenize --vocab bpe_simple_vocab_16e6.txt.gz\n" +
             "  clipmoe tokenize --vocab clip-vit-base-patch32/ --context 77 --pad captions.txt > ids.jsonl")

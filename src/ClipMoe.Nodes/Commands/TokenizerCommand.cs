@@ -18,7 +18,8 @@ internal static class TokenizerCommand
         };
         var size = new Option<int>("--size")
         {
-            Description = $"Tokens at most, {Vocabulary.SmallestSize} to {Vocabulary.LargestSize}: the bytes, what is learnt, start and end.",
+            Description = $"Tokens at most, {Vocabulary.SmallestSize} to {Vocabulary.LargestSize}: the bytes, what is learnt, start and " +
+            $"end.",
             Required = true,
         };
         var file = new Option<string>("--out") { Description = "Vocabulary file to write; packed when it ends in .gz.", Required = true };
@@ -30,7 +31,8 @@ internal static class TokenizerCommand
 
         var command = new Command(
             "train",
-            "Learns a byte-pair vocabulary from captions and writes it in the format of bpe_simple_vocab_16e6.txt.gz. The same captions give " +
+            "Learns a byte-pair vocabulary from captions and writes it in the format of bpe_simple_vocab_16e6.txt.gz. The same captions " +
+            "give " +
             "the same file.\n\nExample:\n  clipmoe tokenizer train captions.txt --size 4096 --out vocabulary.txt.gz")
         {
             captions, size, file,

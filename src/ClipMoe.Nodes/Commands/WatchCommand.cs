@@ -16,9 +16,11 @@ internal static class WatchCommand
 {
     public static Command Build()
     {
-        var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs, or ran last.", Arity = ArgumentArity.ZeroOrOne };
+        var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs, or ran last.",
+            Arity = ArgumentArity.ZeroOrOne };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
-        var fetch = new Option<string?>("--fetch") { Description = "At the end copies the report and the final checkpoint to this folder.", HelpName = "DIR" };
+        var fetch = new Option<string?>("--fetch") { Description = "At the end copies the report and the final checkpoint to this folder.",
+            HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var command = new Command(
             "watch",
@@ -53,7 +55,8 @@ internal static class WatchCommand
                     var folder = fetch is null ? null : Path.GetFullPath(fetch);
                     if (folder is not null) Fetch(client, ended, folder);
                     view.Show(new RunEnded(
-                        ended.WeightsSha256!, Place(ended.Report[^1]), Place(ended.Report.First(f => f.Path.EndsWith(".html", StringComparison.Ordinal)))));
+                        ended.WeightsSha256!, Place(ended.Report[^1]),
+                        Place(ended.Report.First(f => f.Path.EndsWith(".html", StringComparison.Ordinal)))));
                     return ExitCodes.Success;
 
                     string Place(WrittenFile file) => folder is null ? Path.Combine(ended.Id, file.Path) : Path.Combine(folder, file.Path);

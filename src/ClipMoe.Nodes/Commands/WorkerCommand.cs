@@ -9,7 +9,9 @@ using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Commands;
 
-/// <summary><c>clipmoe worker</c>: one device of a node, which starts it. Ends when its standard input does, so it never outlives the node.</summary>
+/// <summary>
+/// <c>clipmoe worker</c>: one device of a node, which starts it. Ends when its standard input does, so it never outlives the node.
+/// </summary>
 internal static class WorkerCommand
 {
     public static Command Build()
@@ -21,12 +23,14 @@ internal static class WorkerCommand
         var threads = new Option<int>("--threads") { Required = true };
         var output = new Option<string>("--out") { Required = true };
         var tls = TlsOption.Create();
-        var command = new Command("worker", "One device of a node; started by clipmoe node.") { name, host, seeds, device, threads, output, tls };
+        var command = new Command("worker", "One device of a node; started by clipmoe node.") { name, host, seeds, device, threads, output,
+            tls };
         command.Hidden = true;
         command.SetAction(result => Run(new WorkerHost.WorkerSettings(
             result.GetValue(name)!,
             new ClusterAddress(result.GetValue(host)!, 0, result.GetValue(seeds)!.Split(','), [ClusterAddress.Worker]),
-            result.GetValue(output)!, new WorkerDevice(result.GetValue(device)!, result.GetValue(threads)), TlsOption.Transport(result.GetValue(tls)) with { Log = Console.WriteLine })));
+            result.GetValue(output)!, new WorkerDevice(result.GetValue(device)!, result.GetValue(threads)),
+            TlsOption.Transport(result.GetValue(tls)) with { Log = Console.WriteLine })));
         return command;
     }
 

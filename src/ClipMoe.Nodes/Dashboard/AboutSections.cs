@@ -33,7 +33,8 @@ internal static class AboutSections
     {
         var (vision, text) = (model.Vision, model.Text);
         var experts = model.Moe is { } moe ? $", {moe.Experts} experts, top-{moe.TopK}, in the last {moe.Layers} blocks" : "";
-        return $"images of {model.ImageResolution} px in patches of {model.PatchSize}; vision {vision.Layers} blocks of width {vision.Width}, "
+        return $"images of {model.ImageResolution} px in patches of {model.PatchSize}; vision {vision.Layers} blocks of width " +
+            $"{vision.Width}, "
             + $"text {text.Layers} of {text.Width}, {model.ContextLength} positions, {model.VocabularySize} tokens{experts}";
     }
 

@@ -12,7 +12,8 @@ internal static class ExampleSection
     private const int PixelArt = 96;
 
     public static Markup Write(RunReport report) => report.Examples.Count == 0 ? Markup.Empty : Markup.Format($"""
-        <p class="quiet">Held-out samples at even distances, not chosen ones: what {report.Examples[0].Model} ranks highest for each. The right
+        <p class="quiet">Held-out samples at even distances, not chosen ones: what {report.Examples[0].Model} ranks highest for each. The
+        right
         answer is marked.</p>
         {Group("Text → image", report.Examples.Where(e => e.Direction == "text_to_image"), Pictures)}
         {Group("Image → text", report.Examples.Where(e => e.Direction == "image_to_text"), Captions)}

@@ -40,7 +40,8 @@ internal static class ResultSections
     public static Markup Comparison(RunReport report) => Markup.If(report.Comparison, comparison =>
     {
         var several = comparison.Seeds.Count > 1;
-        var spread = several ? " Bars are means over the seeds, dots single seeds, whiskers and ± one standard deviation of the paired gains." : "";
+        var spread = several ? " Bars are means over the seeds, dots single seeds, whiskers and ± one standard deviation of the paired " +
+            "gains." : "";
         Markup[] heads =
         [
             Table.Head("method"), Table.Head("gain, points"), Table.Head("R@1 %"),
@@ -67,7 +68,8 @@ internal static class ResultSections
         if (report.Evaluations.Count == 0) return Markup.Empty;
         var seed = report.Comparison is { Seeds.Count: > 1 } comparison ? $", of seed {comparison.Seeds[0]}" : "";
         return Markup.Format($"""
-            <p class="quiet">Recall at 1, 5 and 10 in percent{seed}. Image → text: an image finds its caption; text → image: a caption finds its
+            <p class="quiet">Recall at 1, 5 and 10 in percent{seed}. Image → text: an image finds its caption; text → image: a caption
+            finds its
             image.</p>
             {report.Evaluations.GroupBy(e => (e.Split, e.Protocol)).Select(ScoreTable)}
             """);
@@ -92,7 +94,8 @@ internal static class ResultSections
     {
         var atBase = probes.Models.FirstOrDefault(m => m.Model == MethodComparison.Base);
         var head = Table.Row([Table.Head("model"), .. probes.Attributes.Select(a => Table.Head(a.Name.Replace('_', ' '), "mid"))]);
-        var chance = Table.Row([Table.Cell("chance"), .. probes.Attributes.Select(a => Table.Cell(NumberFormat.Percent(a.Chance), "tint"))]);
+        var chance = Table.Row([Table.Cell("chance"),
+            .. probes.Attributes.Select(a => Table.Cell(NumberFormat.Percent(a.Chance), "tint"))]);
         return Markup.Format($"""
             <p class="quiet">How well a linear probe reads each true attribute off a model's image features: accuracy in percent on held-out
             samples. Blue is above the base, orange below it.</p>
@@ -101,7 +104,8 @@ internal static class ResultSections
     });
 
     private static Markup ProbeCells(ProbeRow row, ProbeRow? atBase) => Table.Row(
-        [Table.Cell(row.Model), .. row.Accuracy.Select((accuracy, a) => ProbeCell(accuracy, atBase is null ? 0 : accuracy - atBase.Accuracy[a]))],
+        [Table.Cell(row.Model), .. row.Accuracy.Select(
+            (accuracy, a) => ProbeCell(accuracy, atBase is null ? 0 : accuracy - atBase.Accuracy[a]))],
         IsOwn(row.Model));
 
     private static Markup ProbeCell(double accuracy, double difference)

@@ -11,7 +11,8 @@ internal static class TrainingSections
     {
         var stages = report.Stages.Where(s => s.Losses is { Count: > 0 }).ToList();
         return stages.Count == 0 ? Markup.Empty : Markup.Format($"""
-            <p class="quiet">Loss of the global batch before each step, logarithmic; the strong line is a running mean. Batches of one cluster are
+            <p class="quiet">Loss of the global batch before each step, logarithmic; the strong line is a running mean. Batches of
+            one cluster are
             harder than batches of all samples, so losses of different stages can't be compared.</p>
             <div class="charts">
             {stages.Select(s => Figure(s.Name, LossSummary(s), LossChart.Draw(s.Name, s.Losses!)))}</div>
@@ -32,7 +33,8 @@ internal static class TrainingSections
     {
         var towers = report.ExpertLoads.Where(l => l.Shares.Count > 0).GroupBy(l => (l.Model, l.Tower)).ToList();
         return towers.Count == 0 ? Markup.Empty : Markup.Format($"""
-            <p class="quiet">Share of the routers' choices that each expert gets, in percent, on held-out samples. Expert 0 is the base's FFN where
+            <p class="quiet">Share of the routers' choices that each expert gets, in percent, on held-out samples. Expert 0 is
+            the base's FFN where
             the experts come from stages. Blue is above an equal share, orange below it.</p>
             <div class="charts broad">
             {towers.Select(t => Figure($"{t.Key.Model}, {t.Key.Tower} tower", "", ExpertHeatMap.Draw(t.Key.Tower, [.. t])))}</div>
@@ -59,7 +61,8 @@ internal static class TrainingSections
     }
 
     private static string LossSummary(StageReport stage) =>
-        $"{(stage.Steps is { } n ? $"{NumberFormat.Count(n)} steps" : "")}{(stage.FinalLoss is { } loss ? $", final {NumberFormat.Loss(loss)}" : "")}";
+        $"{(stage.Steps is { } n ? $"{NumberFormat.Count(n)} steps" : "")}{(stage.FinalLoss is { } loss ? $", final " +
+        $"{NumberFormat.Loss(loss)}" : "")}";
 
     private static Markup Figure(string title, string remark, Markup chart) => Markup.Format($"""
         <figure>

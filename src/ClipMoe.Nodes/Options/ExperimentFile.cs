@@ -17,7 +17,8 @@ internal static class ExperimentFile
     private const string PresetKey = "preset";
 
     public static IReadOnlyList<string> Presets { get; } =
-        [.. typeof(ExperimentFile).Assembly.GetManifestResourceNames().Where(n => n.StartsWith("presets/", StringComparison.Ordinal)).Select(n => n[8..]).Order()];
+        [.. typeof(ExperimentFile).Assembly.GetManifestResourceNames().Where(n => n.StartsWith("presets/", StringComparison.Ordinal))
+            .Select(n => n[8..]).Order()];
 
     /// <param name="path">Null: only the preset and <paramref name="sets"/>. Paths in the file are relative to its folder.</param>
     /// <param name="sets"><c>key.path=value</c>; <c>preset=NAME</c> chooses the preset. Paths are relative to the current folder.</param>
@@ -167,7 +168,8 @@ internal static class ExperimentFile
     }
 
     private static string? PresetOf(ExperimentReader reader, YamlSection? file, Func<int, string> describe) =>
-        file?.Entries.FirstOrDefault(e => e.Key == PresetKey) is { } entry ? PresetName(reader, entry.Value as YamlScalar, describe(entry.Line)) : null;
+        file?.Entries.FirstOrDefault(e => e.Key == PresetKey) is { } entry
+        ? PresetName(reader, entry.Value as YamlScalar, describe(entry.Line)) : null;
 
     private static string? PresetName(ExperimentReader reader, YamlScalar? name, string where)
     {

@@ -19,7 +19,9 @@ internal sealed record ExperimentProblem(string Where, string Key, string Text, 
 /// <param name="BuiltIn">Its lines are no places that a user could correct.</param>
 internal sealed record SettingsLayer(Func<int, string> Describe, string Folder, bool BuiltIn = false);
 
-/// <summary>Checks settings against the schema, layer over layer; later layers win. Collects every problem instead of stopping at the first.</summary>
+/// <summary>
+/// Checks settings against the schema, layer over layer; later layers win. Collects every problem instead of stopping at the first.
+/// </summary>
 internal sealed class ExperimentReader
 {
     private readonly List<ExperimentProblem> _problems = [];
@@ -91,7 +93,8 @@ internal sealed class ExperimentReader
         }
         else
         {
-            var meant = value is YamlScalar { Quoted: false } scalar && key.Words is not null && Spelling.Nearest(scalar.Text, key.Words) is { } near
+            var meant = value is YamlScalar { Quoted: false } scalar && key.Words is not null
+                && Spelling.Nearest(scalar.Text, key.Words) is { } near
                 ? $"; did you mean {near}?" : ".";
             Report(new(where, key.Path, $"found {Found(value)}; allowed {Allowed(key)}{meant}"));
         }

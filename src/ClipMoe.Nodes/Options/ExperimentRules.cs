@@ -16,7 +16,8 @@ internal static class ExperimentRules
     {
         var (data, model) = (e.Data, e.Model);
         if (data.Path is null && data.BenchmarkTrain == 0)
-            yield return new(["data.path", "data.benchmark_train"], "no data is given; set it, or ask for the embedded benchmark with data.benchmark_train.", Missing: true);
+            yield return new(["data.path", "data.benchmark_train"],
+                "no data is given; set it, or ask for the embedded benchmark with data.benchmark_train.", Missing: true);
         if (data is { Path: null, BenchmarkTrain: > 0, BenchmarkTest: 0 })
             yield return new(["data.benchmark_test"], "found 0; without test samples nothing can be measured.");
         if (data.Path is null && (long)data.BenchmarkTrain + data.BenchmarkTest > SceneFactors.Combinations)
@@ -38,22 +39,26 @@ internal static class ExperimentRules
         if (model.Checkpoint is not null && data.Vocabulary is null)
             yield return new(
                 ["data.vocabulary", "model.checkpoint"],
-                "it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: bpe_simple_vocab_16e6.txt.gz).", Missing: true);
+                "it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: bpe_simple_vocab_16e6.txt.gz).",
+                Missing: true);
     }
 
     private static IEnumerable<Violation> Stages(Experiment e)
     {
         if (e.Batch.Leaves > e.Batch.Size)
-            yield return new(["batch.leaves", "batch.size"], $"found {e.Batch.Leaves}; allowed are at most as many leaves as batch.size, {e.Batch.Size}.");
+            yield return new(["batch.leaves", "batch.size"],
+                $"found {e.Batch.Leaves}; allowed are at most as many leaves as batch.size, {e.Batch.Size}.");
         if (Math.Pow(e.Mcl.Clusters, 2.0 * e.Mcl.Stages) >= long.MaxValue)
             yield return new(
                 ["mcl.stages", "mcl.clusters"],
-                $"{e.Mcl.Stages} stages of {e.Mcl.Clusters}² clusters give more accumulated labels than 64 bits hold; use fewer of either.");
+                $"{e.Mcl.Stages} stages of {e.Mcl.Clusters}² clusters give more accumulated labels than 64 bits hold; use fewer of " +
+                $"either.");
 
         if (e.Mcl.Steps is null != e.Router.Steps is null && (e.Evaluation.Compare.Count > 0 || e.Moe.Init == MoeInit.Upcycle))
             yield return new(
                 ["mcl.steps", "router.steps"],
-                "one is given and the other is not; what is compared trains for equal total steps, so give both, or neither and epochs instead.");
+                "one is given and the other is not; what is compared trains for equal total steps, so give both, or neither and epochs " +
+                "instead.");
 
         (string Section, int? Steps, int Warmup, double Rate)[] trainings =
         [
@@ -79,7 +84,8 @@ internal static class ExperimentRules
         if (moe.Init == MoeInit.Mcl && moe.Experts != stages + 1)
             yield return new(
                 ["moe.experts", "mcl.stages", "moe.init"],
-                $"found {moe.Experts}; with init: mcl the base and each of the {stages} stages (mcl.stages) give one expert, so it must be {stages + 1}.");
+                $"found {moe.Experts}; with init: mcl the base and each of the {stages} stages (mcl.stages) give one expert, so it must " +
+                $"be {stages + 1}.");
         if (moe.Init == MoeInit.Mcl && stages == 0)
             yield return new(["mcl.stages", "moe.init"], "found 0; init: mcl needs at least one stage.");
         if (e.Evaluation.Compare.Contains(Comparison.HardBatch) && stages == 0)

@@ -13,7 +13,8 @@ internal sealed record SchemaSection(string Path, IReadOnlyDictionary<string, Sc
 /// <param name="Type">Type of the record's property, without its nullability.</param>
 /// <param name="Range">Smallest and largest number allowed.</param>
 /// <param name="Words">The values allowed, when they are words.</param>
-internal sealed record SchemaKey(string Path, Type Type, bool Nullable, NumberRange? Range, IReadOnlyList<string>? Words) : SchemaNode(Path);
+internal sealed record SchemaKey(string Path, Type Type, bool Nullable, NumberRange? Range, IReadOnlyList<string>? Words)
+    : SchemaNode(Path);
 
 internal readonly record struct NumberRange(double Smallest, double Largest);
 
@@ -24,7 +25,8 @@ internal readonly record struct NumberRange(double Smallest, double Largest);
 internal static class ExperimentSchema
 {
     private static readonly NumberRange
-        Size = new(1, 1 << 24), Count = new(0, 1 << 24), Steps = new(0, 1e9), LearningRate = new(0, 10), Fraction = new(0, 1), Weight = new(0, 100);
+        Size = new(1, 1 << 24), Count = new(0, 1 << 24), Steps = new(0, 1e9), LearningRate = new(0, 10), Fraction = new(0, 1),
+        Weight = new(0, 100);
 
     private static readonly Dictionary<string, NumberRange> Ranges = new()
     {
@@ -91,7 +93,8 @@ internal static class ExperimentSchema
         if (path == "model.name") return ClipConfig.Names;
         var item = type.IsGenericType ? type.GetGenericArguments()[0] : type;
         return item.IsEnum
-            ? [.. Enum.GetValues(item).Cast<object>().Select(v => JsonSerializer.SerializeToNode(v, item, ExperimentJson.Options)!.GetValue<string>())]
+            ? [.. Enum.GetValues(item).Cast<object>()
+                .Select(v => JsonSerializer.SerializeToNode(v, item, ExperimentJson.Options)!.GetValue<string>())]
             : null;
     }
 

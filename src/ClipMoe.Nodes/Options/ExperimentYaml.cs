@@ -36,7 +36,8 @@ internal static partial class ExperimentYaml
     {
         null => "null",
         JsonArray list => $"[{string.Join(", ", list.Select(Text))}]",
-        JsonValue scalar when scalar.TryGetValue<string>(out var text) && PlainText().IsMatch(text) && !LooksOtherwise().IsMatch(text) => text,
+        JsonValue scalar when scalar.TryGetValue<string>(out var text) && PlainText().IsMatch(text)
+            && !LooksOtherwise().IsMatch(text) => text,
         _ => value.ToJsonString(),
     };
 

@@ -25,8 +25,8 @@ internal static class InputFiles
         Checkpoint: experiment.Model.Checkpoint is { } checkpoint ? FileHash.Sha256OrNull(checkpoint) : null);
 
     /// <summary>
-    /// Hashes for a run that is taken up again. A file of the same place counts as what it was at the beginning: the run itself says where it
-    /// still needs it and finds it changed.
+    /// Hashes for a run that is taken up again. A file of the same place counts as what it was at the beginning: the run itself says where
+    /// it still needs it and finds it changed.
     /// </summary>
     /// <param name="begun">The experiment that the run was begun with; null when that is not known.</param>
     public static ExperimentInputs Hashes(Experiment experiment, Experiment? begun, DataPrepared? data)
@@ -40,7 +40,8 @@ internal static class InputFiles
             Model = experiment.Model with { Checkpoint = sameCheckpoint ? null : experiment.Model.Checkpoint },
         });
         return new ExperimentInputs(
-            Vocabulary: sameVocabulary ? recorded.Vocabulary : now.Vocabulary, Checkpoint: sameCheckpoint ? recorded.Checkpoint : now.Checkpoint);
+            Vocabulary: sameVocabulary ? recorded.Vocabulary : now.Vocabulary, Checkpoint: sameCheckpoint ? recorded.Checkpoint
+            : now.Checkpoint);
     }
 
     /// <summary>What the journal knows of them.</summary>

@@ -25,7 +25,8 @@ internal sealed record LocalResources(WorkerDevice Device, int Workers)
         if (count > experiment.Batch.Leaves)
         {
             throw new UserErrorException(
-                $"--workers {count} is more than the {experiment.Batch.Leaves} leaves of a batch: use fewer workers, or set batch.leaves (which changes the weights).");
+                $"--workers {count} is more than the {experiment.Batch.Leaves} leaves of a batch: use fewer workers, or set " +
+                $"batch.leaves (which changes the weights).");
         }
         var environment = int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var omp) && omp > 0 ? omp : (int?)null;
         var threads = wishes.Threads ?? begun?.Threads ?? environment ?? Math.Max(1, cores / count);

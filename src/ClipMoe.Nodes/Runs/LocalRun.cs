@@ -48,7 +48,8 @@ internal static class LocalRun
         {
             case StageRerun { OutOfDate: { Count: > 0 } outOfDate }:
                 view.Show(new RunWarning(
-                    $"stage {stage} made another result than before, so what was built on it is to be made again ({string.Join(", ", outOfDate)}), "
+                    $"stage {stage} made another result than before, so what was built on it is to be made again " +
+                    $"({string.Join(", ", outOfDate)}), "
                     + $"and the report: clipmoe run {folder.Experiment} --out {folder.Root} --resume does that."));
                 return ExitCodes.Success;
             case StageRerun:

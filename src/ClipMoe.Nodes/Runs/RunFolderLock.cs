@@ -3,7 +3,9 @@ using ClipMoe.Model;
 
 namespace ClipMoe.Nodes.Runs;
 
-/// <summary>Keeps two processes from running in one output folder. The lock is the open file, so it ends with its process however that ends.</summary>
+/// <summary>
+/// Keeps two processes from running in one output folder. The lock is the open file, so it ends with its process however that ends.
+/// </summary>
 internal sealed class RunFolderLock : IDisposable
 {
     private readonly FileStream _file;
@@ -16,7 +18,8 @@ internal sealed class RunFolderLock : IDisposable
         try
         {
             Directory.CreateDirectory(folder.Root);
-            return new RunFolderLock(new FileStream(Path.Combine(folder.Root, "run.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new RunFolderLock(new FileStream(Path.Combine(folder.Root, "run.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
+                FileShare.None));
         }
         catch (UnauthorizedAccessException e)
         {
@@ -24,7 +27,8 @@ internal sealed class RunFolderLock : IDisposable
         }
         catch (IOException e)
         {
-            throw new UserErrorException($"{folder.Root} can't be used ({e.Message}): another clipmoe may be running in it; wait for that, or choose another --out.", e);
+            throw new UserErrorException($"{folder.Root} can't be used ({e.Message}): another clipmoe may be running in it; wait for " +
+                $"that, or choose another --out.", e);
         }
     }
 

@@ -27,30 +27,35 @@ internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
         }
         else if (File.Exists(folder.ReportJson))
         {
-            throw new UserErrorException($"{folder.Root} holds the report of several seeds, which a single run would replace: choose another --out.");
+            throw new UserErrorException($"{folder.Root} holds the report of several seeds, which a single run would replace: choose " +
+                $"another --out.");
         }
         AtomicFile.WriteAllText(folder.Experiment, ExperimentYaml.Write(experiment));
         return new RunHistory(experiment, ExperimentState.Empty);
     }
 
     /// <inheritdoc cref="Open"/>
-    public static RunHistory Load(RunFolder folder) => new(TryLoad(folder.Experiment), JournalReader.Read(folder.Journal, PersistenceIds.LocalRun));
+    public static RunHistory Load(RunFolder folder) =>
+        new(TryLoad(folder.Experiment), JournalReader.Read(folder.Journal, PersistenceIds.LocalRun));
 
     /// <exception cref="UserErrorException">The run is of another experiment.</exception>
     public void Require(RunFolder folder, Experiment experiment, ExperimentInputs inputs, string hash)
     {
         if (State.Accepted is not { } accepted || accepted.Hash == hash) return;
-        var differences = Begun is null ? [] : ExperimentHash.Differences(Begun, InputFiles.Recorded(Begun, State.Data), experiment, inputs);
+        var differences = Begun is null ? [] : ExperimentHash.Differences(Begun, InputFiles.Recorded(Begun, State.Data), experiment,
+            inputs);
         throw new UserErrorException(
             $"{folder.Root} holds a run of another experiment ('{accepted.Name}', {accepted.Hash[..12]}; this one is {hash[..12]})"
-            + $"{(differences.Count == 0 ? "" : $": {string.Join(", ", differences)}")}. Choose another --out, or run with the experiment that it was started with.");
+            + $"{(differences.Count == 0 ? "" : $": {string.Join(", ", differences)}")}. Choose another --out, or run with the " +
+            $"experiment that it was started with.");
     }
 
     /// <summary>Nothing in the folder is a result: it is as good as empty.</summary>
     private static void StartOver(RunFolder folder, Experiment experiment, ExperimentState state)
     {
         // A benchmark of other settings would be in the way of the new one.
-        if (experiment.Data.Path is null && state.Accepted?.DataPath == RunFolder.EmbeddedBenchmark && Directory.Exists(folder.BenchmarkData))
+        if (experiment.Data.Path is null && state.Accepted?.DataPath == RunFolder.EmbeddedBenchmark
+            && Directory.Exists(folder.BenchmarkData))
             Directory.Delete(folder.BenchmarkData, recursive: true);
         foreach (var file in (string[])["", "-journal", "-wal", "-shm"]) File.Delete(folder.Journal + file);
     }

@@ -96,7 +96,8 @@ public sealed class RunCoordinatorTests : IDisposable
             new CoordinatorStarted(),
             .. more,
             .. StagePlan.For(Experiment).Stages.Select(s => new StageCompleted(
-                s.Name, files.TryGetValue(RunFolder.ModelFile(s.Name), out var file) ? new StageResult(file.Path, file.Sha256, 1) : new StageResult(null, null, 1))),
+                s.Name, files.TryGetValue(RunFolder.ModelFile(s.Name), out var file) ? new StageResult(file.Path, file.Sha256, 1)
+                : new StageResult(null, null, 1))),
         ];
         var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var journal = _system.ActorOf(Props.Create(() => new Facts(facts, written)));
@@ -123,7 +124,8 @@ public sealed class RunCoordinatorTests : IDisposable
 
     private Task<RunOutcome> Run(IActorRef roster)
     {
-        var settings = new RunCoordinator.RunSettings(Id, Experiment, "hash", _here, new RunFiles(_here, 2, new NodeFolders(_folder)), roster);
+        var settings = new RunCoordinator.RunSettings(Id, Experiment, "hash", _here, new RunFiles(_here, 2, new NodeFolders(_folder)),
+            roster);
         return _system.ActorOf(Props.Create(() => new RunCoordinator(settings))).Ask<RunOutcome>(new RunExperiment());
     }
 
@@ -154,7 +156,8 @@ public sealed class RunCoordinatorTests : IDisposable
             Receive<OpenExperiment>(m =>
             {
                 Sender.Tell(++asked == 1
-                    ? new ExperimentRefused(m.Id, asked, WorkFailure.FromException(new UserErrorException("There is no data set.") { IsMissing = true }))
+                    ? new ExperimentRefused(m.Id, asked,
+                        WorkFailure.FromException(new UserErrorException("There is no data set.") { IsMissing = true }))
                     : new ExperimentOpened(m.Id, asked, WithData: true));
                 if (asked == 1) Sender.Tell(Arrived(2, Self));
             });
@@ -162,7 +165,9 @@ public sealed class RunCoordinatorTests : IDisposable
         }
     }
 
-    /// <summary>A roster whose workers answer in the order of their numbers, once all are asked; what else they are told goes out.</summary>
+    /// <summary>
+    /// A roster whose workers answer in the order of their numbers, once all are asked; what else they are told goes out.
+    /// </summary>
     private sealed class OneByOne : ReceiveActor
     {
         public const string Reason = "the data set is not there";
@@ -179,7 +184,8 @@ public sealed class RunCoordinatorTests : IDisposable
             {
                 if (++asked < opens.Count) return;
                 foreach (var (number, can) in opens.OrderBy(o => o.Key))
-                    Sender.Tell(can ? new ExperimentOpened(m.Id, number, WithData: false) : new ExperimentRefused(m.Id, number, WorkFailure.FromException(new IOException(Reason))));
+                    Sender.Tell(can ? new ExperimentOpened(m.Id, number, WithData: false)
+                        : new ExperimentRefused(m.Id, number, WorkFailure.FromException(new IOException(Reason))));
             });
             ReceiveAny(m => told.TryWrite(m));
         }

@@ -28,7 +28,8 @@ public sealed class EvaluationSessionTests : IDisposable
     public async Task Figures_that_left_with_their_node_are_measured_again()
     {
         var here = new RunFolder(Path.Combine(_folder, "here"));
-        var parent = _system.ActorOf(Props.Create(() => new Coordinator(here, new NodeFolders(_folder), _coordinator.Writer, _workers.Writer)));
+        var parent = _system.ActorOf(Props.Create(() => new Coordinator(here, new NodeFolders(_folder), _coordinator.Writer,
+            _workers.Writer)));
         var asked = (EvaluateModel)await Next(_workers);
         Assert.Equal(("base", StagePlan.Base), (asked.Model, asked.File.Path));
         Assert.Equal("moe", ((EvaluateModel)await Next(_workers)).Model);
@@ -70,8 +71,10 @@ public sealed class EvaluationSessionTests : IDisposable
             var files = spec.Models.ToDictionary(m => m, m => new WrittenFile(m, "0"));
             // One actor for both keeps what they are told in order.
             var worker = Context.ActorOf(Props.Create(() => new Outlet(work)));
-            Worker[] workers = [.. new[] { 1, 2 }.Select(n => new Worker(n, worker, new WorkerInfo($"w{n}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))];
-            var session = Context.ActorOf(Props.Create(() => new EvaluationSession(spec, files, here, new RunFiles(here, 2, nodes), workers)));
+            Worker[] workers = [.. new[] { 1, 2 }.Select(
+                n => new Worker(n, worker, new WorkerInfo($"w{n}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "there")))];
+            var session = Context.ActorOf(Props.Create(
+                () => new EvaluationSession(spec, files, here, new RunFiles(here, 2, nodes), workers)));
             ReceiveAny(m =>
             {
                 if (Sender.Equals(session)) said.TryWrite(m);

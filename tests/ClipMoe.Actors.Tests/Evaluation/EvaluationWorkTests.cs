@@ -26,7 +26,8 @@ public sealed class EvaluationWorkTests : IDisposable
         var file = RunFolder.ModelFile("direct");
         var model = new WrittenFile(file, workspace.Models.Save(file, replica, workspace.Provenance("direct", step: null)));
 
-        var measured = EvaluationWork.Evaluate(workspace, new EvaluateModel("evaluate", "direct", model, WithExamples: true), worker: 1, CancellationToken.None);
+        var measured = EvaluationWork.Evaluate(workspace, new EvaluateModel("evaluate", "direct", model, WithExamples: true), worker: 1,
+            CancellationToken.None);
         var figures = ReportJson.LoadFigures(_folder.Absolute(measured.Figures.Path));
         Assert.Equal(diverged, figures.Retrieval.Protocol.Contains("diverged"));
         Assert.Equal(diverged, figures.Probes.Count == 0);

@@ -50,7 +50,8 @@ public sealed class SchedulerStateTests
         var paused = Fold(Submit("a"), Submit("b"), new ControlWanted("a", Control.Pause), new SchedulerStarted());
         Assert.Equal((Control.Pause, null), (paused["a"]!.Wanted, paused["b"]!.Wanted));
         Assert.Null(paused.Apply(new ControlWanted("a", Control.Resume))["a"]!.Wanted);
-        Assert.Null(Fold(Submit("a"), new ControlWanted("a", Control.Pause), End("a", ExperimentStatus.Failed), new Reopened("a"))["a"]!.Wanted);
+        Assert.Null(Fold(Submit("a"), new ControlWanted("a", Control.Pause), End("a", ExperimentStatus.Failed),
+            new Reopened("a"))["a"]!.Wanted);
     }
 
     [Fact]
@@ -64,7 +65,8 @@ public sealed class SchedulerStateTests
     [Fact]
     public void A_worker_is_drained_until_it_is_given_work_again()
     {
-        var state = Fold(new WorkerDrained("w1", Back: false), new WorkerDrained("w2", Back: false), new SchedulerStarted(), new WorkerDrained("w1", Back: true));
+        var state = Fold(new WorkerDrained("w1", Back: false), new WorkerDrained("w2", Back: false), new SchedulerStarted(),
+            new WorkerDrained("w1", Back: true));
         Assert.Equal(["w2"], state.Drained);
     }
 

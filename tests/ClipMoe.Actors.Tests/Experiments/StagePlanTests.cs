@@ -53,7 +53,8 @@ public sealed class StagePlanTests
     public void Comparisons_train_for_as_many_steps_as_the_moe_in_total()
     {
         var plan = StagePlan.For(Demo);
-        var moe = plan.Stages.OfType<TrainModel>().Where(s => s.Name.StartsWith("mcl-") || s.Name == StagePlan.Routers).Sum(s => s.Duration.Steps);
+        var moe = plan.Stages.OfType<TrainModel>().Where(s => s.Name.StartsWith("mcl-") || s.Name == StagePlan.Routers)
+            .Sum(s => s.Duration.Steps);
         Assert.All(Demo.Evaluation.Compare, c => Assert.Equal(moe, ((TrainModel)plan[StagePlan.Name(c)]).Duration.Steps));
     }
 
@@ -68,7 +69,8 @@ public sealed class StagePlanTests
     public void An_upcycled_moe_trains_for_the_same_total_steps_and_only_hard_batch_needs_clusters()
     {
         var plan = StagePlan.For(Demo with { Moe = Demo.Moe with { Init = MoeInit.Upcycle } });
-        Assert.Equal(["data", "base", "extract-1", "cluster-1", "assemble", "routers", "direct", "hard_batch", "upcycle-assemble", "upcycle", "evaluate"],
+        Assert.Equal(["data", "base", "extract-1", "cluster-1", "assemble", "routers", "direct", "hard_batch", "upcycle-assemble",
+            "upcycle", "evaluate"],
             plan.Stages.Select(s => s.Name));
         var routers = (TrainModel)plan[StagePlan.Routers];
         Assert.Equal(TrainedPart.ExpertsAndRouters, routers.Trains);

@@ -20,7 +20,8 @@ public sealed class LocalClusterTests : IDisposable
     {
         var folder = Path.Combine(_folder, name);
         Directory.CreateDirectory(folder);
-        var workspace = new Workspace("test", experiment ?? TestExperiments.Small, "hash", new RunFolder(folder), new WorkerDevice("cpu", 1));
+        var workspace = new Workspace("test", experiment ?? TestExperiments.Small, "hash", new RunFolder(folder),
+            new WorkerDevice("cpu", 1));
         await using var cluster = new LocalCluster(workspace, workers);
         return await cluster.Run(onlyStage);
     }
@@ -46,7 +47,8 @@ public sealed class LocalClusterTests : IDisposable
     public async Task A_folder_whose_name_means_something_in_a_connection_string_takes_a_run() => Finished(await Run("r;q=\"1\"", 2));
 
     private static ExperimentState Finished(RunOutcome outcome) =>
-        outcome is RunFailed failed ? throw new InvalidOperationException(failed.Stage, failed.Cause) : Assert.IsType<RunFinished>(outcome).State;
+        outcome is RunFailed failed ? throw new InvalidOperationException(failed.Stage, failed.Cause)
+        : Assert.IsType<RunFinished>(outcome).State;
 
     [Theory]
     [InlineData(GradientFormat.Fp32)]

@@ -16,7 +16,8 @@ public sealed class MembershipTests
         var port = ReservedPorts.Next();
         using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         var address = new ClusterAddress("127.0.0.1", port, [$"127.0.0.1:{port}"], []);
-        await using var member = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Create(address, tls: false), null), _ => { });
+        await using var member = new Membership(ClusterConfiguration.Setup(ClusterConfiguration.Create(address, tls: false), null),
+            _ => { });
         var (said, log) = (new ConcurrentQueue<string>(), Channel.CreateUnbounded<string>());
         var run = member.Run(line =>
         {

@@ -23,7 +23,8 @@ public sealed class StandardErrorLoggerTests
     {
         var cause = new AggregateException(new IOException("the disk is full\nand more"));
 
-        var line = StandardErrorLogger.Line(new Error(cause, "akka://clipmoe/user/manager", typeof(object), "The journal failed\n   at Somewhere()"));
+        var line = StandardErrorLogger.Line(new Error(cause, "akka://clipmoe/user/manager", typeof(object),
+            "The journal failed\n   at Somewhere()"));
 
         Assert.Matches(@"^\d\d:\d\d:\d\d\.\d{3} error: The journal failed: the disk is full \(akka://clipmoe/user/manager\)$", line);
     }

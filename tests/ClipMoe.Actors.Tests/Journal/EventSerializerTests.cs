@@ -20,12 +20,14 @@ public sealed class EventSerializerTests : IDisposable
         new DataPrepared("f", 8000, 1000, 3, "v", []) { ImageResolution = 224, CheckpointSha256 = "c" },
         new StageStarted("base"),
         new StepsPlanned("base", 3000),
-        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue), new LossSample(2, double.NaN)]),
+        new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue),
+            new LossSample(2, double.NaN)]),
         new StepsCheckpointed("base", 0, 500, "h", 1.25, []) { Generation = 1_000_007 },
         new CheckpointDamaged("base", 500, "cut off"),
         new ShardExtracted("extract-1", 3, "f", "h"),
         new ShardDamaged("extract-1", 3),
-        new StageCompleted("base", new StageResult("f", "h", 12) { Steps = 3, FinalLoss = 1.5, ImagesPerSecond = 10, ClusterSizes = [5, 3] }),
+        new StageCompleted("base", new StageResult("f", "h", 12) { Steps = 3, FinalLoss = 1.5, ImagesPerSecond = 10,
+            ClusterSizes = [5, 3] }),
         new StageDamaged("base"),
         new StageReset("base"),
         new ExperimentCompleted("h"),
@@ -65,13 +67,15 @@ public sealed class EventSerializerTests : IDisposable
     public void Events_of_journals_from_before_a_member_was_added_are_read(string manifest, string json)
     {
         var read = EventSerializer.Read(System.Text.Encoding.UTF8.GetBytes(json), manifest);
-        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null } or DataPrepared { Train: 1, ImageResolution: null, CheckpointSha256: null });
+        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null } or DataPrepared { Train: 1, ImageResolution: null,
+            CheckpointSha256: null });
     }
 
     [Fact]
     public void An_unknown_manifest_is_refused_by_name()
     {
         var serializer = new EventSerializer((ExtendedActorSystem)_system);
-        Assert.Contains("system-diagnostics", Assert.Throws<InvalidDataException>(() => serializer.FromBinary("{}"u8.ToArray(), "system-diagnostics")).Message);
+        Assert.Contains("system-diagnostics",
+            Assert.Throws<InvalidDataException>(() => serializer.FromBinary("{}"u8.ToArray(), "system-diagnostics")).Message);
     }
 }

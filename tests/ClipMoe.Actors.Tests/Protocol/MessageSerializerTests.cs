@@ -89,7 +89,8 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
     public void What_is_no_message_between_processes_is_neither_sent_nor_made()
     {
         var serializer = Assert.IsType<RefusingSerializer>(_system.Serialization.FindSerializerFor(new HoldGeneration()));
-        Assert.Contains(nameof(HoldGeneration), Assert.Throws<SerializationException>(() => serializer.ToBinary(new HoldGeneration())).Message);
+        Assert.Contains(nameof(HoldGeneration),
+            Assert.Throws<SerializationException>(() => serializer.ToBinary(new HoldGeneration())).Message);
         Assert.Throws<SerializationException>(() => serializer.FromBinary("{}"u8.ToArray(), typeof(HoldGeneration)));
         var own = new MessageSerializer((ExtendedActorSystem)_system);
         Assert.Throws<ArgumentException>(() => own.Manifest(new HoldGeneration()));

@@ -6,7 +6,8 @@ using ClipMoe.Model.Clustering;
 namespace ClipMoe.Actors.Tests.Protocol;
 
 /// <summary>An instance of a message, made from its type: none can be forgotten, and neither can a member that is added to one.</summary>
-/// <param name="full">Sets everything that may be null or empty, and numbers to awkward values; otherwise nothing that need not be set.</param>
+/// <param name="full">Sets everything that may be null or empty, and numbers to awkward values; otherwise nothing that need not be
+/// set.</param>
 /// <param name="choice">Which value enumerations have, counted from the last one and around.</param>
 internal sealed class Samples(bool full, int choice = 0)
 {
@@ -34,7 +35,8 @@ internal sealed class Samples(bool full, int choice = 0)
         if (type == typeof(ClipConfig)) return ClipConfig.Named("tiny") with { Moe = full ? new MoeConfig(4, 2, 1) : null };
         if (type.IsArray) return Items(type.GetElementType()!);
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>)) return Items(type.GetGenericArguments()[0]);
-        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)) return Entries(type.GetGenericArguments());
+        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>))
+            return Entries(type.GetGenericArguments());
         return Record(type);
     }
 
@@ -75,7 +77,8 @@ internal sealed class Samples(bool full, int choice = 0)
     {
         var constructor = type.GetConstructors().Where(c => c.GetParameters() is not [var only] || only.ParameterType != type)
             .MaxBy(c => c.GetParameters().Length) ?? throw new InvalidOperationException($"{type} can't be made");
-        var made = constructor.Invoke([.. constructor.GetParameters().Select(p => Member(p.ParameterType, _nullability.Create(p).ReadState))]);
+        var made = constructor.Invoke([.. constructor.GetParameters()
+            .Select(p => Member(p.ParameterType, _nullability.Create(p).ReadState))]);
         foreach (var property in type.GetProperties().Where(p => p.CanWrite))
             property.SetValue(made, Member(property.PropertyType, _nullability.Create(property).ReadState));
         return made;

@@ -4,7 +4,8 @@ namespace ClipMoe.Actors.Tests.Protocol;
 
 public sealed class StepPaceTests
 {
-    private static StepPace After(params double[] seconds) => seconds.Aggregate(StepPace.Unknown, (pace, s) => pace.Add(TimeSpan.FromSeconds(s)));
+    private static StepPace After(params double[] seconds) =>
+        seconds.Aggregate(StepPace.Unknown, (pace, s) => pace.Add(TimeSpan.FromSeconds(s)));
 
     [Fact]
     public void The_first_step_may_take_minutes() => Assert.Equal(TimeSpan.FromMinutes(10), StepPace.Unknown.Deadline);

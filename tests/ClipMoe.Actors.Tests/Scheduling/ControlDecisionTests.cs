@@ -13,7 +13,8 @@ public sealed class ControlDecisionTests
 
     private static Ended Ended(string id, ExperimentStatus status) => new(id, status, null, null, []);
 
-    private static ControlDecision Decide(SchedulerState state, Control control, string? id) => ControlDecision.Decide(state, new ControlExperiment(control, id));
+    private static ControlDecision Decide(SchedulerState state, Control control, string? id) =>
+        ControlDecision.Decide(state, new ControlExperiment(control, id));
 
     [Theory]
     [InlineData(Control.Pause)]
@@ -41,7 +42,8 @@ public sealed class ControlDecisionTests
         Assert.Equal(new Reopened("failed"), busy.Fact);
         Assert.Contains("after those that wait", busy.Answer);
         var idle = Three.Apply(Ended("runs", ExperimentStatus.Finished)).Apply(Ended("waits", ExperimentStatus.Failed));
-        Assert.Equal((new Reopened("waits"), "experiment waits goes on from where it stands."), (Decide(idle, Control.Resume, null).Fact, Decide(idle, Control.Resume, null).Answer));
+        Assert.Equal((new Reopened("waits"), "experiment waits goes on from where it stands."), (Decide(idle, Control.Resume, null).Fact,
+            Decide(idle, Control.Resume, null).Answer));
     }
 
     [Theory]

@@ -17,7 +17,8 @@ public sealed class RunPositionTests
     public void The_stage_and_its_last_step_are_shown()
     {
         var listed = After(new StageStartedEvent("base", 10, 0), Progress("base", 3), Progress("base", 4), new RunWarning("x"));
-        Assert.Equal(("base", 4, 10, 80.0, ExperimentStatus.Running), (listed.Stage, listed.Done, listed.Total, listed.ImagesPerSecond, listed.Status));
+        Assert.Equal(("base", 4, 10, 80.0, ExperimentStatus.Running), (listed.Stage, listed.Done, listed.Total, listed.ImagesPerSecond,
+            listed.Status));
     }
 
     [Fact]

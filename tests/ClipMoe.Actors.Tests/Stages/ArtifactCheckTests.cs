@@ -24,7 +24,8 @@ public sealed class ArtifactCheckTests
 
     [Fact]
     public void A_lost_checkpoint_leaves_the_ledger() =>
-        Assert.Equal([new CheckpointDamaged("mcl-1", 20, "why")], ArtifactCheck.Damages(State, RunFiles.Manifest("mcl-1", 20, Hash('2')), "why"));
+        Assert.Equal([new CheckpointDamaged("mcl-1", 20, "why")], ArtifactCheck.Damages(State, RunFiles.Manifest("mcl-1", 20, Hash('2')),
+            "why"));
 
     [Fact]
     public void A_lost_shard_is_extracted_again_and_its_stage_taken_up()
@@ -41,5 +42,6 @@ public sealed class ArtifactCheckTests
     }
 
     [Fact]
-    public void A_file_that_no_fact_rests_on_damages_nothing() => Assert.Empty(Damages(Path.Combine("stages", "routers", "model.safetensors"), "r"));
+    public void A_file_that_no_fact_rests_on_damages_nothing() =>
+    Assert.Empty(Damages(Path.Combine("stages", "routers", "model.safetensors"), "r"));
 }

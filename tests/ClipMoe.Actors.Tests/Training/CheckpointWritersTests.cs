@@ -8,7 +8,8 @@ namespace ClipMoe.Actors.Tests.Training;
 public sealed class CheckpointWritersTests
 {
     private static CheckpointWriters? Of(params (int Number, string Output)[] candidates) => CheckpointWriters.Choose(
-        [.. candidates.Select(c => new Worker(c.Number, ActorRefs.Nobody, new WorkerInfo($"w{c.Number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, c.Output)))]);
+        [.. candidates.Select(c => new Worker(c.Number, ActorRefs.Nobody, new WorkerInfo($"w{c.Number}", new WorkerDevice("cpu", 1),
+            BulkEndpoint.SameProcess, c.Output)))]);
 
     [Fact]
     public void The_first_writes_and_the_next_with_another_folder_copies()
@@ -20,7 +21,8 @@ public sealed class CheckpointWritersTests
     }
 
     [Fact]
-    public void Nobody_copies_into_the_folder_that_the_writer_writes_to() => Assert.Equal(new CheckpointWriters(7, null), Of((7, "a"), (3, "a")));
+    public void Nobody_copies_into_the_folder_that_the_writer_writes_to() =>
+    Assert.Equal(new CheckpointWriters(7, null), Of((7, "a"), (3, "a")));
 
     [Fact]
     public void Where_nobody_is_nobody_writes() => Assert.Null(Of());

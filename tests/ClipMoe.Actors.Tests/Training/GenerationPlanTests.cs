@@ -5,7 +5,8 @@ namespace ClipMoe.Actors.Tests.Training;
 
 public sealed class GenerationPlanTests
 {
-    private static ReplicaPosition At(int step, string state = "w", string? last = "g", string? pending = null) => new(step, state, last, pending);
+    private static ReplicaPosition At(int step, string state = "w", string? last = "g", string? pending = null) =>
+        new(step, state, last, pending);
 
     private static GenerationPlan Plan(int leaves, params (int Worker, ReplicaPosition Standing)[] standings) =>
         Assert.IsType<GenerationPlan>(GenerationPlan.Create(standings.ToDictionary(s => s.Worker, s => s.Standing), leaves));
@@ -17,7 +18,8 @@ public sealed class GenerationPlanTests
         Assert.Equal([2, 5, 7], plan.Members.Select(m => m.Worker));
         Assert.Equal(0, plan.Members[0].Leaves.First);
         Assert.Equal(8, plan.Members[^1].Leaves.End);
-        Assert.All(plan.Members.Zip(plan.Members.Skip(1), (before, next) => (before.Leaves.End, next.Leaves.First)), joint => Assert.Equal(joint.End, joint.First));
+        Assert.All(plan.Members.Zip(plan.Members.Skip(1), (before, next) => (before.Leaves.End, next.Leaves.First)),
+            joint => Assert.Equal(joint.End, joint.First));
         Assert.All(plan.Members, m => Assert.Equal(CatchUp.InPlace, m.Entry));
     }
 

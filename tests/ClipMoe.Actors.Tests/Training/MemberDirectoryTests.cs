@@ -39,5 +39,6 @@ public sealed class MemberDirectoryTests
     [InlineData(new[] { 5 }, 1)]
     [InlineData(new[] { 1, 2, 3, 4 }, 1)]
     [InlineData(new[] { 1, 2, 4, 5, 9 }, 3)]
-    public void A_list_of_members_has_a_range_for_each_run(int[] workers, int ranges) => Assert.Equal(ranges, MemberDirectory.Ranges(workers).Count);
+    public void A_list_of_members_has_a_range_for_each_run(int[] workers, int ranges) =>
+    Assert.Equal(ranges, MemberDirectory.Ranges(workers).Count);
 }

@@ -18,7 +18,8 @@ public sealed class ClusterCertificateTests : IDisposable
     {
         using var made = rsa ? Made(RSA.Create(2048)) : Made(ECDsa.Create(ECCurve.NamedCurves.nistP256));
         var (certificate, key) = (made.ExportCertificatePem(), KeyOf(made).ExportPkcs8PrivateKeyPem());
-        var encrypted = KeyOf(made).ExportEncryptedPkcs8PrivateKeyPem("word", new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000));
+        var encrypted = KeyOf(made).ExportEncryptedPkcs8PrivateKeyPem("word", new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc,
+            HashAlgorithmName.SHA256, 1000));
         List<ClusterCertificate> read =
         [
             ClusterCertificate.Load($"{Written("cert.pem", certificate)},{Written("key.pem", key)}", null),
@@ -48,7 +49,8 @@ public sealed class ClusterCertificateTests : IDisposable
         using var made = Made(ECDsa.Create(ECCurve.NamedCurves.nistP256));
         var lonely = Written("lonely.pem", made.ExportCertificatePem());
         var locked = Written("locked.pfx", made.Export(X509ContentType.Pfx, "word"));
-        foreach (var (files, password) in ((string, string?)[])[("/not/there.pem", null), (lonely, null), (locked, "wrong"), (locked, null), ("a,b,c", null)])
+        foreach (var (files, password) in ((string, string?)[])[("/not/there.pem", null), (lonely, null), (locked, "wrong"), (locked, null),
+            ("a,b,c", null)])
             Assert.Contains(files, Assert.Throws<UserErrorException>(() => ClusterCertificate.Load(files, password)).Message);
         var withoutKey = X509CertificateLoader.LoadCertificate(made.RawData);
         Assert.Contains("has no private key", Assert.Throws<UserErrorException>(() => new ClusterCertificate(withoutKey)).Message);
@@ -62,7 +64,8 @@ public sealed class ClusterCertificateTests : IDisposable
         return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
     }
 
-    private static AsymmetricAlgorithm KeyOf(X509Certificate2 certificate) => (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey() ?? certificate.GetECDsaPrivateKey()!;
+    private static AsymmetricAlgorithm KeyOf(X509Certificate2 certificate) => (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey()
+        ?? certificate.GetECDsaPrivateKey()!;
 
     private string Written(string name, string text) => Written(name, System.Text.Encoding.ASCII.GetBytes(text));
 

@@ -12,7 +12,8 @@ public sealed class ExchangeFailureTests
     public static TheoryData<FrameKind> Kinds =>
         new([FrameKind.Features, FrameKind.LossBlocks, FrameKind.Subtrees, FrameKind.Gradients, FrameKind.Sums]);
 
-    private static Mesh MeshWithFault(FrameKind kind, FaultAction action, int toRank = 0) => new(World, unix: false, rank => new TransportSettings
+    private static Mesh MeshWithFault(FrameKind kind, FaultAction action, int toRank = 0) =>
+        new(World, unix: false, rank => new TransportSettings
     {
         Fault = rank != Culprit ? null : site => site.Kind == kind && site.To == toRank && site.Ordinal == 0 ? action : FaultAction.None,
     });

@@ -132,7 +132,8 @@ public sealed class FetchTests : IDisposable
         Assert.Equal([target], Directory.GetFiles(Path.GetDirectoryName(target)!));
 
         foreach (var key in new[] { "../secret", "/etc/hostname", "link", "up/secret", "stages/../../secret" })
-            Assert.Contains("is not a file below", Assert.Throws<IOException>(() => client.Fetch(new BulkRange("file", key), Stream.Null)).Message);
+            Assert.Contains("is not a file below",
+                Assert.Throws<IOException>(() => client.Fetch(new BulkRange("file", key), Stream.Null)).Message);
         var missing = Assert.Throws<IOException>(() => client.Fetch(new BulkRange("file", "stages/none"), Stream.Null));
         Assert.Contains("there is no file stages/none", missing.Message);
     }
@@ -155,7 +156,8 @@ public sealed class FetchTests : IDisposable
 
         var fetched = new byte[bytes.Length];
         ParallelFetch.Run(
-            endpoints, "state", "k", bytes.Length, 100_000, Settings, Mesh.Patience, (offset, chunk) => chunk.CopyTo(fetched.AsSpan((int)offset)));
+            endpoints, "state", "k", bytes.Length, 100_000, Settings, Mesh.Patience,
+            (offset, chunk) => chunk.CopyTo(fetched.AsSpan((int)offset)));
         Assert.Equal(bytes, fetched);
         Assert.True(served.Count > 1, "one peer served everything");
     }
@@ -164,7 +166,8 @@ public sealed class FetchTests : IDisposable
     public void When_no_peer_is_left_the_reason_is_told()
     {
         var endpoint = Serve("state", new BytesSource(Bytes(10), _ => throw new IOException("broken for good")));
-        var failure = Assert.Throws<IOException>(() => ParallelFetch.Run([endpoint], "state", "k", 10, 4, Settings, Mesh.Patience, (_, _) => { }));
+        var failure = Assert.Throws<IOException>(() => ParallelFetch.Run([endpoint], "state", "k", 10, 4, Settings, Mesh.Patience,
+            (_, _) => { }));
         Assert.Contains("could not be fetched whole from any of 1 peers", failure.Message);
         Assert.Contains("broken for good", failure.Message);
     }

@@ -14,7 +14,8 @@ public sealed class JoinTests
         using var firstIsThere = new ManualResetEventSlim();
         var failures = Mesh.Threads(2, rank =>
         {
-            // Rank 1 connects to rank 0 before that has joined; rank 0 joins the generation before it first, so it is busy with another one.
+            // Rank 1 connects to rank 0 before that has joined; rank 0 joins the generation before it first, so it is busy with another
+            // one.
             if (rank == 0) firstIsThere.Wait();
             else firstIsThere.Set();
             var exchange = mesh.Exchanges[rank].Join(mesh.Generation(rank));
@@ -54,7 +55,8 @@ public sealed class JoinTests
         var failures = Mesh.Threads(2, rank =>
         {
             var members = rank == 0 ? mesh.Endpoints : [.. mesh.Endpoints.Take(2)];
-            mesh.Exchanges[rank].Join(new ExchangeGeneration(Mesh.Stage, 0, rank, members) { Patience = TimeSpan.FromSeconds(rank == 0 ? 2 : 60) });
+            mesh.Exchanges[rank].Join(new ExchangeGeneration(Mesh.Stage, 0, rank, members) { Patience =
+                TimeSpan.FromSeconds(rank == 0 ? 2 : 60) });
         });
         Assert.Contains("has other members here", Assert.IsType<ExchangeBrokenException>(failures[1]).What);
         Assert.Contains("did not join within", Assert.IsType<ExchangeBrokenException>(failures[0]).What);

@@ -32,7 +32,9 @@ public sealed class LendingTests
         Assert.Single(results.Select(r => r.Hash).Append(HashOfOne.Value).Distinct());
     }
 
-    /// <summary>With fewer chunks than members some owe nothing but what is there before a member has begun, and has lent anything.</summary>
+    /// <summary>
+    /// With fewer chunks than members some owe nothing but what is there before a member has begun, and has lent anything.
+    /// </summary>
     [Fact]
     public void Members_that_own_no_chunk_say_that_they_have_read_what_was_lent_to_them_all_the_same()
     {
@@ -93,7 +95,8 @@ public sealed class LendingTests
     [InlineData(FrameKind.Read, FaultAction.CloseStream, "")]
     [InlineData(FrameKind.Gradients, FaultAction.Repeat, "which was not to come now")]
     [InlineData(FrameKind.Sums, FaultAction.Repeat, "which was not to come now")]
-    public void What_is_damaged_or_lost_while_it_is_read_ends_the_step_for_all_and_no_mapping_stays(FrameKind kind, FaultAction action, string what)
+    public void What_is_damaged_or_lost_while_it_is_read_ends_the_step_for_all_and_no_mapping_stays(FrameKind kind, FaultAction action,
+        string what)
     {
         const int world = 3, culprit = 1;
         // A size by which its mappings are known.

@@ -22,7 +22,8 @@ internal sealed class Mesh : IDisposable
     {
         for (var rank = 0; rank < world; rank++)
         {
-            var listener = new BulkListener("127.0.0.1", new IPEndPoint(IPAddress.Loopback, 0), settings?.Invoke(rank) ?? new TransportSettings());
+            var listener = new BulkListener("127.0.0.1", new IPEndPoint(IPAddress.Loopback, 0), settings?.Invoke(rank)
+                ?? new TransportSettings());
             _listeners.Add(listener);
             Exchanges.Add(new StreamExchanges(listener));
         }

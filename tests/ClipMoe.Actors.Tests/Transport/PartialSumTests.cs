@@ -50,7 +50,8 @@ public sealed class PartialSumTests
             Compute(Parts[0]);
             for (var i = 0; i < Parts.Length; i++)
             {
-                using var part = exchange.BeginReduce(tree, [.. mine.Select(m => (m.Node, (ReadOnlyMemory<float>)m.Gradient))], sum, Parts[i]);
+                using var part = exchange.BeginReduce(tree, [.. mine.Select(m => (m.Node, (ReadOnlyMemory<float>)m.Gradient))], sum,
+                    Parts[i]);
                 if (i + 1 < Parts.Length) Compute(Parts[i + 1]);
                 hashes.Add(part.Complete());
             }

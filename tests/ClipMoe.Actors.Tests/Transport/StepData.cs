@@ -70,7 +70,8 @@ internal static class StepData
     public static string Digest(ReadOnlySpan<float> values) =>
         $"{values.Length}: {Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values)))}";
 
-    private static string Text(float[]? values) => values is null ? "none" : $"[{Convert.ToHexString(MemoryMarshal.AsBytes(values.AsSpan()))}]";
+    private static string Text(float[]? values) => values is null ? "none"
+        : $"[{Convert.ToHexString(MemoryMarshal.AsBytes(values.AsSpan()))}]";
 
     private static string Text(RouterLoad? load) =>
         load is null ? "none" : $"{load.Layers}x{load.Experts} {load.Tokens} [{string.Join(',', load.Counts)}]";

@@ -52,7 +52,8 @@ public sealed class StreamExchangesTests
         var local = new LocalExchanges();
         using var mesh = new Mesh(world, unix);
         var streamed = mesh.Run(Reduce);
-        var expected = Lengths.Select(length => StepData.Digest(StepData.Subtrees(tree, 0, Leaves, length).Single().Gradient.Span)).ToList();
+        var expected = Lengths.Select(length => StepData.Digest(StepData.Subtrees(tree, 0, Leaves, length).Single().Gradient.Span))
+            .ToList();
         Assert.All(streamed, s => Assert.Equal(expected, s.Select(r => r.Sum)));
 
         var inProcess = new List<(string Sum, UInt128 Hash)>[world];
@@ -78,7 +79,8 @@ public sealed class StreamExchangesTests
     {
         var tree = new ReductionTree(Leaves);
         var alone = new LocalExchanges().Join(new ExchangeGeneration(Mesh.Stage, 0, 0, [BulkEndpoint.SameProcess]));
-        return string.Join(' ', Lengths.Select(length => alone.Reduce(tree, StepData.Subtrees(tree, 0, Leaves, length), new float[length])));
+        return string.Join(' ', Lengths.Select(length => alone.Reduce(tree, StepData.Subtrees(tree, 0, Leaves, length),
+            new float[length])));
     });
 
     [Fact]
@@ -111,7 +113,8 @@ public sealed class StreamExchangesTests
         Assert.All(Mesh.Threads(world, rank => inProcess[rank] = Reduce(rank, local.Join(mesh.Generation(rank)))), Assert.Null);
 
         var root = StepData.Subtrees(tree, 0, Leaves, length).Single().Gradient;
-        Assert.NotEqual(StepData.Digest(root.Span), StepData.Digest(StepData.Subtrees(new ReductionTree(Leaves), 0, Leaves, length).Single().Gradient.Span));
+        Assert.NotEqual(StepData.Digest(root.Span), StepData.Digest(StepData.Subtrees(new ReductionTree(Leaves), 0, Leaves, length)
+            .Single().Gradient.Span));
         Assert.All(streamed.Concat(inProcess), r => Assert.Equal(StepData.Digest(root.Span), r.Sum));
         Assert.Single(streamed.Select(r => r.Hash).Distinct());
 

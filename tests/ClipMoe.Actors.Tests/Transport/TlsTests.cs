@@ -14,7 +14,8 @@ public sealed class TlsTests
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var made = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256)
             .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        return new ClusterCertificate(X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null, X509KeyStorageFlags.Exportable));
+        return new ClusterCertificate(X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null,
+            X509KeyStorageFlags.Exportable));
     }
 
     [Fact]

@@ -14,7 +14,8 @@ public sealed class ChaosTests(UndisturbedRun undisturbed)
         var folder = Directory.CreateTempSubdirectory("clipmoe-chaos-").FullName;
         string[] arguments =
         [
-            "chaos", .. UndisturbedRun.Experiment, "--minutes", "3", "--faults", "50", "--seed", "20", "--expect", undisturbed.WeightsSha256, "--out", folder,
+            "chaos", .. UndisturbedRun.Experiment, "--minutes", "3", "--faults", "50", "--seed", "20", "--expect",
+            undisturbed.WeightsSha256, "--out", folder,
             "--json",
         ];
         using var process = Process.Start(

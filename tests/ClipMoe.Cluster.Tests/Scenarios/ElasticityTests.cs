@@ -85,7 +85,8 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await cluster.Ask("drain", $"{coordinator.Address}/cpu#1");
         await coordinator.Restart();
         await cluster.UntilWorkers(1);
-        await cluster.Until(async () => (await cluster.Status()).GetProperty("workers").EnumerateArray().Any(w => w.GetProperty("state").GetString() == "drained"));
+        await cluster.Until(async () => (await cluster.Status()).GetProperty("workers").EnumerateArray()
+            .Any(w => w.GetProperty("state").GetString() == "drained"));
         Assert.Equal("paused", await Experiment());
         await cluster.Ask("resume");
         await cluster.Holds.Until("base", workers: 1);

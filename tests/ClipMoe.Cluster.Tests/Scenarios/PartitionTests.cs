@@ -45,7 +45,8 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         await run.Until("stage_progress");
         output.WriteLine($"link of the coordinator's node down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
         network.BringUp(manager);
-        Assert.True(stopped < moved.GetProperty("time").GetDateTime(), "another coordinator began before the one that was cut off had stopped");
+        Assert.True(stopped < moved.GetProperty("time").GetDateTime(),
+            "another coordinator began before the one that was cut off had stopped");
 
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         await cluster.UntilWorkers(3);

@@ -23,7 +23,8 @@ public sealed class ScaleTests(UndisturbedRun undisturbed)
         // The reserve takes the place of a worker that is killed; that one is the reserve when it is back.
         var (working, reserve) = (states.First(s => s.Value == "active").Key, states.Single(s => s.Value == "reserve").Key);
         workers.KillWorker(int.Parse(working[(working.IndexOf('#') + 1)..]));
-        await cluster.Until(async () => await States(cluster) is var now && now.GetValueOrDefault(reserve) == "active" && now.GetValueOrDefault(working) == "reserve");
+        await cluster.Until(async () => await States(cluster) is var now && now.GetValueOrDefault(reserve) == "active"
+            && now.GetValueOrDefault(working) == "reserve");
         await cluster.Holds.Until("base", workers: 2, after: held.Generation);
 
         await cluster.Ask("scale", "all");
@@ -42,5 +43,6 @@ public sealed class ScaleTests(UndisturbedRun undisturbed)
     }
 
     private static async Task<Dictionary<string, string>> States(TestCluster cluster) =>
-        (await cluster.Status()).GetProperty("workers").EnumerateArray().ToDictionary(w => w.GetProperty("name").GetString()!, w => w.GetProperty("state").GetString()!);
+        (await cluster.Status()).GetProperty("workers").EnumerateArray().ToDictionary(w => w.GetProperty("name").GetString()!,
+            w => w.GetProperty("state").GetString()!);
 }

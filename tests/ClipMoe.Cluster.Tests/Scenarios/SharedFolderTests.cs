@@ -22,6 +22,7 @@ public sealed class SharedFolderTests(UndisturbedRun undisturbed)
         cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
-        Assert.DoesNotContain(run.Warnings, w => w.Contains("copy of a checkpoint") || w.Contains("can't be used") || w.Contains("made again"));
+        Assert.DoesNotContain(run.Warnings, w => w.Contains("copy of a checkpoint") || w.Contains("can't be used")
+            || w.Contains("made again"));
     }
 }

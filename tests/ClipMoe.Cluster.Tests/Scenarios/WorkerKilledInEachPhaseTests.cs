@@ -14,9 +14,12 @@ public sealed class WorkerKilledInEachPhaseTests(UndisturbedRun undisturbed)
     /// <summary>Within so many steps a worker comes to the phase, and the one that is left takes a step.</summary>
     private const int Steps = 2, StepsWithCheckpoint = 12;
 
-    /// <summary>Each comes to pass when the stage does. The checkpoint after step 30 is the last of mcl-1: no later one clears up after it.</summary>
+    /// <summary>
+    /// Each comes to pass when the stage does. The checkpoint after step 30 is the last of mcl-1: no later one clears up after it.
+    /// </summary>
     private static readonly string[] OfStages =
-        ["extract-1:*:Extract", "cluster-1:*:Cluster", "cluster-1:*:Label", "mcl-1:*:Join", "mcl-1:30:HalfCheckpoint", "evaluate:*:Evaluate"];
+        ["extract-1:*:Extract", "cluster-1:*:Cluster", "cluster-1:*:Label", "mcl-1:*:Join", "mcl-1:30:HalfCheckpoint",
+            "evaluate:*:Evaluate"];
 
     [Fact]
     public async Task The_run_ends_in_the_same_weights_with_each_sample_once_per_epoch()

@@ -60,7 +60,8 @@ public sealed class CheckpointConfigTests : IDisposable
     [Fact]
     public void A_width_that_heads_of_64_do_not_divide_is_refused_where_the_file_does_not_tell_its_heads()
     {
-        var wide = Shapes.ToDictionary(s => s.Key, s => s.Key.StartsWith("visual.") ? s.Value.Select(n => n == 96 ? 200 : n).ToArray() : s.Value);
+        var wide = Shapes.ToDictionary(s => s.Key, s => s.Key.StartsWith("visual.") ? s.Value.Select(n => n == 96 ? 200 : n).ToArray()
+            : s.Value);
         Assert.Contains("a width of 200 has no 3 attention heads of equal size", Refused(wide, null));
         Assert.Equal(8, Infer(wide, Expected with { Vision = new TowerConfig(200, 2, 8) }).Vision.Heads);
     }

@@ -69,7 +69,9 @@ public sealed class DamagedFileTests : IDisposable
         }
     }
 
-    /// <summary>The checksum would stop nearly every change before the unpickler sees it, so the archive is built anew around each one.</summary>
+    /// <summary>
+    /// The checksum would stop nearly every change before the unpickler sees it, so the archive is built anew around each one.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Archives))]
     public void Random_changes_of_a_pickle_never_do_worse_than_a_refusal(string name)
@@ -77,7 +79,8 @@ public sealed class DamagedFileTests : IDisposable
         var records = Records(Fixtures.Path(name));
         var pickle = records["data.pkl"];
         records.Remove("data.pkl");
-        (string, byte[], CompressionLevel)[] storages = [.. records.Select(r => ($"archive/{r.Key}", r.Value, CompressionLevel.NoCompression))];
+        (string, byte[], CompressionLevel)[] storages =
+            [.. records.Select(r => ($"archive/{r.Key}", r.Value, CompressionLevel.NoCompression))];
         var random = new Random(11);
         for (var round = 0; round < 40; round++)
         {
@@ -106,7 +109,8 @@ public sealed class DamagedFileTests : IDisposable
         Pickle.WriteArchive(_folder.File("x.pt"), Pickle.Of("N"));
         var bytes = ToZip64(File.ReadAllBytes(_folder.File("x.pt")));
         var end = bytes.Length - 22 - 20 - 56;
-        (int, ulong)[] claims = [(32, 1UL << 40), (32, ulong.MaxValue), (40, 1UL << 60), (40, ulong.MaxValue), (48, 1UL << 62), (48, ulong.MaxValue)];
+        (int, ulong)[] claims = [(32, 1UL << 40), (32, ulong.MaxValue), (40, 1UL << 60), (40, ulong.MaxValue), (48, 1UL << 62),
+            (48, ulong.MaxValue)];
         foreach (var (at, value) in claims)
         {
             var changed = bytes.ToArray();
@@ -144,7 +148,9 @@ public sealed class DamagedFileTests : IDisposable
         });
     }
 
-    /// <summary>Changes a few bytes, or repeats, removes or overwrites a stretch, at places that <paramref name="place"/> chooses.</summary>
+    /// <summary>
+    /// Changes a few bytes, or repeats, removes or overwrites a stretch, at places that <paramref name="place"/> chooses.
+    /// </summary>
     private static byte[] Mutate(byte[] bytes, Random random, Func<int, int> place)
     {
         var result = bytes.ToList();

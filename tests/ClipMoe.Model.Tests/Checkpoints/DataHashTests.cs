@@ -9,7 +9,8 @@ namespace ClipMoe.Model.Tests.Checkpoints;
 /// <summary>The SHA-256 of its data that a safetensors file of ours carries.</summary>
 public sealed class DataHashTests : IDisposable
 {
-    private static readonly IReadOnlyDictionary<string, string> Hashed = CheckpointMetadata.WithDataHash(new Dictionary<string, string> { ["a"] = "b" });
+    private static readonly IReadOnlyDictionary<string, string> Hashed =
+        CheckpointMetadata.WithDataHash(new Dictionary<string, string> { ["a"] = "b" });
 
     private readonly TemporaryFolder _folder = new();
 
@@ -41,7 +42,8 @@ public sealed class DataHashTests : IDisposable
         foreach (var read in (Action<ITensorFile>[])[f => f.ReadFloats("one"), f => f.ReadBytes("two"), f => TensorFile.Sha256(f)])
         {
             using var file = TensorFile.Open(Path);
-            Assert.StartsWith($"{Path} is damaged: its data is not what was written", Assert.Throws<UserErrorException>(() => read(file)).Message);
+            Assert.StartsWith($"{Path} is damaged: its data is not what was written",
+                Assert.Throws<UserErrorException>(() => read(file)).Message);
             Assert.Throws<UserErrorException>(() => file.ReadFloats("one"));
         }
     }

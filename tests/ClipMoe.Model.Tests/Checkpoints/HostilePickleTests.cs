@@ -54,7 +54,8 @@ public sealed class HostilePickleTests : IDisposable
             """;
         PythonTorch.Run(program, _folder.File("evil.pt"), _folder.File("touched"));
         var error = Assert.Throws<UserErrorException>(() => TensorFile.Open(_folder.File("evil.pt")));
-        Assert.Equal($"{_folder.File("evil.pt")} refers to \"posix.system\", which ClipMoe does not load: a checkpoint may hold only tensors, "
+        Assert.Equal($"{_folder.File("evil.pt")} refers to \"posix.system\", which ClipMoe does not load: a checkpoint may hold only " +
+            $"tensors, "
             + "containers and scalars; nothing of it was run.", error.Message);
         Assert.False(File.Exists(_folder.File("touched")));
     }
@@ -190,7 +191,8 @@ public sealed class HostilePickleTests : IDisposable
     [InlineData(6, 0, new long[] { 1L << 32, 1L << 32 }, new long[] { 0, 0 })]
     public void Views_that_reach_outside_their_storage_are_refused(long count, long offset, long[] shape, long[] strides)
     {
-        var error = Refused(Pickle.Of(Pickle.Dict(("w", Pickle.Tensor(Pickle.Storage("FloatStorage", "0", count), offset, shape, strides)))));
+        var error = Refused(Pickle.Of(Pickle.Dict(("w", Pickle.Tensor(Pickle.Storage("FloatStorage", "0", count), offset, shape,
+            strides)))));
         Assert.Contains("\"w\"", error);
     }
 

@@ -16,7 +16,8 @@ internal static class Pickle
         _ => Encoding.Latin1.GetBytes((string)p),
     })];
 
-    public static byte[] Text(string text) => Raw("X", BitConverter.GetBytes(Encoding.UTF8.GetByteCount(text)), Encoding.UTF8.GetBytes(text));
+    public static byte[] Text(string text) => Raw("X", BitConverter.GetBytes(Encoding.UTF8.GetByteCount(text)),
+        Encoding.UTF8.GetBytes(text));
 
     public static byte[] Number(long value) => Raw(0x8a, 8, BitConverter.GetBytes(value));
 
@@ -36,7 +37,9 @@ internal static class Pickle
     public static byte[] Dict(params (string Key, byte[] Value)[] items) =>
         Raw(["}(", .. items.SelectMany(i => new object[] { Text(i.Key), i.Value }), "u"]);
 
-    /// <summary>An archive with this pickle and the storage of <see cref="Six"/>; more records, or other bytes for these, as given.</summary>
+    /// <summary>
+    /// An archive with this pickle and the storage of <see cref="Six"/>; more records, or other bytes for these, as given.
+    /// </summary>
     public static void WriteArchive(string path, byte[] pickle, params (string Name, byte[] Bytes, CompressionLevel Level)[] more)
     {
         var six = Enumerable.Range(0, 6).SelectMany(i => BitConverter.GetBytes((float)i)).ToArray();

@@ -9,11 +9,13 @@ internal static class PythonTorch
 
     /// <summary>Looking for the package is enough and, unlike importing it, fast.</summary>
     private static readonly Lazy<bool> Present = new(() =>
-        File.Exists(Interpreter) && Start("import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)", []).ExitCode == 0);
+        File.Exists(Interpreter) && Start("import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)",
+            []).ExitCode == 0);
 
     /// <summary>Null where the test can run, and on a build server, where it must.</summary>
     public static string? SkipReason =>
-        Present.Value || Environment.GetEnvironmentVariable("CI") == "true" ? null : $"{Interpreter} has no torch: apt-get install python3-torch";
+        Present.Value || Environment.GetEnvironmentVariable("CI") == "true" ? null
+        : $"{Interpreter} has no torch: apt-get install python3-torch";
 
     /// <summary>Standard output of a Python program, whose arguments are in <c>sys.argv[1:]</c>.</summary>
     public static string Run(string program, params string[] arguments)

@@ -5,7 +5,9 @@ using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Model.Tests.Checkpoints;
 
-/// <summary>What the reference does to a checkpoint while it loads it: sizes from shapes, rounding to fp16, stretch of the positions.</summary>
+/// <summary>
+/// What the reference does to a checkpoint while it loads it: sizes from shapes, rounding to fp16, stretch of the positions.
+/// </summary>
 [Trait("Category", "Parity")]
 public sealed class ReferenceLoadingTests
 {

@@ -10,7 +10,8 @@ public sealed class TensorWriterTests : IDisposable
     [
         new("a.half", TensorType.F16, [3]), new("scalar", TensorType.F32, []), new("empty", TensorType.F32, [0, 4]),
         new("flags", TensorType.Bool, [5]), new("conv", TensorType.F32, [2, 3, 4, 5]), new("brain", TensorType.BF16, [7, 1]),
-        new("wide", TensorType.F64, [2]), new("long", TensorType.I64, [3]), new("int", TensorType.I32, [3]), new("short", TensorType.I16, [3]),
+        new("wide", TensorType.F64, [2]), new("long", TensorType.I64, [3]), new("int", TensorType.I32, [3]),
+        new("short", TensorType.I16, [3]),
         new("char", TensorType.I8, [3]), new("byte, with \"quotes\" and ü", TensorType.U8, [3]), new("last empty", TensorType.I64, [0]),
     ];
 
@@ -50,7 +51,8 @@ public sealed class TensorWriterTests : IDisposable
         var path = _folder.File("a.pt");
         var elements = WriteAll(path, new Dictionary<string, string> { ["k"] = "v" });
         string[] dtypes =
-            ["float16", "float32", "float32", "bool", "float32", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "int64"];
+            ["float16", "float32", "float32", "bool", "float32", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8",
+                "int64"];
         var expected = Tensors.Zip(dtypes, (t, dtype) =>
             $"{t.Name} {t.ShapeText} torch.{dtype} {Convert.ToHexStringLower(SHA256.HashData(elements[t.Name]))}");
         Assert.Equal(expected, PythonTorch.Run(program, path).TrimEnd().Split('\n'));

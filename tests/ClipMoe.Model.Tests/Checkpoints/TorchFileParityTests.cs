@@ -22,7 +22,8 @@ public sealed class TorchFileParityTests
     {
         using var plain = TensorFile.Open(Fixtures.Path(Dense));
         using var script = TensorFile.Open(Fixtures.Path(Script));
-        Assert.Equal(plain.Tensors.OrderBy(t => t.Name, StringComparer.Ordinal), script.Tensors.OrderBy(t => t.Name, StringComparer.Ordinal));
+        Assert.Equal(plain.Tensors.OrderBy(t => t.Name, StringComparer.Ordinal), script.Tensors.OrderBy(t => t.Name,
+            StringComparer.Ordinal));
         Assert.All(plain.Tensors, t => Assert.Equal(plain.ReadBytes(t.Name), script.ReadBytes(t.Name)));
     }
 
@@ -37,7 +38,9 @@ public sealed class TorchFileParityTests
         }
     }
 
-    /// <summary>The reference's <c>loadMoE</c> ends in a strict <c>load_state_dict</c>: no key more or less, and every shape as it is.</summary>
+    /// <summary>
+    /// The reference's <c>loadMoE</c> ends in a strict <c>load_state_dict</c>: no key more or less, and every shape as it is.
+    /// </summary>
     [PythonTorchFact]
     public void A_MoE_checkpoint_that_went_through_safetensors_and_back_is_to_Python_what_it_was()
     {
@@ -93,7 +96,8 @@ public sealed class TorchFileParityTests
     private static string[] Keys(string config, string property)
     {
         using var json = JsonDocument.Parse(File.ReadAllText(config));
-        return [.. json.RootElement.GetProperty(property).EnumerateObject().Select(k => $"{k.Name} {Shape(k.Value[0])} {k.Value[1].GetString()}")];
+        return [.. json.RootElement.GetProperty(property).EnumerateObject()
+            .Select(k => $"{k.Name} {Shape(k.Value[0])} {k.Value[1].GetString()}")];
     }
 
     private static string[] Described(ITensorFile file) => [.. file.Tensors.Select(t => $"{t.Name} {t.ShapeText} {TorchName(t.Type)}")];

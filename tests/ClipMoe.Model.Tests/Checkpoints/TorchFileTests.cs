@@ -57,7 +57,8 @@ public sealed class TorchFileTests : IDisposable
                 def forward(self, x):
                     return self.inner(x) @ self.mask + self.count
             tensors = {
-                't': base.permute(2, 0, 1), 'slice': base[1:3, ::2, 1], 'same': base, 'half': base.half()[..., 0].t(), 'brain': base.bfloat16(),
+                't': base.permute(2, 0, 1), 'slice': base[1:3, ::2, 1], 'same': base, 'half': base.half()[..., 0].t(),
+                'brain': base.bfloat16(),
                 'double': base.double()[2], 'parameter': torch.nn.Parameter(base[0]), 'int': torch.arange(5, dtype=torch.int32),
                 'short': torch.arange(-3, 3, dtype=torch.int16), 'char': torch.arange(-3, 3, dtype=torch.int8),
                 'byte': torch.arange(250, 256).to(torch.uint8), 'bool': torch.tensor([True, False]), 'long': torch.tensor(-2**40),
@@ -154,7 +155,8 @@ public sealed class TorchFileTests : IDisposable
     public void Records_that_would_leave_a_folder_are_only_names()
     {
         var pickle = Pickle.Of(Pickle.Dict(("w", Pickle.Six(0, [6], [1]))));
-        Pickle.WriteArchive(Archive, pickle, ("../../evil", [1], CompressionLevel.NoCompression), ("/etc/evil", [1], CompressionLevel.NoCompression));
+        Pickle.WriteArchive(Archive, pickle, ("../../evil", [1], CompressionLevel.NoCompression),
+            ("/etc/evil", [1], CompressionLevel.NoCompression));
         using var file = TensorFile.Open(Archive);
         Assert.Equal(Six, file.ReadFloats("w"));
         Assert.Equal([Archive], Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories));

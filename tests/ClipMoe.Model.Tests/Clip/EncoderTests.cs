@@ -24,7 +24,8 @@ public sealed class EncoderTests
 
         Assert.Equal(raw, new Encoder(replica, normalise: false).EncodeImages(PixelBatch.FromStandardized(normalised), 2).Features);
         foreach (var row in unit.Chunk(config.EmbedDim)) Close.Within(1e-6, 1, Math.Sqrt(row.Sum(v => (double)v * v)), "length");
-        Close.Within(1e-6, unit, [.. raw.Chunk(config.EmbedDim).SelectMany(row => row.Select(v => v / (float)Math.Sqrt(row.Sum(x => (double)x * x))))], "features");
+        Close.Within(1e-6, unit, [.. raw.Chunk(config.EmbedDim)
+            .SelectMany(row => row.Select(v => v / (float)Math.Sqrt(row.Sum(x => (double)x * x))))], "features");
     }
 
     [Fact]
@@ -54,7 +55,8 @@ public sealed class EncoderTests
         var images = new byte[4 * 3 * config.ImageResolution * config.ImageResolution];
         new Random(2).NextBytes(images);
 
-        var (expected, actual) = (new Encoder(exact).EncodeImages(images, 4).Features, new Encoder(rounded).EncodeImages(images, 4).Features);
+        var (expected, actual) = (new Encoder(exact).EncodeImages(images, 4).Features, new Encoder(rounded).EncodeImages(images,
+            4).Features);
 
         foreach (var (a, b) in expected.Chunk(config.EmbedDim).Zip(actual.Chunk(config.EmbedDim)))
             Assert.True(a.Zip(b, (x, y) => x * y).Sum() > 0.998f);

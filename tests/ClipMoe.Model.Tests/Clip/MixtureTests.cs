@@ -30,7 +30,8 @@ public sealed class MixtureTests
 
         // Equal experts, weighted to a sum of 1, are the dense FFN whatever the routers say.
         var tokens = Samples.Tokens(config, 2, new Random(1));
-        Close.Within(2e-6, new Encoder(dense).EncodeTexts(tokens, 2).Features, new Encoder(moe).EncodeTexts(tokens, 2).Features, "text features");
+        Close.Within(2e-6, new Encoder(dense).EncodeTexts(tokens, 2).Features, new Encoder(moe).EncodeTexts(tokens, 2).Features,
+            "text features");
         var gradient = LocalWorld.Step(moe, new StepSettings { Leaves = 2 }, 0, Samples.Leaves(config, 4, 2)).Gradient;
         Assert.Contains(gradient, g => g != 0);
     }

@@ -33,7 +33,8 @@ public sealed class MoeParityTests
         Close.Within(3e-5, io.ReadFloats("image_router_logits"), imageLogits, "image_router_logits");
         Close.Within(3e-5, io.ReadFloats("text_router_logits"), textLogits, "text_router_logits");
         var moe = replica.Layout.Config.Moe!;
-        Close.Within(5e-5, known.Expected.GetProperty("image_load_balancing").GetDouble(), Balance(imageLogits, moe), "image_load_balancing");
+        Close.Within(5e-5, known.Expected.GetProperty("image_load_balancing").GetDouble(), Balance(imageLogits, moe),
+            "image_load_balancing");
         Close.Within(5e-5, known.Expected.GetProperty("text_load_balancing").GetDouble(), Balance(textLogits, moe), "text_load_balancing");
         Assert.Equal(known.Keys.Select(k => k.Name).Order(), replica.Layout.Slots.Select(s => s.Name).Order());
     }
@@ -70,7 +71,8 @@ public sealed class MoeParityTests
 
     /// <summary>Upcycling copies one FFN to all experts of a block.</summary>
     private static bool HasEqualExperts(Replica moe) =>
-        Enumerable.Range(1, moe.Layout.Config.Moe!.Experts - 1).All(e => LastFfn(moe, $"experts.{e}").SequenceEqual(LastFfn(moe, "experts.0")));
+        Enumerable.Range(1, moe.Layout.Config.Moe!.Experts - 1)
+        .All(e => LastFfn(moe, $"experts.{e}").SequenceEqual(LastFfn(moe, "experts.0")));
 
     private static bool IsSourceOf(Replica dense, Replica moe) => LastFfn(dense, "mlp").SequenceEqual(LastFfn(moe, "experts.0"));
 

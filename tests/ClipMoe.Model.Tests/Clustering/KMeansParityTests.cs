@@ -18,12 +18,15 @@ public sealed partial class KMeansParityTests
         foreach (var (name, features, dimension, k, expected) in Cases())
         {
             var shard = new KMeansShard(features, dimension, firstRow: 0);
-            var reference = Numbers(expected, "kmeans_single_inits").Concat(Numbers(expected, "minibatch_notebook_inertia_by_seed")).Order().ToList();
-            var (best, median) = (Math.Min(reference[0], expected.GetProperty("kmeans_n_init10_inertia").GetDouble()), reference[reference.Count / 2]);
+            var reference = Numbers(expected, "kmeans_single_inits").Concat(Numbers(expected, "minibatch_notebook_inertia_by_seed")).Order()
+                .ToList();
+            var (best, median) = (Math.Min(reference[0], expected.GetProperty("kmeans_n_init10_inertia").GetDouble()),
+                reference[reference.Count / 2]);
             for (var seed = 0UL; seed < 3; seed++)
             {
                 var inertia = KMeans.Fit(RandomKey.FromSeed(seed), [shard], new KMeansSettings { Clusters = k }, threads: 2).Inertia;
-                Assert.True(inertia <= median * (1 + 1e-4), $"{name}, seed {seed}: inertia {inertia} is worse than the reference's median, {median}");
+                Assert.True(inertia <= median * (1 + 1e-4),
+                    $"{name}, seed {seed}: inertia {inertia} is worse than the reference's median, {median}");
                 // Only a wrong distance could be much better than the best of all their runs.
                 Assert.True(inertia >= best * 0.95, $"{name}, seed {seed}: inertia {inertia} is below the reference's best, {best}");
             }

@@ -12,7 +12,8 @@ public sealed class KMeansTests
     {
         const int groups = 6, dimension = 12;
         var features = Groups(3000, dimension, groups, spread: 0.05);
-        var result = KMeans.Fit(Key, [new KMeansShard(features, dimension, firstRow: 0)], new KMeansSettings { Clusters = groups }, threads: 2);
+        var result = KMeans.Fit(Key, [new KMeansShard(features, dimension, firstRow: 0)], new KMeansSettings { Clusters = groups },
+            threads: 2);
         var clusters = new KMeansShard(features, dimension, firstRow: 0).Assign(result.Centroids, threads: 2);
         Assert.True(result.Converged);
         Assert.Equal(Enumerable.Repeat(500, groups), result.Counts);
@@ -132,7 +133,8 @@ public sealed class KMeansTests
     public void Fewer_distinct_rows_than_clusters_leave_clusters_empty()
     {
         var features = Enumerable.Range(0, 60).SelectMany(i => new float[] { i % 3, 1 }).ToArray();
-        var result = KMeans.Fit(Key, [new KMeansShard(features, dimension: 2, firstRow: 0)], new KMeansSettings { Clusters = 5 }, threads: 1);
+        var result = KMeans.Fit(Key, [new KMeansShard(features, dimension: 2, firstRow: 0)], new KMeansSettings { Clusters = 5 },
+            threads: 1);
         Assert.Equal(0, result.Inertia);
         Assert.Equal([0, 0, 20, 20, 20], result.Counts.Order());
     }
@@ -170,7 +172,8 @@ public sealed class KMeansTests
     {
         var features = new float[2 * 1024 * 4];
         features[^2] = bad;
-        Assert.Contains("sample 4095", Assert.Throws<UserErrorException>(() => new KMeansShard(features, dimension: 4, firstRow: 2048)).Message);
+        Assert.Contains("sample 4095", Assert.Throws<UserErrorException>(
+            () => new KMeansShard(features, dimension: 4, firstRow: 2048)).Message);
     }
 
     [Fact]
@@ -190,7 +193,8 @@ public sealed class KMeansTests
     {
         var shard = new KMeansShard(Groups(100, 4, groups: 3, spread: 0.5), dimension: 4, firstRow: 0);
         var settings = new KMeansSettings { Clusters = 3 };
-        Assert.Throws<OperationCanceledException>(() => KMeans.Fit(Key, [shard], settings, threads: 1, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => KMeans.Fit(Key, [shard], settings, threads: 1,
+            new CancellationToken(canceled: true)));
     }
 
     /// <summary>Row i lies around centre i mod groups; coordinates of the centres are ±1.</summary>

@@ -72,7 +72,8 @@ public sealed class CsvDatasetTests : IDisposable
         _folder.Write("../root-outside/secret.png", "secret");
         Directory.CreateSymbolicLink(_folder.At("out"), _folder.Outside);
         var csv = "path,caption\n1.png,good\n,no path\n1.png,\nhollow.png,x\n../root-outside/secret.png,x\n" +
-            $"{_folder.Outside}/secret.png,x\nout/secret.png,x\nmissing.png,x\nsub/../1.png,good\n{_folder.Root}/1.png,good\n1.png\n1.png,L\n";
+            $"{_folder.Outside}/secret.png,x\nout/secret.png,x\nmissing.png,x\n" +
+            $"sub/../1.png,good\n{_folder.Root}/1.png,good\n1.png\n1.png,L\n";
         var bytes = Encoding.UTF8.GetBytes(csv);
         bytes[^2] = 0xE9;
         _folder.Write("data.csv", bytes);
@@ -83,7 +84,8 @@ public sealed class CsvDatasetTests : IDisposable
         Assert.Equal([0, 8, 9], scan.Usable());
         Assert.Equal(
             [
-                "empty image path", "empty caption", "empty image file", "path leaves the data set's root", "path leaves the data set's root",
+                "empty image path", "empty caption", "empty image file", "path leaves the data set's root",
+                "path leaves the data set's root",
                 "symbolic link leaves the data set's root", "missing image file", "empty caption", "caption is not UTF-8",
             ],
             scan.Bad.Select(b => b.Reason));

@@ -91,7 +91,8 @@ public sealed class DatasetScanTests : IDisposable
 
     [Theory]
     [InlineData("scan.json", "{"), InlineData("scan.json", "null")]
-    [InlineData("bad-samples.jsonl", ""), InlineData("bad-samples.jsonl", "[[[["), InlineData("bad-samples.jsonl", "null"), InlineData("scan-samples.bin", "short")]
+    [InlineData("bad-samples.jsonl", ""), InlineData("bad-samples.jsonl", "[[[["), InlineData("bad-samples.jsonl", "null"),
+        InlineData("scan-samples.bin", "short")]
     public void A_damaged_scan_is_refused(string file, string content)
     {
         using var data = new MemoryDataset(10) { Bad = { 2 } };

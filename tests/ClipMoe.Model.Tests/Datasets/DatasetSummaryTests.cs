@@ -22,7 +22,8 @@ public sealed class DatasetSummaryTests : IDisposable
         _folder.Write("test/000003.txt", "two words");
         using var data = DatasetReader.Open(_folder.Root);
 
-        var summary = DatasetSummary.Create(data, SampleImages.Check(new ImagePreprocessor(16, ConversionOrder.RgbFirst)), CancellationToken.None);
+        var summary = DatasetSummary.Create(data, SampleImages.Check(new ImagePreprocessor(16, ConversionOrder.RgbFirst)),
+            CancellationToken.None);
 
         Assert.Equal((40, 37), (summary.Samples, summary.Usable));
         Assert.Equal(["train/000003.png", "train/000004.png", "val/000001.png"], summary.BadSamples.Select(b => b.Key));
@@ -42,7 +43,8 @@ public sealed class DatasetSummaryTests : IDisposable
     {
         _folder.Write("a.png", "no image");
         using var data = DatasetReader.Open(_folder.Root);
-        var summary = DatasetSummary.Create(data, SampleImages.Check(new ImagePreprocessor(16, ConversionOrder.RgbFirst)), CancellationToken.None);
+        var summary = DatasetSummary.Create(data, SampleImages.Check(new ImagePreprocessor(16, ConversionOrder.RgbFirst)),
+            CancellationToken.None);
         Assert.Equal((1, 0), (summary.Samples, summary.Usable));
         Assert.Empty(summary.CaptionWordBins);
     }

@@ -55,7 +55,8 @@ public sealed class ParquetDatasetTests : IDisposable
     [Fact]
     public async Task Damaged_files_are_refused_or_read_and_never_crash()
     {
-        await WriteTable([.. Enumerable.Range(0, 50).Select(i => $"{i}.png")], [.. Enumerable.Range(0, 50).Select(i => $"caption {i}")], groups: 1);
+        await WriteTable([.. Enumerable.Range(0, 50).Select(i => $"{i}.png")], [.. Enumerable.Range(0, 50).Select(i => $"caption {i}")],
+            groups: 1);
         var good = File.ReadAllBytes(_folder.At("data.parquet"));
         var random = new Random(3);
         var refused = 0;
@@ -78,7 +79,8 @@ public sealed class ParquetDatasetTests : IDisposable
 
     private async Task WriteTable(string[] paths, string?[] captions, int groups)
     {
-        DataField id = new DataField<int>("id"), path = new DataField<string>("path", nullable: false), caption = new DataField<string>("caption");
+        DataField id = new DataField<int>("id"), path = new DataField<string>("path", nullable: false),
+            caption = new DataField<string>("caption");
         await using var stream = File.Create(_folder.At("data.parquet"));
         await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(id, path, caption), stream);
         for (var g = 0; g < groups; g++)

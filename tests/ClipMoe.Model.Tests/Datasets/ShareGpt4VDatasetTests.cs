@@ -106,7 +106,8 @@ public sealed class ShareGpt4VDatasetTests : IDisposable
     {
         var caption = new string('x', 900_000);
         var spaces = new string(' ', 3_000_000);
-        _folder.Write("share.json", Entries(("a.jpg", caption), ("b.jpg", caption + "b"), ("c.jpg", new string('y', 2_000_000)), ("d.jpg", "end"))
+        _folder.Write("share.json", Entries(("a.jpg", caption), ("b.jpg", caption + "b"), ("c.jpg", new string('y', 2_000_000)),
+            ("d.jpg", "end"))
             .Replace("},", "}," + spaces));
         using var data = DatasetReader.Open(_folder.At("share.json"));
         Assert.Equal(4, data.Count);

@@ -15,7 +15,8 @@ public sealed class WebDatasetTests : IDisposable
     [InlineData(TarEntryFormat.V7), InlineData(TarEntryFormat.Ustar), InlineData(TarEntryFormat.Gnu), InlineData(TarEntryFormat.Pax)]
     public void Samples_are_read_in_place_whatever_the_headers(TarEntryFormat format)
     {
-        WriteTar("s.tar", format, ("0001.jpg", "image 1"), ("0001.json", "{}"), ("0001.txt", "one"), ("0002.txt", "two"), ("0002.png", "image 2"));
+        WriteTar("s.tar", format, ("0001.jpg", "image 1"), ("0001.json", "{}"), ("0001.txt", "one"), ("0002.txt", "two"),
+            ("0002.png", "image 2"));
         using var data = DatasetReader.Open(_folder.At("s.tar"));
         Assert.Equal(DatasetFormat.WebDataset, data.Format);
         Assert.Equal(["s.tar/0001", "s.tar/0002"], Enumerable.Range(0, data.Count).Select(data.Key));
@@ -60,11 +61,13 @@ public sealed class WebDatasetTests : IDisposable
     {
         WriteTar(
             "s.tar", TarEntryFormat.Pax,
-            ("./b.txt", "one"), ("./a.jpg", "image a"), ("./b.jpg", "image b"), ("./a.txt", "two"), ("./b.txt", "three"), ("./b.jpg", "image c"));
+            ("./b.txt", "one"), ("./a.jpg", "image a"), ("./b.jpg", "image b"), ("./a.txt", "two"), ("./b.txt", "three"),
+            ("./b.jpg", "image c"));
         using var data = DatasetReader.Open(_folder.At("s.tar"));
         Assert.Equal(
             ["s.tar/b one image b", "s.tar/a two image a", "s.tar/b three image c"],
-            Enumerable.Range(0, data.Count).Select(i => $"{data.Key(i)} {data.Caption(i).Long} {Encoding.UTF8.GetString(data.ReadImage(i).Span)}"));
+            Enumerable.Range(0, data.Count)
+            .Select(i => $"{data.Key(i)} {data.Caption(i).Long} {Encoding.UTF8.GetString(data.ReadImage(i).Span)}"));
     }
 
     [Fact]
@@ -122,7 +125,8 @@ public sealed class WebDatasetTests : IDisposable
     [InlineData("29 size=99999999999999999999\n", "a size of"), InlineData("x", "makes no sense")]
     public void Pax_headers_that_make_no_sense_are_refused(string pax, string expected)
     {
-        var bytes = Header("pax", (byte)'x', pax.Length).Concat(Padded(pax)).Concat(Header("1.jpg", (byte)'0', 3)).Concat(Padded("abc")).ToArray();
+        var bytes = Header("pax", (byte)'x', pax.Length).Concat(Padded(pax)).Concat(Header("1.jpg", (byte)'0', 3)).Concat(Padded("abc"))
+            .ToArray();
         _folder.Write("s.tar", bytes);
         Assert.Contains(expected, Refused("s.tar"));
     }

@@ -43,7 +43,8 @@ public sealed class LinearProbeTests
         static Features Stretch(Features features)
         {
             var rows = Enumerable.Range(0, features.Count).Select(i => features[i].ToArray());
-            return new Features(rows.SelectMany(r => r.Select((v, d) => 1 + v * (d + 1) * 1e-2f).Append(0.1f)).ToArray(), features.Dimension + 1);
+            return new Features(rows.SelectMany(r => r.Select((v, d) => 1 + v * (d + 1) * 1e-2f).Append(0.1f)).ToArray(),
+                features.Dimension + 1);
         }
     }
 
@@ -121,7 +122,8 @@ public sealed class LinearProbeTests
             () => LinearProbe.Evaluate("size", train, trainLabels, test, testLabels, classes: 2, threads: 1)).Message;
     }
 
-    private static int[] Random(int part, int count, int classes) => [.. Enumerable.Range(0, count).Select(i => Key.Derive(part).Below(i, classes))];
+    private static int[] Random(int part, int count, int classes) =>
+        [.. Enumerable.Range(0, count).Select(i => Key.Derive(part).Below(i, classes))];
 
     /// <summary>The class sets the sign of one of the features; the rest, and the noise, say nothing.</summary>
     private static (Features Features, int[] Labels) Classes(int part, int count, int classes, double noise)

@@ -25,7 +25,8 @@ public sealed class RetrievalTests
         for (var c = 0; c < caption.Count; c++)
         {
             var own = Cosine(image[imageOfCaption[c]], caption[c]);
-            Assert.Equal(Enumerable.Range(0, images).Count(i => i != imageOfCaption[c] && Cosine(image[i], caption[c]) >= own), ranks.OfCaptions[c]);
+            Assert.Equal(Enumerable.Range(0, images).Count(i => i != imageOfCaption[c] && Cosine(image[i], caption[c]) >= own),
+                ranks.OfCaptions[c]);
         }
     }
 
@@ -92,7 +93,8 @@ public sealed class RetrievalTests
     private static RetrievalProtocol Protocol => RetrievalProtocol.Create("scenes", "test", images: 2, imageOfCaption: [0, 1, 1, 1]);
 
     private static Features Noise(int key, int rows, int dimension) =>
-        new(Enumerable.Range(0, rows * dimension).Select(i => (float)RandomKey.FromSeed(9).Derive(key).Unit(i) - 0.5f).ToArray(), dimension);
+        new(Enumerable.Range(0, rows * dimension).Select(i => (float)RandomKey.FromSeed(9).Derive(key).Unit(i) - 0.5f).ToArray(),
+            dimension);
 
     private static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {

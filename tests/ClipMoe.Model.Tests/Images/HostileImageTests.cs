@@ -120,7 +120,8 @@ public sealed class HostileImageTests
 
     private static IEnumerable<byte[]> Whole() =>
     [
-        SampleImages.Jpeg(90, 70), SampleImages.WebP(50, 60), SampleImages.Tiff(50, 60), SampleImages.Png(60, 50, 8, 2, SampleImages.Noise(9000)),
+        SampleImages.Jpeg(90, 70), SampleImages.WebP(50, 60), SampleImages.Tiff(50, 60), SampleImages.Png(60, 50, 8, 2,
+            SampleImages.Noise(9000)),
         SampleImages.Png(60, 50, 8, 3, [.. SampleImages.Noise(3000).Select(v => (byte)(v & 3))], ("PLTE", Palette)),
         SampleImages.Gif(Palette, [.. SampleImages.Noise(3000).Select(v => (byte)(v & 3))], 60, 50),
         SampleImages.Bmp(50, 40, 24, [], SampleImages.Noise(152 * 40)),
@@ -131,7 +132,8 @@ public sealed class HostileImageTests
     private static byte[] FloatTiff()
     {
         (int Tag, int Type, int Value)[] tags =
-            [(256, 3, 1), (257, 3, 1), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 1), (279, 4, 4), (339, 3, 3)];
+            [(256, 3, 1), (257, 3, 1), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 1), (279, 4, 4),
+                (339, 3, 3)];
         var file = new byte[12 + 2 + 12 * tags.Length + 4];
         "II*\0"u8.CopyTo(file);
         file[4] = 12;

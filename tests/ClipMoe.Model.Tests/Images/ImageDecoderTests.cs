@@ -33,7 +33,8 @@ public sealed class ImageDecoderTests
     [Fact]
     public void Sixteen_bit_grey_is_clipped_and_sixteen_bit_colour_loses_its_low_byte()
     {
-        Assert.Equal([0, 0, 0, 200, 200, 200, 255, 255, 255], ImageDecoder.Decode(SampleImages.Png(3, 1, 16, 0, [0, 0, 0, 200, 1, 0])).Pixels);
+        Assert.Equal([0, 0, 0, 200, 200, 200, 255, 255, 255],
+            ImageDecoder.Decode(SampleImages.Png(3, 1, 16, 0, [0, 0, 0, 200, 1, 0])).Pixels);
         Assert.Equal([1, 3, 5], ImageDecoder.Decode(SampleImages.Png(1, 1, 16, 2, [1, 255, 3, 255, 5, 255])).Pixels);
     }
 

@@ -61,7 +61,8 @@ public sealed class PreprocessedImagesTests : IDisposable
     public void Two_files_of_one_name_are_refused()
     {
         string[] images = [Save("a.png", SampleImages.Png(1, 1, 8, 0, [1])), Save("other/a.png", SampleImages.Png(1, 1, 8, 0, [1]))];
-        var error = Assert.Throws<UserErrorException>(() => PreprocessedImages.Write(images, _preprocessor, Output, false, CancellationToken.None));
+        var error = Assert.Throws<UserErrorException>(
+            () => PreprocessedImages.Write(images, _preprocessor, Output, false, CancellationToken.None));
         Assert.StartsWith($"{images[0]} and {images[1]} have the same name", error.Message);
     }
 

@@ -5,7 +5,9 @@ using NetVips;
 
 namespace ClipMoe.Model.Tests.Images;
 
-/// <summary>Image files made here, so that tests need no fixtures: libvips writes what it can, the rest is put together byte by byte.</summary>
+/// <summary>
+/// Image files made here, so that tests need no fixtures: libvips writes what it can, the rest is put together byte by byte.
+/// </summary>
 internal static class SampleImages
 {
     private static readonly byte[] PngSignature = [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
@@ -26,7 +28,8 @@ internal static class SampleImages
 
     /// <summary>A PNG of any kind.</summary>
     /// <param name="samples">The rows, packed as the kind demands, without filter bytes.</param>
-    public static byte[] Png(int width, int height, byte bitDepth, byte colourType, byte[] samples, params (string Type, byte[] Data)[] extra)
+    public static byte[] Png(int width, int height, byte bitDepth, byte colourType, byte[] samples,
+        params (string Type, byte[] Data)[] extra)
     {
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);

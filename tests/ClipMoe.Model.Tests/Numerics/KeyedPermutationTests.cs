@@ -59,7 +59,8 @@ public sealed class KeyedPermutationTests
     public void Numbers_never_change_with_platform_or_version()
     {
         // A change of these numbers silently changes every experiment's result.
-        Assert.Equal([6332618229526065668UL, 6663474858013971501UL], [RandomKey.FromSeed(42).Bits(0), RandomKey.FromSeed(42).Derive(-1).Bits(1)]);
+        Assert.Equal([6332618229526065668UL, 6663474858013971501UL], [RandomKey.FromSeed(42).Bits(0), RandomKey.FromSeed(42).Derive(-1)
+            .Bits(1)]);
         Assert.Equal([4, 6, 3, 1, 7, 8, 9, 5, 0, 2], Elements(new KeyedPermutation(RandomKey.FromSeed(42), 10)));
     }
 
@@ -89,7 +90,8 @@ public sealed class KeyedPermutationTests
         for (var i = 0; i < permutation.Count; i++) yield return permutation[i];
     }
 
-    private static double ChiSquare(IEnumerable<int> counts, double expected) => counts.Sum(c => (c - expected) * (c - expected) / expected);
+    private static double ChiSquare(IEnumerable<int> counts, double expected) =>
+        counts.Sum(c => (c - expected) * (c - expected) / expected);
 
     /// <summary>Five standard deviations above the mean.</summary>
     private static double ChiSquareLimit(int degrees) => degrees + 5 * Math.Sqrt(2 * degrees);

@@ -17,7 +17,8 @@ public sealed class ReductionTreeTests
     public void Maximal_subtrees_of_a_run_of_leaves_are_as_few_as_can_be()
     {
         Assert.Equal([new Subtree(0, 8)], new ReductionTree(8).MaximalSubtrees(0, 8));
-        Assert.Equal([new Subtree(1, 2), new Subtree(2, 4), new Subtree(4, 6), new Subtree(6, 7)], new ReductionTree(8).MaximalSubtrees(1, 7));
+        Assert.Equal([new Subtree(1, 2), new Subtree(2, 4), new Subtree(4, 6), new Subtree(6, 7)],
+            new ReductionTree(8).MaximalSubtrees(1, 7));
         Assert.Equal([new Subtree(4, 7)], new ReductionTree(7).MaximalSubtrees(4, 7));
         Assert.Empty(new ReductionTree(3).MaximalSubtrees(2, 2));
     }
@@ -31,7 +32,8 @@ public sealed class ReductionTreeTests
     {
         const int length = 20000;
         var random = new Random(leaves);
-        var values = Enumerable.Range(0, leaves).Select(_ => Enumerable.Range(0, length).Select(_ => random.NextSingle() - 0.5f).ToArray()).ToList();
+        var values = Enumerable.Range(0, leaves).Select(_ => Enumerable.Range(0, length).Select(_ => random.NextSingle() - 0.5f).ToArray())
+            .ToList();
         var tree = new ReductionTree(leaves);
         var expected = Reduce(1);
         for (var workers = 2; workers <= leaves; workers++) Assert.Equal(expected, Reduce(workers));
@@ -73,6 +75,7 @@ public sealed class ReductionTreeTests
         var tree = new ReductionTree(4);
         Assert.Throws<ArgumentException>(() => tree.Combine([(new Subtree(0, 2), 1), (new Subtree(3, 4), 1)], (a, b) => a + b));
         Assert.Throws<ArgumentException>(() => tree.Combine([(new Subtree(0, 4), 1), (new Subtree(3, 4), 1)], (a, b) => a + b));
-        Assert.Throws<ArgumentException>(() => tree.Combine([(new Subtree(0, 1), 1), (new Subtree(1, 3), 1), (new Subtree(3, 4), 1)], (a, b) => a + b));
+        Assert.Throws<ArgumentException>(() => tree.Combine([(new Subtree(0, 1), 1), (new Subtree(1, 3), 1), (new Subtree(3, 4), 1)],
+            (a, b) => a + b));
     }
 }

@@ -33,8 +33,10 @@ public sealed class EpochOrderTests
         for (var trial = 0; trial < 40; trial++)
         {
             var random = RandomKey.FromSeed(Seed).Derive(trial);
-            var labels = RandomLabels(random, samples: 1 + random.Below(0, 700), clusters: 1 + random.Below(1, 3), stages: random.Below(2, 4));
-            AssertEachSampleOnce(EpochOrder.ClusterPure(Seed, trial, labels, batchSize: 1 + random.Below(3, 40), Leftovers.Merge, schedule));
+            var labels = RandomLabels(random, samples: 1 + random.Below(0, 700), clusters: 1 + random.Below(1, 3),
+                stages: random.Below(2, 4));
+            AssertEachSampleOnce(EpochOrder.ClusterPure(Seed, trial, labels, batchSize: 1 + random.Below(3, 40), Leftovers.Merge,
+                schedule));
         }
     }
 
@@ -58,7 +60,8 @@ public sealed class EpochOrderTests
     public void Leftovers_meet_the_clusters_that_share_the_longest_prefix()
     {
         // Two stages of k = 2: labels 0 and 1 differ in the last image digit, 2 in the last text digit, 15 in all.
-        long[] accumulated = [.. Enumerable.Repeat(0L, 5), .. Enumerable.Repeat(1L, 7), .. Enumerable.Repeat(2L, 3), .. Enumerable.Repeat(15L, 5)];
+        long[] accumulated = [.. Enumerable.Repeat(0L, 5), .. Enumerable.Repeat(1L, 7), .. Enumerable.Repeat(2L, 3),
+            .. Enumerable.Repeat(15L, 5)];
         var labels = PseudoLabels.FromAccumulated(accumulated, clusters: 2, stages: 2);
         var order = EpochOrder.ClusterPure(Seed, stage: 1, labels, batchSize: 4);
         var mixed = Enumerable.Range(0, order.BatchesPerEpoch).Where(b => order.ClusterOf(0, b) is null)
@@ -150,7 +153,8 @@ public sealed class EpochOrderTests
     [Fact]
     public void No_samples_or_no_whole_batch_is_a_clear_error()
     {
-        Assert.Contains("no samples", Assert.Throws<UserErrorException>(() => EpochOrder.Shuffled(Seed, 0, samples: 0, batchSize: 8)).Message);
+        Assert.Contains("no samples", Assert.Throws<UserErrorException>(
+            () => EpochOrder.Shuffled(Seed, 0, samples: 0, batchSize: 8)).Message);
         var labels = PseudoLabels.FromAccumulated([0, 1, 2, 3], clusters: 2, stages: 1);
         Assert.Contains("merge leftovers",
             Assert.Throws<UserErrorException>(() => EpochOrder.ClusterPure(Seed, 0, labels, batchSize: 2, Leftovers.Drop)).Message);
@@ -172,7 +176,8 @@ public sealed class EpochOrderTests
         for (var stage = 0; stage < stages; stage++)
         {
             var key = random.Derive(stage);
-            labels = labels.Accumulate([.. Enumerable.Range(0, samples).Select(i => (int)(Math.Pow(key.Unit(i), 3) * clusters * clusters))]);
+            labels = labels.Accumulate([.. Enumerable.Range(0, samples)
+                .Select(i => (int)(Math.Pow(key.Unit(i), 3) * clusters * clusters))]);
         }
 
         return labels;

@@ -21,12 +21,15 @@ public sealed class PseudoLabelsTests
     [Fact]
     public void Wrong_labels_are_named()
     {
-        Assert.Contains("sample 1", Assert.Throws<UserErrorException>(() => PseudoLabels.FromAccumulated([0, 9], clusters: 3, stages: 1)).Message);
-        Assert.Contains("ample 0 ", Assert.Throws<UserErrorException>(() => PseudoLabels.FromAccumulated([-1], clusters: 3, stages: 1)).Message);
+        Assert.Contains("sample 1", Assert.Throws<UserErrorException>(
+            () => PseudoLabels.FromAccumulated([0, 9], clusters: 3, stages: 1)).Message);
+        Assert.Contains("ample 0 ", Assert.Throws<UserErrorException>(
+            () => PseudoLabels.FromAccumulated([-1], clusters: 3, stages: 1)).Message);
         Assert.Contains("ample 0 ", Assert.Throws<UserErrorException>(() => PseudoLabels.Joint([3], [0], clusters: 3)).Message);
         Assert.Contains("same samples", Assert.Throws<UserErrorException>(() => PseudoLabels.Joint([0, 1], [0], clusters: 3)).Message);
         Assert.Contains("changed", Assert.Throws<UserErrorException>(() => PseudoLabels.None(2, clusters: 3).Accumulate([0])).Message);
-        Assert.Contains("64 bits", Assert.Throws<UserErrorException>(() => PseudoLabels.FromAccumulated([0], clusters: 1000, stages: 4)).Message);
+        Assert.Contains("64 bits", Assert.Throws<UserErrorException>(
+            () => PseudoLabels.FromAccumulated([0], clusters: 1000, stages: 4)).Message);
     }
 
     [Fact]

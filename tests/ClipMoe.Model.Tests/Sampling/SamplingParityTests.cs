@@ -46,7 +46,8 @@ public sealed partial class SamplingParityTests
     public void Labels_of_later_stages_give_the_lengths_of_the_reference_sampler()
     {
         using var tensors = TensorFile.Open(Fixtures.Path(LabelsFile));
-        var cases = Sampler().EnumerateObject().Select(p => (p.Value, Match: LaterStage().Match(p.Name))).Where(c => c.Match.Success).ToList();
+        var cases = Sampler().EnumerateObject().Select(p => (p.Value, Match: LaterStage().Match(p.Name))).Where(c => c.Match.Success)
+            .ToList();
         Assert.NotEmpty(cases);
         foreach (var (expected, match) in cases)
         {
@@ -73,7 +74,8 @@ public sealed partial class SamplingParityTests
             Assert.Equal(tensors.ReadIntegers($"stage{stage}_pseudo_labels"), Enumerable.Range(0, samples).Select(i => labels[i]));
             Assert.Equal(stages[stage].GetProperty("unique").GetInt32(), labels.Labels.Count);
             Assert.Equal(stages[stage].GetProperty("max").GetInt64(), labels.Labels[^1]);
-            Assert.Equal(stages[stage].GetProperty("unique_values_first10").EnumerateArray().Select(v => v.GetInt64()), labels.Labels.Take(10));
+            Assert.Equal(stages[stage].GetProperty("unique_values_first10").EnumerateArray().Select(v => v.GetInt64()),
+                labels.Labels.Take(10));
             Assert.Equal(stages[stage].GetProperty("counts_first10").EnumerateArray().Select(v => v.GetInt32()), labels.Sizes.Take(10));
         }
     }
@@ -82,7 +84,8 @@ public sealed partial class SamplingParityTests
     public void Joint_clusters_are_those_of_the_reference()
     {
         using var tensors = TensorFile.Open(Fixtures.Path(LabelsFile));
-        var joint = PseudoLabels.Joint(Ints(tensors, "example_text_labels"), Ints(tensors, "example_image_labels"), ClustersPerModality(tensors));
+        var joint = PseudoLabels.Joint(Ints(tensors, "example_text_labels"), Ints(tensors, "example_image_labels"),
+            ClustersPerModality(tensors));
         Assert.Equal(Ints(tensors, "example_joint_labels"), joint);
     }
 

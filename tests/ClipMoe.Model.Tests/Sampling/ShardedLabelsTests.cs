@@ -21,7 +21,8 @@ public sealed class ShardedLabelsTests : IDisposable
         for (var trial = 0; trial < 15; trial++)
         {
             var random = RandomKey.FromSeed(3).Derive(trial);
-            var stages = MakeStages(random, samples: 20 + random.Below(0, 2000), clusters: 1 + random.Below(1, 3), stages: 1 + random.Below(2, 3));
+            var stages = MakeStages(random, samples: 20 + random.Below(0, 2000), clusters: 1 + random.Below(1, 3),
+                stages: 1 + random.Below(2, 3));
             var batchSize = 1 + random.Below(3, 20);
             using var sharded = EpochOrder.ClusterPure(
                 seed: 5, trial, Open(WriteSharded(stages, shards: 1 + random.Below(4, 9))), batchSize, leftovers, schedule);
@@ -97,7 +98,8 @@ public sealed class ShardedLabelsTests : IDisposable
     private sealed record Stages(int Clusters, IReadOnlyList<int[]> Joint)
     {
         public IReadOnlyList<long> Labels { get; } =
-            [.. Enumerable.Range(0, Joint[0].Length).Select(i => Joint.Aggregate(0L, (label, stage) => label * Clusters * Clusters + stage[i]))];
+            [.. Enumerable.Range(0, Joint[0].Length)
+                .Select(i => Joint.Aggregate(0L, (label, stage) => label * Clusters * Clusters + stage[i]))];
     }
 
     /// <summary>Cluster sizes from very common to rare, as k-means gives them.</summary>
@@ -105,7 +107,8 @@ public sealed class ShardedLabelsTests : IDisposable
     {
         int Joint(RandomKey stage, int sample) => (int)(Math.Pow(stage.Unit(sample), 3) * clusters * clusters);
         return new Stages(
-            clusters, [.. Enumerable.Range(10, stages).Select(s => Enumerable.Range(0, samples).Select(i => Joint(random.Derive(s), i)).ToArray())]);
+            clusters, [.. Enumerable.Range(10, stages)
+                .Select(s => Enumerable.Range(0, samples).Select(i => Joint(random.Derive(s), i)).ToArray())]);
     }
 
     /// <summary>Shard by shard and stage by stage, as workers do it.</summary>

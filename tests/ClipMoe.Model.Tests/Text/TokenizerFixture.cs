@@ -74,6 +74,7 @@ internal sealed class TokenizerFixture
         /// <summary>The text in an assertion's message: one line, ASCII.</summary>
         public override string ToString() => Shown(Text);
 
-        public static string Shown(string text) => string.Concat(text.Select(c => c is >= ' ' and <= '~' ? c.ToString() : $"\\u{(int)c:x4}"));
+        public static string Shown(string text) =>
+            string.Concat(text.Select(c => c is >= ' ' and <= '~' ? c.ToString() : $"\\u{(int)c:x4}"));
     }
 }

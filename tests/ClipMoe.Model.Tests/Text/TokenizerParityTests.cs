@@ -35,7 +35,8 @@ public sealed class TokenizerParityTests
         using var folder = new TemporaryFolder();
         var ids = Reference.Vocabulary.Tokens.Select((token, id) => (token, id)).ToDictionary(t => t.token, t => t.id);
         File.WriteAllText(folder.File("vocab.json"), JsonSerializer.Serialize(ids));
-        File.WriteAllLines(folder.File("merges.txt"), Reference.Vocabulary.Merges.Select(m => $"{m.Left} {m.Right}").Prepend("#version: 0.2"));
+        File.WriteAllLines(folder.File("merges.txt"), Reference.Vocabulary.Merges.Select(m => $"{m.Left} {m.Right}")
+            .Prepend("#version: 0.2"));
 
         foreach (var path in (string[])[folder.Path, folder.File("vocab.json"), folder.File("merges.txt")])
         {

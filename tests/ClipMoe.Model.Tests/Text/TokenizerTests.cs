@@ -110,7 +110,8 @@ public sealed class TokenizerTests
     public void Threads_share_one_tokenizer()
     {
         // More words than are remembered, so that the memory is emptied meanwhile.
-        var texts = Enumerable.Range(0, 3000).Select(i => string.Join(' ', Enumerable.Range(0, 30).Select(w => Name(i * 30 + w)))).ToArray();
+        var texts = Enumerable.Range(0, 3000).Select(i => string.Join(' ', Enumerable.Range(0, 30).Select(w => Name(i * 30 + w))))
+            .ToArray();
         var alone = texts.Select(new Tokenizer(SmallVocabulary.Vocabulary).Encode).ToArray();
         var shared = new Tokenizer(SmallVocabulary.Vocabulary);
         var together = new int[2][][];

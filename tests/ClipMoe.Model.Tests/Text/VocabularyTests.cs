@@ -72,7 +72,8 @@ public sealed class VocabularyTests : IDisposable
             flipped[random.Next(flipped.Length)] ^= (byte)(1 << random.Next(8));
             File.WriteAllBytes(_folder.File("flipped.gz"), flipped);
             // Some bits say nothing about the content: the time in the header, the padding behind the last symbol.
-            var error = Record.Exception(() => Assert.Equal(SmallVocabulary.Vocabulary.Tokens, Vocabulary.Load(_folder.File("flipped.gz")).Tokens));
+            var error = Record.Exception(() => Assert.Equal(SmallVocabulary.Vocabulary.Tokens,
+                Vocabulary.Load(_folder.File("flipped.gz")).Tokens));
             if (error is null) continue;
             Assert.IsType<UserErrorException>(error);
             refused++;

@@ -9,7 +9,9 @@ using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Tests.Training;
 
-/// <summary>The gradient with both losses of the routers against autograd through their definitions, over the whole batch at once.</summary>
+/// <summary>
+/// The gradient with both losses of the routers against autograd through their definitions, over the whole batch at once.
+/// </summary>
 [Collection(TorchCollection.Name)]
 public sealed class RouterLossGradientTests
 {
@@ -96,13 +98,15 @@ public sealed class RouterLossGradientTests
 
             var x = cat(logits);
             var tokensOfAllBlocks = x.shape[0];
-            var chosen = tensor(Enumerable.Range(0, moe.Experts).Select(e => (float)choices.Count(c => c == e)).ToArray()) / tokensOfAllBlocks;
+            var chosen = tensor(Enumerable.Range(0, moe.Experts).Select(e => (float)choices.Count(c => c == e))
+                .ToArray()) / tokensOfAllBlocks;
             var balance = moe.Experts * (chosen * x.softmax(1).mean([0L])).sum();
             var z = x.logsumexp(1).square().mean();
             return (nn.functional.normalize(cat(features)), BalanceWeight * balance + ZWeight * z);
         }
 
-        static Tensor Rows(bool[] counted) => tensor(Enumerable.Range(0, counted.Length).Where(i => counted[i]).Select(i => (long)i).ToArray());
+        static Tensor Rows(bool[] counted) => tensor(Enumerable.Range(0, counted.Length).Where(i => counted[i]).Select(i => (long)i)
+            .ToArray());
 
         Tensor Contrastive(Tensor texts)
         {

@@ -16,7 +16,8 @@ internal static class Samples
         return [.. Enumerable.Range(0, leaves).Select(leaf =>
         {
             var (from, to) = LeafPartition.Rows(leaf, rows, leaves);
-            return new MicroShard(leaf, to - from, images[(from * pixels)..(to * pixels)], Rows(tokens, from, to), withShort ? Rows(shorts, from, to) : null);
+            return new MicroShard(leaf, to - from, images[(from * pixels)..(to * pixels)], Rows(tokens, from, to), withShort
+                ? Rows(shorts, from, to) : null);
         })];
 
         int[] Rows(int[] all, int from, int to) => all[(from * config.ContextLength)..(to * config.ContextLength)];

@@ -30,7 +30,8 @@ public sealed class TrainingParityTests
         var cases = new TheoryData<string, int>();
         foreach (var one in ReadExpected().GetProperty("cases").EnumerateObject())
         {
-            foreach (var world in one.Value.EnumerateObject().Where(p => p.Name.StartsWith("world")).Select(p => int.Parse(p.Name["world".Length..])))
+            foreach (var world in one.Value.EnumerateObject().Where(p => p.Name.StartsWith("world"))
+                .Select(p => int.Parse(p.Name["world".Length..])))
             {
                 if (IsThere(Gradients(one.Name, world))) cases.Add(one.Name, world);
             }
@@ -46,7 +47,8 @@ public sealed class TrainingParityTests
         var (all, one) = (ReadExpected(), Case(name));
         using var replica = Start(name);
         using var golden = TensorFile.Open(Gradients(name, 1));
-        var schedule = new CosineSchedule(Number(all, "lr"), all.GetProperty("warmup").GetInt32(), all.GetProperty("total_steps").GetInt32());
+        var schedule = new CosineSchedule(Number(all, "lr"), all.GetProperty("warmup").GetInt32(), all.GetProperty("total_steps")
+            .GetInt32());
         var betas = all.GetProperty("betas");
         var optimizer = new AdamWSettings(Number(all, "weight_decay"), betas[0].GetDouble(), betas[1].GetDouble(), Number(all, "eps"));
         var steps = one.GetProperty("steps");
@@ -61,7 +63,8 @@ public sealed class TrainingParityTests
 
         AssertLosses(one.GetProperty("after3"), LocalWorld.Total(Run(replica, name, leaves: 4, world: 1).Losses), "after the last step");
         foreach (var tensor in golden.Tensors.Where(t => t.Name.StartsWith("after3/")))
-            Close.Within(ParameterTolerance, golden.ReadFloats(tensor.Name), Models.Read(replica, tensor.Name["after3/".Length..]), tensor.Name);
+            Close.Within(ParameterTolerance, golden.ReadFloats(tensor.Name), Models.Read(replica, tensor.Name["after3/".Length..]),
+                tensor.Name);
     }
 
     [FixtureTheory(Expected, Inputs)]
@@ -99,7 +102,8 @@ public sealed class TrainingParityTests
 
     private static Replica Start(string name)
     {
-        var replica = IsMoe(name) ? StartOfRouters(name) : Models.Load(Fixtures.DenseCheckpoints()[0], TrainableParameters.FfnOnly(UnlockedGroups(name)));
+        var replica = IsMoe(name) ? StartOfRouters(name)
+            : Models.Load(Fixtures.DenseCheckpoints()[0], TrainableParameters.FfnOnly(UnlockedGroups(name)));
         replica.Write(ParameterNames.LogitScale, [(float)Number(ReadExpected(), "logit_scale")]);
         return replica;
     }
@@ -122,7 +126,8 @@ public sealed class TrainingParityTests
     private static List<MicroShard> Shards(string name, int leaves)
     {
         using var inputs = TensorFile.Open(Fixtures.Path(Inputs));
-        var (images, tokens, shorts) = (inputs.ReadFloats("images"), Models.Tokens(inputs, "tokens_long"), Models.Tokens(inputs, "tokens_short"));
+        var (images, tokens, shorts) = (inputs.ReadFloats("images"), Models.Tokens(inputs, "tokens_long"),
+            Models.Tokens(inputs, "tokens_short"));
         var rows = (int)inputs.Get("images").Shape[0];
         var (pixels, context) = (images.Length / rows, tokens.Length / rows);
         var usesShort = Number(Case(name).GetProperty("steps")[0], "loss_itcs") != 0;
@@ -150,7 +155,8 @@ public sealed class TrainingParityTests
         foreach (var tensor in golden.Tensors.Where(t => t.Name.StartsWith("grad/")))
         {
             var slot = replica.Layout[tensor.Name["grad/".Length..]];
-            Close.WithinOfLargest(GradientTolerance, golden.ReadFloats(tensor.Name), gradient.AsSpan((int)slot.Offset, (int)slot.Count), tensor.Name);
+            Close.WithinOfLargest(GradientTolerance, golden.ReadFloats(tensor.Name), gradient.AsSpan((int)slot.Offset, (int)slot.Count),
+                tensor.Name);
         }
     }
 
@@ -162,10 +168,13 @@ public sealed class TrainingParityTests
     private static int UnlockedGroups(string name) =>
         Trainable(name).Where(n => n.StartsWith("visual.")).Select(ParameterNames.BlockOf).DefaultIfEmpty(int.MaxValue).Min();
 
-    /// <summary>The mixture whose gates are those that train and, of several, lie nearest to where the case ends: three small steps away.</summary>
+    /// <summary>
+    /// The mixture whose gates are those that train and, of several, lie nearest to where the case ends: three small steps away.
+    /// </summary>
     private static Replica StartOfRouters(string name)
     {
-        var fitting = Fixtures.MoeCases().Where(c => c.Keys.Select(k => k.Name).Where(IsGate).ToHashSet().SetEquals(Trainable(name))).ToList();
+        var fitting = Fixtures.MoeCases().Where(c => c.Keys.Select(k => k.Name).Where(IsGate).ToHashSet().SetEquals(Trainable(name)))
+            .ToList();
         var start = fitting is [var only] ? only : fitting.MinBy(c => DistanceToEnd(c, name))!;
         return Models.Load(start.Checkpoint, TrainableParameters.RouterOnly, start.TopK);
     }
@@ -174,10 +183,12 @@ public sealed class TrainingParityTests
     {
         using var weights = TensorFile.Open(start.Checkpoint);
         using var end = TensorFile.Open(Gradients(name, 1));
-        return Trainable(name).Sum(gate => weights.ReadFloats(gate).Zip(end.ReadFloats($"after3/{gate}"), (a, b) => Math.Abs((double)a - b)).Sum());
+        return Trainable(name).Sum(gate => weights.ReadFloats(gate).Zip(end.ReadFloats($"after3/{gate}"), (a, b) => Math.Abs((double)a - b))
+            .Sum());
     }
 
-    private static IEnumerable<string> Trainable(string name) => Case(name).GetProperty("trainable").EnumerateArray().Select(n => n.GetString()!);
+    private static IEnumerable<string> Trainable(string name) => Case(name).GetProperty("trainable").EnumerateArray()
+        .Select(n => n.GetString()!);
 
     private static JsonElement Case(string name) => ReadExpected().GetProperty("cases").GetProperty(name);
 

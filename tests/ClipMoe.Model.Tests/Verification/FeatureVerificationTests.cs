@@ -11,7 +11,9 @@ using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Tests.Verification;
 
-/// <summary>What <see cref="FeatureVerification"/> makes of files that leave something open: top-k, or fewer tokens than the model has positions.</summary>
+/// <summary>
+/// What <see cref="FeatureVerification"/> makes of files that leave something open: top-k, or fewer tokens than the model has positions.
+/// </summary>
 [Collection(TorchCollection.Name)]
 public sealed class FeatureVerificationTests : IDisposable
 {
@@ -19,7 +21,8 @@ public sealed class FeatureVerificationTests : IDisposable
     private const int Rows = 3, Tokens = 22;
 
     /// <summary>One head per tower, which is what a file without metadata is taken to have.</summary>
-    private static readonly ClipConfig Config = Models.SmallMoe with { Vision = new TowerConfig(16, 2, 1), Text = new TowerConfig(24, 3, 1) };
+    private static readonly ClipConfig Config = Models.SmallMoe with { Vision = new TowerConfig(16, 2, 1),
+        Text = new TowerConfig(24, 3, 1) };
 
     private readonly TemporaryFolder _folder = new();
 
@@ -53,7 +56,8 @@ public sealed class FeatureVerificationTests : IDisposable
     {
         var result = Verify(2, metadata: null, storedError: 1);
         Assert.Null(result.TriedTopK);
-        Assert.All(result.Differences.Where(d => d.Name.EndsWith("features")), d => Assert.InRange(d.Largest, 1 - Tolerance, 1 + Tolerance));
+        Assert.All(result.Differences.Where(d => d.Name.EndsWith("features")),
+            d => Assert.InRange(d.Largest, 1 - Tolerance, 1 + Tolerance));
     }
 
     /// <param name="topK">Experts per token of the model that the outputs are stored of.</param>
@@ -99,7 +103,8 @@ public sealed class FeatureVerificationTests : IDisposable
         using var writer = TensorFile.Create(
             _folder.File(file), [.. tensors.Select(t => new TensorInfo(t.Name, TypeOf(t.Values), t.Shape))]);
         foreach (var (name, _, values) in tensors)
-            writer.Write(name, values is int[] integers ? MemoryMarshal.AsBytes<int>(integers) : MemoryMarshal.AsBytes<float>((float[])values));
+            writer.Write(name, values is int[] integers ? MemoryMarshal.AsBytes<int>(integers)
+                : MemoryMarshal.AsBytes<float>((float[])values));
         writer.Commit();
     }
 }

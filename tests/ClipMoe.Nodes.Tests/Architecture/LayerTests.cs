@@ -1,8 +1,8 @@
 namespace ClipMoe.Nodes.Tests.Architecture;
 
 /// <summary>
-/// A namespace is a layer: it uses layers below it, never one above. <c>layers.txt</c> lists them, bottom to top, with what each may use; a new arrow
-/// is a decision, made there.
+/// A namespace is a layer: it uses layers below it, never one above. <c>layers.txt</c> lists them, bottom to top, with what each may use;
+/// a new arrow is a decision, made there.
 /// </summary>
 public sealed class LayerTests
 {
@@ -29,7 +29,8 @@ public sealed class LayerTests
         var below = new HashSet<string>();
         foreach (var layer in Layers.Read())
         {
-            Assert.True(layer.Uses.All(below.Contains), $"{layer.Name} uses what is not below it: {string.Join(", ", layer.Uses.Where(u => !below.Contains(u)))}");
+            Assert.True(layer.Uses.All(below.Contains),
+                $"{layer.Name} uses what is not below it: {string.Join(", ", layer.Uses.Where(u => !below.Contains(u)))}");
             Assert.True(below.Add(layer.Name), $"{layer.Name} is listed twice");
         }
     }

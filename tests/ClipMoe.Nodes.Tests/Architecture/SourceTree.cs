@@ -19,7 +19,9 @@ internal sealed partial record SourceFile(string Path, string Namespace, IReadOn
     /// <summary>What an interpolated string computes.</summary>
     private static string Holes(string text) => string.Join(' ', Hole().Matches(text).Select(m => m.Value));
 
-    [GeneratedRegex("""(?s)///?[^\n]*|/\*.*?\*/|\$*"{3,}.*?"{3,}|\$@?"(?:[^"\\\n{]|\\.|\{[^}]*\})*"|@"(?:[^"]|"")*"|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+'""")]
+    [GeneratedRegex(
+        """(?s)///?[^\n]*|/\*.*?\*/|\$*"{3,}.*?"{3,}|\$@?"(?:[^"\\\n{]|\\.|\{[^}]*\})*"|""" +
+        """@"(?:[^"]|"")*"|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+'""")]
     private static partial Regex CommentOrString();
 
     [GeneratedRegex(@"\{[^}]*\}")]
@@ -29,7 +31,9 @@ internal sealed partial record SourceFile(string Path, string Namespace, IReadOn
     private static partial Regex NamespaceLine();
 
     /// <summary>Types at the file's top level are not indented.</summary>
-    [GeneratedRegex(@"(?m)^(?:(?:public|internal|file|sealed|static|abstract|partial|readonly|unsafe|ref) )*(?:record struct|record|class|struct|interface|enum|delegate \S+) (\w+)")]
+    [GeneratedRegex(
+        @"(?m)^(?:(?:public|internal|file|sealed|static|abstract|partial|readonly|unsafe|ref) )*" +
+        @"(?:record struct|record|class|struct|interface|enum|delegate \S+) (\w+)")]
     private static partial Regex TypeLine();
 }
 
@@ -42,11 +46,12 @@ internal static partial class SourceTree
     /// <summary>All C# files below a folder of the repository, without what builds leave there.</summary>
     public static IEnumerable<string> FilesBelow(string folder) =>
         Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
-            .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+            .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal);
 
     /// <summary>
-    /// Every use of a type of another namespace of the same project: by a using directive, by a qualified name, or because an enclosing namespace is
-    /// seen without one.
+    /// Every use of a type of another namespace of the same project: by a using directive, by a qualified name, or because an enclosing
+    /// namespace is seen without one.
     /// </summary>
     public static IReadOnlyList<SourceArrow> Arrows()
     {
@@ -76,7 +81,8 @@ internal static partial class SourceTree
 
     private static string ProjectOf(string space) => string.Join('.', space.Split('.').Take(2));
 
-    private static string Find(string folder) => File.Exists(Path.Combine(folder, "ClipMoe.sln")) ? folder : Find(Path.GetDirectoryName(folder)!);
+    private static string Find(string folder) => File.Exists(Path.Combine(folder, "ClipMoe.sln")) ? folder
+        : Find(Path.GetDirectoryName(folder)!);
 
     [GeneratedRegex(@"\w+")]
     private static partial Regex Word();

@@ -1,6 +1,8 @@
 namespace ClipMoe.Nodes.Tests.Browser;
 
-/// <summary>A test with a real browser; skipped, visibly, where Debian's chromium is not installed, except on a build server (<c>CI=true</c>).</summary>
+/// <summary>
+/// A test with a real browser; skipped, visibly, where Debian's chromium is not installed, except on a build server (<c>CI=true</c>).
+/// </summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class BrowserFactAttribute : FactAttribute
 {

@@ -23,7 +23,8 @@ public sealed class ReportPageTests : IDisposable
             await browser.Open(path, width, 900, dark);
 
             Assert.InRange((int)await browser.Evaluate("document.querySelectorAll('svg').length"), 10, 100);
-            Assert.InRange((double)await browser.Evaluate($"Math.min(...{All("svg")}.map(s => s.getBoundingClientRect().height))"), 60, 900);
+            Assert.InRange((double)await browser.Evaluate($"Math.min(...{All("svg")}.map(s => s.getBoundingClientRect().height))"), 60,
+                900);
             Assert.InRange((int)await browser.Evaluate($"Math.min(...{All("img")}.map(i => i.naturalWidth))"), 1, 1000);
             // Wide tables scroll by themselves; the page must not.
             Assert.Equal(0, (int)await browser.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"));

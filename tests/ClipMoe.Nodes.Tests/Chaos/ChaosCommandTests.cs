@@ -12,7 +12,8 @@ public sealed class ChaosCommandTests
         Assert.Equal(
             "clipmoe chaos my.yaml --set name=x --devices 'cpu*2' --journal 'Host=db;Database=d' --minutes 2 --seed 7",
             ChaosCommand.Repeat(
-                ["chaos", "my.yaml", "--set", "name=x", "--seed", "7", "--devices", "cpu*2", "--journal", "Host=db;Database=d", "--out", "here", "--minutes", "2"],
+                ["chaos", "my.yaml", "--set", "name=x", "--seed", "7", "--devices", "cpu*2", "--journal", "Host=db;Database=d", "--out",
+                    "here", "--minutes", "2"],
                 seed: 7));
     }
 

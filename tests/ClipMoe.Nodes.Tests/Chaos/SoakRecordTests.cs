@@ -67,8 +67,10 @@ public sealed class SoakRecordTests
     }
 
     private void Step(int done, int generation, double seconds) => _record.Event(
-        "tiny-1", new StageProgress("base", done, 120, 1, 1e-3, 100, Workers: 3) { Generation = generation }, TimeSpan.FromSeconds(seconds));
+        "tiny-1", new StageProgress("base", done, 120, 1, 1e-3, 100, Workers: 3) { Generation = generation },
+        TimeSpan.FromSeconds(seconds));
 
     private SoakSummary Summary(double? undisturbed = null) =>
-        _record.Summary("clipmoe chaos --minutes 3 --seed 7", seed: 7, minutes: 3, TimeSpan.FromSeconds(100), interrupted: false, expected: null, undisturbed);
+        _record.Summary("clipmoe chaos --minutes 3 --seed 7", seed: 7, minutes: 3, TimeSpan.FromSeconds(100), interrupted: false,
+            expected: null, undisturbed);
 }

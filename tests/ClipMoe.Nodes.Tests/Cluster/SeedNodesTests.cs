@@ -51,5 +51,6 @@ public sealed class SeedNodesTests
 
     [Fact]
     public void A_name_that_dns_does_not_know_is_refused_by_name() =>
-        Assert.Contains("no-such-host.invalid", Assert.Throws<UserErrorException>(() => SeedNodes.Find(["no-such-host.invalid:1"], null, "h", 1)).Message);
+        Assert.Contains("no-such-host.invalid",
+            Assert.Throws<UserErrorException>(() => SeedNodes.Find(["no-such-host.invalid:1"], null, "h", 1)).Message);
 }

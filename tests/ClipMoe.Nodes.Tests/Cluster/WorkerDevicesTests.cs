@@ -10,7 +10,8 @@ public sealed class WorkerDevicesTests
     [InlineData("cuda:0, cuda:1", "cuda:0 cuda:1")]
     [InlineData("cpu*3,cuda:7", "cpu cpu cpu cuda:7")]
     [InlineData("cuda:0*2", "cuda:0 cuda:0")]
-    public void A_list_names_one_device_for_each_worker(string list, string devices) => Assert.Equal(devices.Split(' '), WorkerDevices.Parse(list));
+    public void A_list_names_one_device_for_each_worker(string list, string devices) =>
+    Assert.Equal(devices.Split(' '), WorkerDevices.Parse(list));
 
     [Fact]
     public void All_devices_are_those_of_this_machine()

@@ -9,15 +9,18 @@ public sealed class ErrorReportTests
     public void WrappersOfThreadsAndInitialisersAreLeftOut()
     {
         var cause = new InvalidOperationException("the device is gone");
-        Assert.StartsWith("the device is gone. ", ErrorReport.Sentence(new AggregateException(new TypeInitializationException("X", cause))));
+        Assert.StartsWith("the device is gone. ",
+            ErrorReport.Sentence(new AggregateException(new TypeInitializationException("X", cause))));
     }
 
     [Fact]
     public void OfAMessageOfManyLinesTheFirstIsSaidWithoutWhatSteersATerminal() =>
-        Assert.StartsWith("CUDA out of ?memory. ", ErrorReport.Sentence(new InvalidOperationException("CUDA out of \u001bmemory:\nException raised from malloc\n#0 frame")));
+        Assert.StartsWith("CUDA out of ?memory. ",
+            ErrorReport.Sentence(new InvalidOperationException("CUDA out of \u001bmemory:\nException raised from malloc\n#0 frame")));
 
     [Fact]
-    public void AnExceptionWithoutAMessageIsCalledByItsName() => Assert.StartsWith("IndexOutOfRange", ErrorReport.Sentence(new IndexOutOfRangeException("")));
+    public void AnExceptionWithoutAMessageIsCalledByItsName() =>
+    Assert.StartsWith("IndexOutOfRange", ErrorReport.Sentence(new IndexOutOfRangeException("")));
 
     [Theory]
     [InlineData(1, "run", "--out", "")]

@@ -25,7 +25,8 @@ public sealed class CheckpointCommandTests : IDisposable
         using var original = TensorFile.Open(Fixtures.Path(Dense));
         using var back = TensorFile.Open(pt);
         Assert.Equal(original.Tensors.Count, back.Tensors.Count);
-        Assert.All(original.Tensors, t => Assert.Equal((t, original.ReadBytes(t.Name)), (back.Get(t.Name), back.ReadBytes(t.Name)), SameTensor));
+        Assert.All(original.Tensors, t => Assert.Equal((t, original.ReadBytes(t.Name)), (back.Get(t.Name), back.ReadBytes(t.Name)),
+            SameTensor));
         Assert.Equal(new Provenance(FileHash.Sha256(Fixtures.Path(Script))), CheckpointMetadata.Provenance(back));
     }
 
@@ -40,7 +41,8 @@ public sealed class CheckpointCommandTests : IDisposable
         var expected = config.RootElement.GetProperty("loaded_keys").EnumerateObject().Select(k =>
             $"{k.Name} [{string.Join(", ", k.Value[0].EnumerateArray())}] {k.Value[1].GetString()}");
         Assert.Equal(expected.Order(), file.Tensors.Select(t => $"{t.Name} {t.ShapeText} torch.float32").Order());
-        foreach (var name in (string[])["positional_embedding", "positional_embedding_res"]) Assert.Equal(io.ReadFloats(name), file.ReadFloats(name));
+        foreach (var name in (string[])["positional_embedding", "positional_embedding_res"])
+            Assert.Equal(io.ReadFloats(name), file.ReadFloats(name));
 
         var again = Cli.Run("convert", In("a.safetensors"), In("b.safetensors"), "--stretch");
         Assert.Equal(2, again.ExitCode);
@@ -159,9 +161,11 @@ public sealed class CheckpointCommandTests : IDisposable
     [InlineData("out.pt")]
     public void A_header_that_does_not_fit_on_the_disk_is_a_sentence_and_leaves_nothing_behind(string name)
     {
-        // No file may grow; an ignored SIGXFSZ makes that an error of the write. The runtime's own memory files count as well, so it makes none.
+        // No file may grow; an ignored SIGXFSZ makes that an error of the write. The runtime's own memory files count as well, so it makes
+        // none.
         var program = $"trap '' XFSZ; ulimit -f 0; exec dotnet exec '{Path.Combine(AppContext.BaseDirectory, "clipmoe.dll")}' \"$@\"";
-        var start = new ProcessStartInfo("bash", ["-c", program, "bash", "convert", Fixtures.Path(Dense), In(name)]) { RedirectStandardError = true };
+        var start = new ProcessStartInfo("bash", ["-c", program, "bash", "convert", Fixtures.Path(Dense),
+            In(name)]) { RedirectStandardError = true };
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEnd();

@@ -31,7 +31,8 @@ public sealed class DataCommandTests : IDisposable
         Assert.Equal(0, Cli.Run("data", "scenes", "--out", scenes, "--train", "20", "--val", "0", "--test", "5").ExitCode);
         Assert.DoesNotContain("max_bad_fraction", Cli.Run("inspect", scenes).Output);
         File.WriteAllText(Directory.GetFiles(Path.Join(scenes, "train"), "*.png")[0], "no picture");
-        Assert.Contains("A run stops at such data, unless data.max_bad_fraction, 0.01 unless set, is raised", Cli.Run("inspect", scenes).Output);
+        Assert.Contains("A run stops at such data, unless data.max_bad_fraction, 0.01 unless set, is raised",
+            Cli.Run("inspect", scenes).Output);
     }
 
     [Fact]

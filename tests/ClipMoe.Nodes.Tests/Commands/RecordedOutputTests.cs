@@ -75,7 +75,8 @@ public sealed class RecordedOutputTests
     public void Figures_of_measurements_have_the_recorded_keys()
     {
         var figures = typeof(BenchOptions).Assembly.GetTypes().Where(t => t == typeof(DrillResult)
-            || t.DeclaringType?.Name == t.Name.Replace("Result", "Bench", StringComparison.Ordinal).Replace("Summary", "Bench", StringComparison.Ordinal));
+            || t.DeclaringType?.Name == t.Name.Replace("Result", "Bench", StringComparison.Ordinal)
+            .Replace("Summary", "Bench", StringComparison.Ordinal));
         var keys = figures.Select(t => BenchOptions.SnakeCase.GetTypeInfo(t).Properties.Select(p => p.Name))
             .Select(names => ("bench", JsonSerializer.Serialize(names))).ToList();
         Outputs.RequireAll(keys);

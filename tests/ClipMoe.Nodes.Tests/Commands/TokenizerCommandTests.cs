@@ -38,7 +38,8 @@ public sealed class TokenizerCommandTests : IDisposable
         var outcome = Cli.Run("tokenize", "--vocab", Vocabulary, "--context", "5", "--pad", file);
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
-        var rows = outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<int[]>(line)!).ToList();
+        var rows = outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonSerializer.Deserialize<int[]>(line)!).ToList();
         var tokenizer = Tokenizer.Load(Vocabulary);
         Assert.Equal(Captions.Length, rows.Count);
         Assert.All(rows, row => Assert.Equal(5, row.Length));
@@ -79,7 +80,8 @@ public sealed class TokenizerCommandTests : IDisposable
     {
         var output = Path.Combine(_folder, "learnt.txt");
 
-        var outcome = Cli.Run(Encoding.UTF8.GetBytes(string.Join('\n', Captions)), ["tokenizer", "train", "-", "--size", "520", "--out", output]);
+        var outcome = Cli.Run(Encoding.UTF8.GetBytes(string.Join('\n', Captions)), ["tokenizer", "train", "-", "--size", "520", "--out",
+            output]);
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         Assert.StartsWith("520 tokens", outcome.Output);
@@ -93,7 +95,8 @@ public sealed class TokenizerCommandTests : IDisposable
         var file = Path.Combine(_folder, "captions.txt");
         File.WriteAllLines(file, Captions);
 
-        var outcome = Cli.Run("bench", "tokenizer", "--vocab", Vocabulary, "--captions", file, "--seconds", "0.1", "--threads", "2", "--json");
+        var outcome = Cli.Run("bench", "tokenizer", "--vocab", Vocabulary, "--captions", file, "--seconds", "0.1", "--threads", "2",
+            "--json");
 
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
         using var figures = JsonDocument.Parse(outcome.Output);

@@ -20,10 +20,12 @@ public sealed class VerifyCommandTests
     [MemberData(nameof(MoeCases))]
     public void A_mixture_agrees_in_features_and_router_logits_and_a_tighter_tolerance_fails(string name)
     {
-        string[] arguments = ["verify", Fixtures.Path($"{name}.pt"), Fixtures.Path($"{name}_io.safetensors"), "--inputs", Fixtures.Path(MoeCase.InputsFile)];
+        string[] arguments = ["verify", Fixtures.Path($"{name}.pt"), Fixtures.Path($"{name}_io.safetensors"), "--inputs",
+            Fixtures.Path(MoeCase.InputsFile)];
         var outcome = Cli.Run(arguments);
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Error));
-        Assert.Equal(["image_features", "image_router_logits", "text_features", "text_router_logits"], Names(outcome.Output).Except(["top_k"]));
+        Assert.Equal(["image_features", "image_router_logits", "text_features", "text_router_logits"], Names(outcome.Output)
+            .Except(["top_k"]));
         Assert.Equal(1, Cli.Run([.. arguments, "--tolerance", "1e-9"]).ExitCode);
     }
 

@@ -27,12 +27,15 @@ public sealed class ReportNotesTests
         ["The routers hardly use expert 1 in block 3 of the text tower, expert 2 in block 3 of the text tower."],
         ReportNotes.Create(Plain with
         {
-            ExpertLoads = [new ExpertLoad("moe", "text", 3, [0.5, 0.01, 0.02, 0.47]), new ExpertLoad("moe", "text", 2, [0.25, 0.25, 0.25, 0.25])],
+            ExpertLoads = [new ExpertLoad("moe", "text", 3, [0.5, 0.01, 0.02, 0.47]), new ExpertLoad("moe", "text", 2,
+                [0.25, 0.25, 0.25, 0.25])],
         }));
 
     [Theory]
-    [InlineData(22.0, "No MCL stage makes an attribute more readable than the base does: the largest move of a linear probe is +2.0 points.")]
-    [InlineData(31.0, "Attributes that a stage makes more readable than the base does: dot colour (at most +11.0 points: dot colour in mcl-1).")]
+    [InlineData(22.0, "No MCL stage makes an attribute more readable than the base does: the largest move of a linear probe is +2.0 " +
+        "points.")]
+    [InlineData(31.0, "Attributes that a stage makes more readable than the base does: dot colour (at most +11.0 points: dot colour in " +
+        "mcl-1).")]
     public void ProbesOfTheStagesAreComparedWithTheBase(double accuracy, string expected) => Assert.Equal(
         [expected],
         ReportNotes.Create(Plain with

@@ -39,7 +39,8 @@ internal static class SampleReport
             Stages = Stages(random),
             Evaluations = Evaluations(seed: 0),
             Attributes = Probes(random),
-            ExpertLoads = [.. from tower in (string[])["image", "text"] from layer in Enumerable.Range(0, 4) select Load(tower, layer, random)],
+            ExpertLoads = [.. from tower in (string[])["image", "text"] from layer in Enumerable.Range(0, 4) select Load(tower, layer,
+                random)],
             Examples = Examples(),
             Comparison = MethodComparison.Create(
                 [.. (seeds.Count == 0 ? [0UL] : seeds).Select(s => (s, Evaluations(s)))],
@@ -55,12 +56,14 @@ internal static class SampleReport
         (string Model, double[] R1)[] study =
         [
             ("base", [60.5, 39.2, 29.6]), ("mcl-1", [61.0, 39.0, 29.9]), ("mcl-2", [60.1, 39.3, 30.2]), ("mcl-3", [60.9, 40.1, 29.8]),
-            ("moe", [63.2, 41.2, 31.2]), ("direct", [62.9, 40.8, 32.5]), ("hard_batch", [65.7, 42.7, 32.9]), ("upcycle", [63.5, 39.1, 31.3]),
+            ("moe", [63.2, 41.2, 31.2]), ("direct", [62.9, 40.8, 32.5]), ("hard_batch", [65.7, 42.7, 32.9]),
+            ("upcycle", [63.5, 39.1, 31.3]),
         ];
         return
         [
             .. study.Select(s => s.R1[seed % 3]).Select((r, i) => new RetrievalScores(
-                study[i].Model, "test", "1,000 images × 1 caption each", 1000, 1000, r - 0.4, r + 22.1, r + 30.2, r + 0.4, r + 21.3, r + 29.4)),
+                study[i].Model, "test", "1,000 images × 1 caption each", 1000, 1000, r - 0.4, r + 22.1, r + 30.2, r + 0.4, r + 21.3,
+                r + 29.4)),
         ];
     }
 
@@ -76,7 +79,8 @@ internal static class SampleReport
             stages.Add(new StageReport($"extract-{s}", "extract", 6.4));
             stages.Add(new StageReport($"cluster-{s}", "cluster", 0.6)
             {
-                ClusterSizes = [.. Enumerable.Range(0, (int)Math.Pow(9, s)).Select(i => (int)(4000 / Math.Pow(i + 1, 1.2))).Where(n => n > 0)],
+                ClusterSizes = [.. Enumerable.Range(0, (int)Math.Pow(9, s)).Select(i => (int)(4000 / Math.Pow(i + 1, 1.2)))
+                    .Where(n => n > 0)],
             });
             stages.Add(Training($"mcl-{s}", 250, 5.9, 1.9, 1.2, random));
         }

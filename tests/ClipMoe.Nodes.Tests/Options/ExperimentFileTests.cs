@@ -52,7 +52,8 @@ public sealed class ExperimentFileTests
 
     [Fact]
     public void EveryNumberHasARange() => Assert.Equal([], ExperimentSchema.Keys.Values
-        .Where(k => k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(ulong)).Where(k => k.Range is null).Select(k => k.Path));
+        .Where(k => k.Type == typeof(int) || k.Type == typeof(double) || k.Type == typeof(ulong)).Where(k => k.Range is null)
+        .Select(k => k.Path));
 
     [Theory]
     [MemberData(nameof(Presets))]
@@ -77,11 +78,13 @@ public sealed class ExperimentFileTests
         Assert.True(paper.Model.RoundToHalf);
         Assert.Equal(248, paper.Model.ContextLength);
         Assert.Equal((3, 3, 1e-5, 0.2, 200, Leftovers.Drop),
-            (paper.Mcl.Stages, paper.Mcl.Clusters, paper.Mcl.LearningRate, paper.Mcl.WeightDecay, paper.Mcl.WarmupSteps, paper.Mcl.Leftovers));
+            (paper.Mcl.Stages, paper.Mcl.Clusters, paper.Mcl.LearningRate, paper.Mcl.WeightDecay, paper.Mcl.WarmupSteps,
+                paper.Mcl.Leftovers));
         Assert.Null(paper.Mcl.Steps);
         Assert.Equal(RouterTraining.Routers, paper.Router.Trains);
         Assert.Equal((1e-6, 1e-2, 0.1, 0.01, RouterLossTokens.All),
-            (paper.Router.LearningRate, paper.Router.WeightDecay, paper.Router.ExpertDropout, paper.Router.LossWeight, paper.Router.LossTokens));
+            (paper.Router.LearningRate, paper.Router.WeightDecay, paper.Router.ExpertDropout, paper.Router.LossWeight,
+                paper.Router.LossTokens));
     }
 
     [Fact]
@@ -163,8 +166,10 @@ public sealed class ExperimentFileTests
                 "line 12, moe.init: found upcycel; allowed are mcl, upcycle; did you mean upcycle?",
                 "line 14, model.round_to_half: found yes; allowed are true and false.",
                 "line 15, stages: there is no such key; did you mean mcl.stages?",
-                "line 16, evaluation.compare: found a list; allowed is a list, in brackets, of different ones of direct, hard_batch, upcycle.",
-                "line 17, data: found 7; allowed is a section with " + string.Join(", ", ((SchemaSection)ExperimentSchema.Root.Children["data"]).Children.Keys) + ".",
+                "line 16, evaluation.compare: found a list; allowed is a list, in brackets, of different ones of direct, hard_batch, " +
+                "upcycle.",
+                "line 17, data: found 7; allowed is a section with "
+                + string.Join(", ", ((SchemaSection)ExperimentSchema.Root.Children["data"]).Children.Keys) + ".",
                 "--set router.epochs=0.5, router.epochs: found 0.5; allowed is a whole number from 1 to 1000000.",
                 "line 11, moe.top_k: found 5; allowed are at most as many as moe.experts, 4.",
             ],
@@ -174,13 +179,19 @@ public sealed class ExperimentFileTests
     [Theory]
     [InlineData("batch: {size: 8, leaves: 16}", "line 1, batch.leaves: found 16; allowed are at most as many leaves as batch.size, 8.")]
     [InlineData("batch:\n  size: 4\n  leaves: 8", "line 3, batch.leaves: found 8; allowed are at most as many leaves as batch.size, 4.")]
-    [InlineData("moe: {top_k: 5, experts: 4}\nmcl: {stages: 3}", "line 1, moe.top_k: found 5; allowed are at most as many as moe.experts, 4.")]
-    [InlineData("mcl: {stages: 2}\nmoe: {experts: 4}", "line 2, moe.experts: found 4; with init: mcl the base and each of the 2 stages (mcl.stages) give one expert, so it must be 3.")]
+    [InlineData("moe: {top_k: 5, experts: 4}\nmcl: {stages: 3}",
+        "line 1, moe.top_k: found 5; allowed are at most as many as moe.experts, 4.")]
+    [InlineData("mcl: {stages: 2}\nmoe: {experts: 4}",
+        "line 2, moe.experts: found 4; with init: mcl the base and each of the 2 stages (mcl.stages) give one expert, so it must be 3.")]
     [InlineData("mcl: {warmup_steps: 250, steps: 250}", "line 1, mcl.warmup_steps: found 250; allowed are fewer than mcl.steps, 250.")]
-    [InlineData("data: {test_split: 1.5}", "line 1, data.test_split: found 1.5; allowed is a fraction below 1 or a whole number of samples.")]
+    [InlineData("data: {test_split: 1.5}",
+        "line 1, data.test_split: found 1.5; allowed is a fraction below 1 or a whole number of samples.")]
     [InlineData("data: {image_root: x}", "line 1, data.image_root: it says where the images of data.path lie, but data.path is not given.")]
-    [InlineData("model: {checkpoint: x}", "line 1, data.vocabulary: it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: bpe_simple_vocab_16e6.txt.gz).")]
-    [InlineData("mcl: {stages: 3, clusters: 2000}", "line 1, mcl.stages: 3 stages of 2000² clusters give more accumulated labels than 64 bits hold; use fewer of either.")]
+    [InlineData("model: {checkpoint: x}",
+        "line 1, data.vocabulary: it is not given; a checkpoint needs the vocabulary that it was trained with (OpenAI's: " +
+        "bpe_simple_vocab_16e6.txt.gz).")]
+    [InlineData("mcl: {stages: 3, clusters: 2000}",
+        "line 1, mcl.stages: 3 stages of 2000² clusters give more accumulated labels than 64 bits hold; use fewer of either.")]
     public void SettingsThatDoNotGoTogetherAreErrors(string yaml, string expected) =>
         Assert.Equal([expected], Lines(Assert.Throws<UserErrorException>(() => Parse(yaml))));
 
@@ -258,7 +269,8 @@ public sealed class ExperimentFileTests
 
     [Fact]
     public void MissingFileIsNamed() =>
-        Assert.Equal("There is no experiment file /no/such.yaml.", Assert.Throws<UserErrorException>(() => ExperimentFile.Load("/no/such.yaml", [])).Message);
+        Assert.Equal("There is no experiment file /no/such.yaml.",
+            Assert.Throws<UserErrorException>(() => ExperimentFile.Load("/no/such.yaml", [])).Message);
 
     private static Experiment Parse(string yaml, params string[] sets) => ExperimentFile.Parse(yaml, "test.yaml", "/somewhere", sets);
 

@@ -54,7 +54,8 @@ public sealed class ExperimentHashTests
     [Fact]
     public void AnotherFileIsADifferenceAndTheSameOneElsewhereIsNot()
     {
-        var (here, there) = (Load("model: {checkpoint: here}\ndata: {vocabulary: v}"), Load("model: {checkpoint: there}\ndata: {vocabulary: v}"));
+        var (here, there) = (Load("model: {checkpoint: here}\ndata: {vocabulary: v}"),
+            Load("model: {checkpoint: there}\ndata: {vocabulary: v}"));
         var (a, b) = (new string('a', 64), new string('b', 64));
 
         Assert.Equal(["model.checkpoint is another file"], ExperimentHash.Differences(here, new(Checkpoint: a), there, new(Checkpoint: b)));

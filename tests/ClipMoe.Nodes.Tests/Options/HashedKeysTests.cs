@@ -81,6 +81,7 @@ public sealed class HashedKeysTests
         return (parts[..^1].Aggregate(experiment, (section, part) => section[part]!.AsObject()), parts[^1]);
     }
 
-    private static IEnumerable<string> Paths(string path, JsonObject section) => section.SelectMany(member => member.Value is JsonObject child
+    private static IEnumerable<string> Paths(string path, JsonObject section) =>
+        section.SelectMany(member => member.Value is JsonObject child
         ? Paths($"{path}{member.Key}.", child) : [$"{path}{member.Key}"]);
 }

@@ -21,7 +21,8 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
     private string[] Settings()
     {
         File.Copy(Path.Combine(undisturbed.Folder, "stages", "base", "model.safetensors"), Checkpoint);
-        return ["preset=tiny", $"model.checkpoint={Checkpoint}", $"data.vocabulary={Path.Combine(undisturbed.Folder, "vocabulary.txt.gz")}"];
+        return ["preset=tiny", $"model.checkpoint={Checkpoint}",
+            $"data.vocabulary={Path.Combine(undisturbed.Folder, "vocabulary.txt.gz")}"];
     }
 
     [Fact]
@@ -29,7 +30,8 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
     {
         string[] arguments =
         [
-            "run", .. Settings().SelectMany(s => (string[])["--set", s]), "--out", Path.Combine(_folder.Path, "run"), "--workers", "2", "--threads", "1", "--resume", "--json",
+            "run", .. Settings().SelectMany(s => (string[])["--set", s]), "--out", Path.Combine(_folder.Path, "run"), "--workers", "2",
+            "--threads", "1", "--resume", "--json",
         ];
         using (var process = ClipMoeProcess.Start(arguments))
         {
@@ -55,7 +57,8 @@ public sealed class CheckpointInputTests(UndisturbedRun undisturbed) : IClassFix
         workspace.OpenCheckpoint(Checkpoint).Dispose();
 
         File.AppendAllText(Checkpoint, "x");
-        Assert.Contains("changed since this run began", Assert.Throws<UserErrorException>(() => workspace.OpenCheckpoint(Checkpoint)).Message);
+        Assert.Contains("changed since this run began",
+            Assert.Throws<UserErrorException>(() => workspace.OpenCheckpoint(Checkpoint)).Message);
         Assert.NotEqual(hash, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment)));
         // Where the run was begun, it is what it was: the run itself refuses it, with the sentence above.
         Assert.Equal(hash, ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment, experiment, data)));

@@ -58,7 +58,8 @@ public sealed class DamageTests(UndisturbedRun undisturbed) : IClassFixture<Undi
     public async Task A_journal_that_is_no_database_is_refused_with_a_sentence()
     {
         using var folder = new TemporaryFolder();
-        await File.WriteAllTextAsync(Path.Combine(folder.Path, "journal.db"), "this is not a database, and much longer than its header would be");
+        await File.WriteAllTextAsync(Path.Combine(folder.Path, "journal.db"),
+            "this is not a database, and much longer than its header would be");
         var (exitCode, _, errors) = await ClipMoeProcess.Run(TinyRun.Arguments(folder.Path));
         Assert.Equal(1, exitCode);
         Assert.Contains("journal.db can't be read", errors);

@@ -67,8 +67,8 @@ public sealed class KillAndResumeTests(UndisturbedRun undisturbed, ITestOutputHe
     }
 
     /// <summary>
-    /// Goes on with the run until so many events of a stage were seen, or its last one where an earlier process did a part of it; then kill -9.
-    /// On a busy machine the stage may have been over before the last kill arrived: then in the stage that is met first.
+    /// Goes on with the run until so many events of a stage were seen, or its last one where an earlier process did a part of it; then
+    /// kill -9. On a busy machine the stage may have been over before the last kill arrived: then in the stage that is met first.
     /// </summary>
     /// <returns>Index of the stage; null when the run was over before.</returns>
     private async Task<int?> KilledFrom(int stage, int after, string folder)

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace ClipMoe.Nodes.Tests.Runs;
 
-/// <summary>A folder of real pictures with captions that nobody here made: Debian's tuxpaint-stamps-default, which has faults of its own.</summary>
+/// <summary>
+/// A folder of real pictures with captions that nobody here made: Debian's tuxpaint-stamps-default, which has faults of its own.
+/// </summary>
 [Trait("Category", "Pipeline")]
 public sealed class RealPicturesTests
 {
@@ -11,7 +13,8 @@ public sealed class RealPicturesTests
     {
         using var folder = new TemporaryFolder();
         var (exitCode, _, errors) = await ClipMoeProcess.Run(
-            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0.05", "--out", folder.Path, "--workers", "2", "--threads", "1", "--json");
+            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0.05", "--out", folder.Path,
+            "--workers", "2", "--threads", "1", "--json");
         Assert.True(exitCode == 0, errors);
 
         var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder.Path, "report.json"))).RootElement;
@@ -29,7 +32,8 @@ public sealed class RealPicturesTests
     {
         using var folder = new TemporaryFolder();
         var (exitCode, _, errors) = await ClipMoeProcess.Run(
-            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0", "--out", folder.Path, "--workers", "2", "--threads", "1");
+            "run", "--data", StampsFact.Folder, "--set", "preset=tiny", "--set", "data.max_bad_fraction=0", "--out", folder.Path,
+            "--workers", "2", "--threads", "1");
         Assert.Equal(2, exitCode);
         Assert.Contains("bad-samples.jsonl", errors);
         Assert.NotEmpty(await File.ReadAllLinesAsync(Path.Combine(folder.Path, "bad-samples.jsonl")));

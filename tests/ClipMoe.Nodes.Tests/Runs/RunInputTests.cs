@@ -40,7 +40,8 @@ public sealed class RunInputTests : IDisposable
         var data = Scenes(validation: 0, test: 0);
         for (var attempt = 0; attempt < 2; attempt++)
         {
-            var outcome = Cli.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"), "--threads", "1", "--json");
+            var outcome = Cli.Run("run", "--set", "preset=tiny", "--set", "data.test_split=0", "--data", data, "--out", At("run"),
+                "--threads", "1", "--json");
             Assert.Equal(2, outcome.ExitCode);
             Assert.Contains("data.test_split", outcome.Error);
             Assert.DoesNotContain("holds a run already", outcome.Error);
@@ -53,7 +54,8 @@ public sealed class RunInputTests : IDisposable
     {
         var outcome = Cli.Run(
             ["run", "--data", Scenes(validation: 0, test: 5), "--out", At("run"), "--workers", "1", "--threads", "1", "--json",
-            .. Sets("preset=tiny", "base.steps=4", "base.warmup_steps=1", "mcl.steps=null", "router.steps=null", "mcl.epochs=1", "router.epochs=3",
+            .. Sets("preset=tiny", "base.steps=4", "base.warmup_steps=1", "mcl.steps=null", "router.steps=null", "mcl.epochs=1",
+                "router.epochs=3",
                 "router.warmup_steps=15", "mcl.warmup_steps=1", "batch.size=4", "evaluation.compare=[]")]);
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("routers has 15 steps", outcome.Output);
@@ -67,7 +69,8 @@ public sealed class RunInputTests : IDisposable
     {
         var flat = At("flat");
         Directory.CreateDirectory(flat);
-        foreach (var file in Directory.GetFiles(Path.Combine(Scenes(validation: 0, test: 0), "train"))) File.Copy(file, Path.Combine(flat, Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(Path.Combine(Scenes(validation: 0, test: 0), "train")))
+            File.Copy(file, Path.Combine(flat, Path.GetFileName(file)));
         using var workspace = Open($"data.path={flat}", "data.test_split=0.01");
         Assert.Contains("data.test_split, now 0.01", Assert.Throws<UserErrorException>(() => Prepare(workspace)).Message);
     }

@@ -13,7 +13,8 @@ public sealed class StageCommandTests(UndisturbedRun undisturbed) : IClassFixtur
     public async Task A_stage_run_again_makes_the_same_result(string command, string? stage)
     {
         string[] named = stage is null ? [] : [stage];
-        var (exitCode, output, errors) = await ClipMoeProcess.Run([command, .. named, "--out", undisturbed.Folder, "--threads", "1", "--json"]);
+        var (exitCode, output, errors) = await ClipMoeProcess.Run([command, .. named, "--out", undisturbed.Folder, "--threads", "1",
+            "--json"]);
         Assert.True(exitCode == 0, errors);
         Assert.Contains(output, line => line.Contains("stage_finished"));
         Assert.DoesNotContain(output, line => line.Contains("another result than before"));

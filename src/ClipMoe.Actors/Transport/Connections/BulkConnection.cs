@@ -8,8 +8,8 @@ using Microsoft.Win32.SafeHandles;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// A stream of checksummed frames between two processes, over TCP, TLS or a Unix socket. One thread may send while another one receives; any
-/// thread may dispose it, which ends both.
+/// A stream of checksummed frames between two processes, over TCP, TLS or a Unix socket. One thread may send while another one receives;
+/// any thread may dispose it, which ends both.
 /// </summary>
 internal sealed class BulkConnection : IDisposable
 {
@@ -34,7 +34,9 @@ internal sealed class BulkConnection : IDisposable
         _socket = new SocketStream(socket);
     }
 
-    /// <summary>Whether files, and so memory, can be lent through it: as both sides have seen, the peer is a process of this host and user.</summary>
+    /// <summary>
+    /// Whether files, and so memory, can be lent through it: as both sides have seen, the peer is a process of this host and user.
+    /// </summary>
     public bool Lends => _local;
 
     /// <summary>Whether <see cref="SendPages"/> can be used: over TCP, unencrypted.</summary>
@@ -51,7 +53,9 @@ internal sealed class BulkConnection : IDisposable
 
     public void EndDeadline() => _socket.EndDeadline();
 
-    /// <summary>The side that connected speaks TLS from here on, if the process has a certificate and the peer is not on this host.</summary>
+    /// <summary>
+    /// The side that connected speaks TLS from here on, if the process has a certificate and the peer is not on this host.
+    /// </summary>
     /// <exception cref="AuthenticationException">The peer shows another certificate, or doesn't speak TLS.</exception>
     public void EncryptAsClient(TransportSettings settings, string host)
     {

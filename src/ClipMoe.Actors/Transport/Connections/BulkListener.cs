@@ -6,9 +6,9 @@ using System.Security.Authentication;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// Takes the bulk connections of a process, over TCP and, from the same host, over a Unix socket. One thread accepts; each new connection has a
-/// short-lived thread of its own until it has said what it is for, so that nobody waits for a silent or hostile one. There are few of these
-/// threads at a time: when more strangers come, those that have been silent longest are dropped.
+/// Takes the bulk connections of a process, over TCP and, from the same host, over a Unix socket. One thread accepts; each new connection
+/// has a short-lived thread of its own until it has said what it is for, so that nobody waits for a silent or hostile one. There are few
+/// of these threads at a time: when more strangers come, those that have been silent longest are dropped.
 /// </summary>
 public sealed class BulkListener : IDisposable
 {
@@ -131,7 +131,8 @@ public sealed class BulkListener : IDisposable
                 throw new InvalidDataException($"asked for {hello.Purpose}, which isn't served here");
             welcome(new PendingConnection(hello, connection, answer));
         }
-        catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException
+        or ObjectDisposedException)
         {
             var evicted = !known && !Forget(connection);
             connection.Dispose();

@@ -5,8 +5,9 @@ using ClipMoe.Model;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// The one certificate that all processes of a cluster share. Who has its private key belongs to the cluster, and nobody else does: both sides of a
-/// TLS connection must show this very certificate and prove that they have the key. Names, dates, issuers and revocation lists are not looked at.
+/// The one certificate that all processes of a cluster share. Who has its private key belongs to the cluster, and nobody else does: both
+/// sides of a TLS connection must show this very certificate and prove that they have the key. Names, dates, issuers and revocation lists
+/// are not looked at.
 /// </summary>
 public sealed class ClusterCertificate : IDisposable
 {
@@ -63,6 +64,7 @@ public sealed class ClusterCertificate : IDisposable
         if (rsa is not null) return rsa.ExportParameters(includePrivateParameters: true).D!;
         using var ecdsa = certificate.GetECDsaPrivateKey();
         return ecdsa?.ExportParameters(includePrivateParameters: true).D
-            ?? throw new UserErrorException($"the certificate {certificate.Subject} has no private key beside it that TLS can use (RSA or ECDSA).");
+            ?? throw new UserErrorException(
+            $"the certificate {certificate.Subject} has no private key beside it that TLS can use (RSA or ECDSA).");
     }
 }

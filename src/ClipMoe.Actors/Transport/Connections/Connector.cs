@@ -7,9 +7,12 @@ namespace ClipMoe.Actors.Transport.Connections;
 /// <summary>Makes bulk connections, on the calling thread.</summary>
 internal static class Connector
 {
-    /// <summary>Connects over the Unix socket if both processes are on one host, else over TCP, and waits until the peer has agreed.</summary>
+    /// <summary>
+    /// Connects over the Unix socket if both processes are on one host, else over TCP, and waits until the peer has agreed.
+    /// </summary>
     /// <param name="cancellation">Ends every wait in here at once.</param>
-    /// <exception cref="IOException">The peer can't be reached, or isn't what it should be; the message goes on after the peer's name.</exception>
+    /// <exception cref="IOException">The peer can't be reached, or isn't what it should be; the message goes on after the peer's
+    /// name.</exception>
     /// <exception cref="ConnectionRefusedException">The peer said no, and why.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static BulkConnection Connect(BulkEndpoint endpoint, Hello hello, TransportSettings settings, CancellationToken cancellation)
@@ -24,7 +27,8 @@ internal static class Connector
             cancellation.ThrowIfCancellationRequested();
             return connection;
         }
-        catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or InvalidDataException or AuthenticationException
+        or ObjectDisposedException)
         {
             connection?.Dispose();
             cancellation.ThrowIfCancellationRequested();

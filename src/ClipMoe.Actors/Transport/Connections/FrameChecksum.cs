@@ -7,11 +7,11 @@ using System.Runtime.Intrinsics.X86;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// The checksum of a frame's payload: sums, and rotated sums of these sums, in sixteen lanes of 64 bits, so that a change of any one word changes it
-/// for certain, and other damage but for a chance of about 2⁻⁶⁴. The same on every processor. Against damage, not malice.
+/// The checksum of a frame's payload: sums, and rotated sums of these sums, in sixteen lanes of 64 bits, so that a change of any one word
+/// changes it for certain, and other damage but for a chance of about 2⁻⁶⁴. The same on every processor. Against damage, not malice.
 /// </summary>
-/// <remarks>Every byte is checked on both sides, so at the rate of memory copies this matters: XxHash3 took 15 % of an all-reduce between processes
-/// of one machine; this runs at the speed of the second-level cache.</remarks>
+/// <remarks>Every byte is checked on both sides, so at the rate of memory copies this matters: XxHash3 took 15 % of an all-reduce between
+/// processes of one machine; this runs at the speed of the second-level cache.</remarks>
 internal struct FrameChecksum
 {
     /// <summary>Bytes; all pieces of a payload but the last are multiples of it.</summary>
@@ -55,7 +55,8 @@ internal struct FrameChecksum
     {
         if (Avx512F.IsSupported)
         {
-            AddWide(MemoryMarshal.Cast<Vector256<ulong>, Vector512<ulong>>(lanes), MemoryMarshal.Cast<Vector256<ulong>, Vector512<ulong>>(stripes));
+            AddWide(MemoryMarshal.Cast<Vector256<ulong>, Vector512<ulong>>(lanes), MemoryMarshal.Cast<Vector256<ulong>,
+                Vector512<ulong>>(stripes));
             return;
         }
 

@@ -48,11 +48,12 @@ public enum FrameKind : byte
 /// </summary>
 /// <param name="Length">Bytes of the payload.</param>
 /// <param name="Operation">Number of the operation in its generation, or of the request on its connection.</param>
-/// <param name="Part">For <see cref="FrameKind.Gradients"/>, which of the sender's subtrees; for <see cref="FrameKind.Subtrees"/> 1 if memory is
-/// lent for the operation.</param>
-/// <param name="Offset">Where the payload belongs: bytes into the message, or number of the chunk; for <see cref="FrameKind.Memory"/> how many floats
-/// it has.</param>
-/// <param name="Total">Bytes of the whole message, or number of chunks; for <see cref="FrameKind.Memory"/>, and for gradients and sums without
+/// <param name="Part">For <see cref="FrameKind.Gradients"/>, which of the sender's subtrees; for <see cref="FrameKind.Subtrees"/> 1 if
+/// memory is lent for the operation.</param>
+/// <param name="Offset">Where the payload belongs: bytes into the message, or number of the chunk; for <see cref="FrameKind.Memory"/> how
+/// many floats it has.</param>
+/// <param name="Total">Bytes of the whole message, or number of chunks; for <see cref="FrameKind.Memory"/>, and for gradients and sums
+/// without
 /// <paramref name="Length"/>, which of the sender's memory it is, where the payload lies.</param>
 /// <param name="Checksum"><see cref="FrameChecksum"/> of the payload.</param>
 internal readonly record struct FrameHeader(FrameKind Kind, int Length, uint Operation, int Part, long Offset, long Total, ulong Checksum)

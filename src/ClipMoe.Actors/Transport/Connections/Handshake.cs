@@ -20,9 +20,9 @@ internal enum ConnectionPurpose : byte
 internal sealed record Hello(ConnectionPurpose Purpose, string Stage = "", int Generation = 0, int From = 0, int To = 0, ulong Terms = 0);
 
 /// <summary>
-/// How two processes begin: the one that accepted sends a greeting with a nonce, the other one its hello with a nonce of its own and a proof that
-/// it knows the secret, the first one its answer with a proof. Proofs are HMAC-SHA256 over both nonces and what was said, so neither the secret
-/// nor anything that can be used again crosses the network.
+/// How two processes begin: the one that accepted sends a greeting with a nonce, the other one its hello with a nonce of its own and a
+/// proof that it knows the secret, the first one its answer with a proof. Proofs are HMAC-SHA256 over both nonces and what was said, so
+/// neither the secret nor anything that can be used again crosses the network.
 /// </summary>
 internal static class Handshake
 {

@@ -5,13 +5,16 @@ using Microsoft.Win32.SafeHandles;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// Writes memory to a TCP socket without copying it: a pipe takes references to its pages (<c>vmsplice</c>), the socket takes these from the pipe
-/// (<c>splice</c>), and the network card, or on one host the receiver, reads the memory itself. So it is not to change until the receiver has it.
+/// Writes memory to a TCP socket without copying it: a pipe takes references to its pages (<c>vmsplice</c>), the socket takes these from
+/// the pipe (<c>splice</c>), and the network card, or on one host the receiver, reads the memory itself. So it is not to change until the
+/// receiver has it.
 /// </summary>
 /// <remarks>An all-reduce on one host takes 7 % less processor time.</remarks>
 internal sealed unsafe partial class PagePipe : IDisposable
 {
-    /// <summary>Bytes under way, in whole pages: a chunk of gradients, wherever it begins. The system may grant less, which costs time only.</summary>
+    /// <summary>
+    /// Bytes under way, in whole pages: a chunk of gradients, wherever it begins. The system may grant less, which costs time only.
+    /// </summary>
     private const int Capacity = 1 << 19;
 
     private readonly SafeFileHandle _in, _out;

@@ -5,12 +5,12 @@ using Microsoft.Win32.SafeHandles;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// A connected socket as blocking bytes: nothing of it ever runs on the thread pool. One thread may read while another one writes; any thread may
-/// close it, which ends both.
+/// A connected socket as blocking bytes: nothing of it ever runs on the thread pool. One thread may read while another one writes; any
+/// thread may close it, which ends both.
 /// </summary>
 /// <remarks>
-/// The framework's sockets have no write that gathers memory which isn't arrays, and no read that waits in the kernel until its buffer is full. Both
-/// halve the number of times that a frame wakes the other side's thread.
+/// The framework's sockets have no write that gathers memory which isn't arrays, and no read that waits in the kernel until its buffer is
+/// full. Both halve the number of times that a frame wakes the other side's thread.
 /// </remarks>
 internal sealed unsafe partial class SocketStream(Socket socket) : Stream
 {
@@ -73,7 +73,8 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
             fixed (byte* bytes = buffer)
             {
                 var part = new Part(bytes, buffer.Length);
-                var control = new Control { Length = Control.Size, Level = SocketLevel, Type = Rights, File = (int)file.DangerousGetHandle() };
+                var control = new Control { Length = Control.Size, Level = SocketLevel, Type = Rights,
+                    File = (int)file.DangerousGetHandle() };
                 var message = new Message { Parts = &part, Count = 1, Control = &control, ControlLength = sizeof(Control) };
                 nint sent;
                 while ((sent = sendmsg(socket.SafeHandle, &message, NoSignal)) < 0) ThrowUnlessInterrupted();
@@ -90,8 +91,8 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     public void Write(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second) => Write(first, second, NoSignal);
 
     /// <summary>
-    /// Writes two buffers to a TCP socket; the second one must not change until the receiver has it (<see cref="PagePipe"/>). It is copied where the
-    /// system can't refer to pages, as in some sandboxes.
+    /// Writes two buffers to a TCP socket; the second one must not change until the receiver has it (<see cref="PagePipe"/>). It is copied
+    /// where the system can't refer to pages, as in some sandboxes.
     /// </summary>
     public void WritePages(ReadOnlySpan<byte> first, ReadOnlySpan<byte> pages)
     {
@@ -244,7 +245,8 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    private const int Interrupted = 4, WaitAll = 0x100, NoSignal = 0x4000, More = 0x8000, CloseOnExec = 0x40000000, SocketLevel = 1, Rights = 1;
+    private const int Interrupted = 4, WaitAll = 0x100, NoSignal = 0x4000, More = 0x8000, CloseOnExec = 0x40000000, SocketLevel = 1,
+        Rights = 1;
 
     /// <summary><c>struct iovec</c>.</summary>
     internal readonly struct Part(byte* start, nint length)

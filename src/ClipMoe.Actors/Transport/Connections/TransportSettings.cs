@@ -10,7 +10,8 @@ public sealed record TransportSettings
     public string? Secret { get => field ?? Certificate?.Secret; init; }
 
     /// <summary>TCP connections then speak TLS, and both sides must show it.</summary>
-    /// <remarks>Unix sockets are not encrypted: their bytes do not leave the kernel, which tells what user is at the other end; the secret must be known there too.</remarks>
+    /// <remarks>Unix sockets are not encrypted: their bytes do not leave the kernel, which tells what user is at the other end; the secret
+    /// must be known there too.</remarks>
     public ClusterCertificate? Certificate { get; init; }
 
     /// <summary>How long a new connection may take until both sides know what it is for.</summary>

@@ -6,8 +6,8 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Actors.Transport.Fetching;
 
 /// <summary>
-/// Copies ranges of another process's bulk sources, on the calling thread, over one connection that is kept for further requests. Not for several
-/// threads at once; unusable after a fetch was cancelled or its connection broke.
+/// Copies ranges of another process's bulk sources, on the calling thread, over one connection that is kept for further requests. Not for
+/// several threads at once; unusable after a fetch was cancelled or its connection broke.
 /// </summary>
 public sealed class BulkClient : IDisposable
 {
@@ -22,13 +22,15 @@ public sealed class BulkClient : IDisposable
     /// <param name="patience">How long the peer may say nothing, here and in each fetch.</param>
     /// <exception cref="IOException">The peer can't be reached, or refused.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static BulkClient Connect(BulkEndpoint endpoint, TransportSettings settings, TimeSpan patience, CancellationToken cancellation = default)
+    public static BulkClient Connect(BulkEndpoint endpoint, TransportSettings settings, TimeSpan patience,
+        CancellationToken cancellation = default)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(patience);
         try
         {
-            return new BulkClient(endpoint, Connector.Connect(endpoint, new Hello(ConnectionPurpose.Fetch), settings, deadline.Token), patience);
+            return new BulkClient(endpoint, Connector.Connect(endpoint, new Hello(ConnectionPurpose.Fetch), settings, deadline.Token),
+                patience);
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
@@ -54,7 +56,8 @@ public sealed class BulkClient : IDisposable
             do
             {
                 var header = NextHeader(range, fetched);
-                if (header.Total != destination.Length) throw new InvalidDataException($"sent {header.Total} bytes in place of {destination.Length}");
+                if (header.Total != destination.Length)
+                    throw new InvalidDataException($"sent {header.Total} bytes in place of {destination.Length}");
                 _connection.ReceivePayload(header, destination[fetched..]);
                 fetched += header.Length;
             }
@@ -138,7 +141,8 @@ public sealed class BulkClient : IDisposable
             : throw new InvalidDataException($"sent a frame of {header.Kind} that does not follow the last one");
     }
 
-    private static bool IsBroken(Exception e) => e is SocketException or InvalidDataException or EndOfStreamException or ObjectDisposedException;
+    private static bool IsBroken(Exception e) => e is SocketException or InvalidDataException or EndOfStreamException
+        or ObjectDisposedException;
 
     private Exception Explained(BulkRange range, Exception e, CancellationToken cancellation)
     {

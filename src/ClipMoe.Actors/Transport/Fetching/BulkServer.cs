@@ -73,7 +73,8 @@ public sealed class BulkServer : IDisposable
         var range = BulkRange.Decode(bytes);
         try
         {
-            if (!_sources.TryGetValue(range.Source, out var source)) throw new IOException($"nothing is served under the name {range.Source} here");
+            if (!_sources.TryGetValue(range.Source, out var source))
+                throw new IOException($"nothing is served under the name {range.Source} here");
             using var content = source.Open(range.Key);
             var length = range.Length ?? content.Length - range.Offset;
             if (range.Offset < 0 || length < 0 || range.Offset > content.Length - length)

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// What NCCL needs around it: memory, a stream and copies, by NVIDIA's driver. Its library is there wherever a GPU is, under one name, unlike CUDA's
-/// runtime; contexts, streams and memory of the two are the same.
+/// What NCCL needs around it: memory, a stream and copies, by NVIDIA's driver. Its library is there wherever a GPU is, under one name,
+/// unlike CUDA's runtime; contexts, streams and memory of the two are the same.
 /// </summary>
 internal sealed unsafe class CudaDriver
 {

@@ -10,8 +10,8 @@ internal readonly record struct Incoming(int From, Memory<byte> Bytes);
 internal interface INcclTransport : IDisposable
 {
     /// <summary>
-    /// Sends and receives all of this at once, and returns when it is done. What one member has for another is received in the order in which it is
-    /// sent, with the same lengths; nothing is empty.
+    /// Sends and receives all of this at once, and returns when it is done. What one member has for another is received in the order in
+    /// which it is sent, with the same lengths; nothing is empty.
     /// </summary>
     /// <exception cref="NcclTransportException">It failed. The carrier is of no use any more, and touches no memory any more.</exception>
     /// <remarks>Ends with the exception of the generation, too, when that is over.</remarks>

@@ -6,7 +6,8 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// A member's exchange of a generation whose gradients go from GPU to GPU. What is small stays with the streams, which also tell when a member dies.
+/// A member's exchange of a generation whose gradients go from GPU to GPU. What is small stays with the streams, which also tell when a
+/// member dies.
 /// </summary>
 internal sealed class NcclExchange(StreamExchange streams, INcclTransport carrier) : IStepExchange, IDisposable
 {

@@ -3,13 +3,14 @@ using ClipMoe.Actors.Transport.Streams;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// Exchanges over streams, and where all members of a generation can, over NCCL: each generation has a communicator of its own members alone.
+/// Exchanges over streams, and where all members of a generation can, over NCCL: each generation has a communicator of its own members
+/// alone.
 /// </summary>
 public sealed class NcclExchanges : IExchangeProvider, IDisposable
 {
     /// <summary>
-    /// Generations in a row that may break in NCCL before this member offers it no more. A member that dies breaks one, too, which can't always be
-    /// told from one that NCCL broke.
+    /// Generations in a row that may break in NCCL before this member offers it no more. A member that dies breaks one, too, which can't
+    /// always be told from one that NCCL broke.
     /// </summary>
     private const int MaxFailures = 3;
 
@@ -31,7 +32,8 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
     {
     }
 
-    internal NcclExchanges(StreamExchanges streams, INcclTransports carriers, Action<string> log) => (_streams, _carriers, _log) = (streams, carriers, log);
+    internal NcclExchanges(StreamExchanges streams, INcclTransports carriers, Action<string> log) =>
+        (_streams, _carriers, _log) = (streams, carriers, log);
 
     public IStepExchange Join(ExchangeGeneration generation)
     {

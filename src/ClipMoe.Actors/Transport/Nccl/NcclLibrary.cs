@@ -69,7 +69,9 @@ internal sealed unsafe class NcclLibrary
         return new ReadOnlySpan<byte>(id.Value, UniqueId.Size).ToArray();
     }
 
-    /// <summary>Begins to make a non-blocking communicator on the thread's current GPU; <see cref="IsReady"/> tells when it is there.</summary>
+    /// <summary>
+    /// Begins to make a non-blocking communicator on the thread's current GPU; <see cref="IsReady"/> tells when it is there.
+    /// </summary>
     public nint BeginCommunicator(ReadOnlySpan<byte> uniqueId, int rank, int world)
     {
         if (uniqueId.Length != UniqueId.Size) throw new NcclTransportException($"was told a unique id of {uniqueId.Length} bytes");
@@ -115,8 +117,8 @@ internal sealed unsafe class NcclLibrary
     }
 
     /// <summary>
-    /// Frees a communicator without the other members, also under way: what it has on the device stops. <c>ncclCommDestroy</c> may wait for members,
-    /// who can be gone.
+    /// Frees a communicator without the other members, also under way: what it has on the device stops. <c>ncclCommDestroy</c> may wait
+    /// for members, who can be gone.
     /// </summary>
     public void Abort(nint communicator)
     {

@@ -3,13 +3,14 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// The sum of everybody's gradients over a carrier. In each round every member sends every other one a piece of that member's slice and gets those of
-/// its own, adds them along the tree, and sends the sum to all together with the gradients of the next round.
+/// The sum of everybody's gradients over a carrier. In each round every member sends every other one a piece of that member's slice and
+/// gets those of its own, adds them along the tree, and sends the sum to all together with the gradients of the next round.
 /// </summary>
 /// <remarks>
-/// The additions are the processor's: there the gradients come from and their sum goes to (<see cref="SubtreeSum"/> has the tree's bits, also of what
-/// is no number and in bf16), and the checksums want the bytes there, too. Were gradients and their sum left on the device, a step would save five
-/// passes over its bus: the gradients' way down before this, up again, those of the own slice down, its sum up, and the sums of the others down.
+/// The additions are the processor's: there the gradients come from and their sum goes to (<see cref="SubtreeSum"/> has the tree's bits,
+/// also of what is no number and in bf16), and the checksums want the bytes there, too. Were gradients and their sum left on the device, a
+/// step would save five passes over its bus: the gradients' way down before this, up again, those of the own slice down, its sum up, and
+/// the sums of the others down.
 /// </remarks>
 internal sealed class NcclReduction(INcclTransport carrier, int rank, int world)
 {

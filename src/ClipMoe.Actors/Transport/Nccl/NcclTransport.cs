@@ -2,8 +2,8 @@ namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>Carries bytes through the GPU's memory by NCCL's sends and receives, on a stream of its own.</summary>
 /// <remarks>
-/// The communicator is non-blocking: none of its calls waits, the thread that does asks NCCL, the stream, and whether the generation is over, in
-/// turn. So it gets loose by itself, and no other thread calls NCCL meanwhile.
+/// The communicator is non-blocking: none of its calls waits, the thread that does asks NCCL, the stream, and whether the generation is
+/// over, in turn. So it gets loose by itself, and no other thread calls NCCL meanwhile.
 /// </remarks>
 internal sealed class NcclTransport : INcclTransport
 {
@@ -142,7 +142,8 @@ internal sealed class NcclTransport : INcclTransport
         while (!_nccl.IsReady(_communicator) || !done())
         {
             _throwIfOver();
-            if (Environment.TickCount64 - begun > _patience.TotalMilliseconds) throw new NcclTransportException($"waited for NCCL for {_patience}");
+            if (Environment.TickCount64 - begun > _patience.TotalMilliseconds)
+                throw new NcclTransportException($"waited for NCCL for {_patience}");
             // A round takes milliseconds, and to sleep may take as long.
             spin.SpinOnce(sleep1Threshold: -1);
         }

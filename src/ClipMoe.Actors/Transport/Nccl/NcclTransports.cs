@@ -5,7 +5,8 @@ namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>NCCL on the GPU of this process, if there is one. Looked for once, when it is first asked for.</summary>
 /// <remarks>
-/// Order: what <see cref="Variable"/> names, a folder or the file itself; beside libtorch, or in the package beside a PyTorch; where the system does.
+/// Order: what <see cref="Variable"/> names, a folder or the file itself; beside libtorch, or in the package beside a PyTorch; where the
+/// system does.
 /// </remarks>
 internal sealed class NcclTransports : INcclTransports
 {
@@ -29,7 +30,8 @@ internal sealed class NcclTransports : INcclTransports
 
     /// <param name="candidates">Where NCCL may be, best first.</param>
     /// <param name="driver">The library of NVIDIA's driver.</param>
-    public NcclTransports(IReadOnlyList<string> candidates, string driver, int ordinal) => _found = new(() => Find(candidates, driver, ordinal));
+    public NcclTransports(IReadOnlyList<string> candidates, string driver, int ordinal) => _found =
+        new(() => Find(candidates, driver, ordinal));
 
     public NcclOffer Offer => _found.Value.Offer;
 
@@ -45,7 +47,8 @@ internal sealed class NcclTransports : INcclTransports
     /// <param name="torch">The folder of libtorch's libraries.</param>
     public static IReadOnlyList<string> Candidates(string? chosen, string? torch)
     {
-        if (!string.IsNullOrEmpty(chosen)) return [Directory.Exists(chosen) ? Path.Combine(chosen, NcclLibrary.File) : Path.GetFullPath(chosen)];
+        if (!string.IsNullOrEmpty(chosen)) return [Directory.Exists(chosen) ? Path.Combine(chosen, NcclLibrary.File)
+            : Path.GetFullPath(chosen)];
         if (torch is null) return [NcclLibrary.File];
         var package = Path.GetFullPath(Path.Combine(torch, "..", "..", "nvidia", "nccl", "lib"));
         return [Path.Combine(torch, NcclLibrary.File), Path.Combine(package, NcclLibrary.File), NcclLibrary.File];

@@ -7,8 +7,8 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// What a member sends and receives at once, in the format in which it travels, each piece followed by the checksums of its chunks. Used for one
-/// round after another, in the same memory.
+/// What a member sends and receives at once, in the format in which it travels, each piece followed by the checksums of its chunks. Used
+/// for one round after another, in the same memory.
 /// </summary>
 internal sealed class TransferRound(INcclTransport carrier)
 {
@@ -75,8 +75,10 @@ internal sealed class TransferRound(INcclTransport carrier)
         {
             var found = new ulong[arrival.Checksums.Length];
             Check(arrival.Travelled.Span, found);
-            if (!arrival.Checksums.Span.SequenceEqual(found)) throw new NcclTransportException("sent something that arrived damaged", arrival.From);
-            if (_format == GradientFormat.Bf16) BFloat16.Widen(MemoryMarshal.Cast<byte, ushort>(arrival.Travelled.Span), arrival.Piece.Span);
+            if (!arrival.Checksums.Span.SequenceEqual(found))
+                throw new NcclTransportException("sent something that arrived damaged", arrival.From);
+            if (_format == GradientFormat.Bf16)
+                BFloat16.Widen(MemoryMarshal.Cast<byte, ushort>(arrival.Travelled.Span), arrival.Piece.Span);
         }
     }
 
@@ -106,7 +108,8 @@ internal sealed class TransferRound(INcclTransport carrier)
         public Memory<T> Take(int length)
         {
             // What was given out before stays with whoever has it.
-            if (_taken + length > _items.Length) (_items, _taken) = (GC.AllocateUninitializedArray<T>(Math.Max(_items.Length * 2, length)), 0);
+            if (_taken + length > _items.Length)
+                (_items, _taken) = (GC.AllocateUninitializedArray<T>(Math.Max(_items.Length * 2, length)), 0);
             _taken += length;
             return _items.AsMemory(_taken - length, length);
         }

@@ -4,8 +4,8 @@ namespace ClipMoe.Actors.Transport.Nccl;
 internal readonly record struct TransferRounds(GradientChunks Chunks)
 {
     /// <summary>
-    /// Chunks of all slices together: 16 MiB in fp32, which bounds what a round takes of host and device for each subtree of each member, and is
-    /// enough that the few calls and waits of a round don't count.
+    /// Chunks of all slices together: 16 MiB in fp32, which bounds what a round takes of host and device for each subtree of each member,
+    /// and is enough that the few calls and waits of a round don't count.
     /// </summary>
     private const int ChunksPerRound = 64;
 

@@ -54,8 +54,8 @@ internal abstract class Operation
     public bool Awaits(int rank) => Volatile.Read(ref _unsent[rank]) > 0 || Owes(rank);
 
     /// <summary>
-    /// Whether this peer still has to send something. One that doesn't may have all it needs, before the thread that sent it the last of it has
-    /// come to say so.
+    /// Whether this peer still has to send something. One that doesn't may have all it needs, before the thread that sent it the last of
+    /// it has come to say so.
     /// </summary>
     public bool Owes(int rank) => Volatile.Read(ref _unreceived[rank]);
 

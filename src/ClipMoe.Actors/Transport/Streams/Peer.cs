@@ -18,7 +18,9 @@ internal sealed class Peer
     private readonly StreamExchange _exchange;
     private readonly BulkConnection _connection;
     private readonly FrameFault? _fault;
-    /// <summary>Memory that each side has lent the other one; what was borrowed is touched until no thread of the exchange is left.</summary>
+    /// <summary>
+    /// Memory that each side has lent the other one; what was borrowed is touched until no thread of the exchange is left.
+    /// </summary>
     private readonly HashSet<SharedMemory> _lent = [];
     private readonly Dictionary<long, SharedMemory> _borrowed = [];
     private readonly Thread _sender, _receiver;
@@ -234,8 +236,10 @@ internal sealed class Peer
     private static string Reason(Exception e) => e switch
     {
         InvalidDataException => e.Message,
-        EndOfStreamException or SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown } => "closed its stream",
-        ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted } => "had its stream closed from this side",
+        EndOfStreamException or SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown } =>
+            "closed its stream",
+        ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted } =>
+            "had its stream closed from this side",
         _ => $"could not be exchanged with: {e.Message}",
     };
 }

@@ -1,8 +1,8 @@
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// Buffers for the chunks of the own slice that peers have sent but that aren't summed yet: a ring of slots, so that memory stays bounded however
-/// far one peer is ahead of another. It is kept from one reduction to the next.
+/// Buffers for the chunks of the own slice that peers have sent but that aren't summed yet: a ring of slots, so that memory stays bounded
+/// however far one peer is ahead of another. It is kept from one reduction to the next.
 /// </summary>
 internal sealed class ReceiveWindow(int world)
 {

@@ -7,9 +7,10 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// The sum of everybody's gradients, or of a part of them. Each member sends every other one the chunks of that member's slice; the owner of a chunk
-/// sends the sum to everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the own one side by side.
-/// Where both are in memory that can be lent to the peer, it carries only the checksums, the peer reads the memory, and says when it has.
+/// The sum of everybody's gradients, or of a part of them. Each member sends every other one the chunks of that member's slice; the owner
+/// of a chunk sends the sum to everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the
+/// own one side by side. Where both are in memory that can be lent to the peer, it carries only the checksums, the peer reads the memory,
+/// and says when it has.
 /// </summary>
 internal sealed class Reduction : Operation
 {
@@ -40,7 +41,9 @@ internal sealed class Reduction : Operation
         public int Gradients;
         public int Sums;
         public bool HasAllSums;
-        /// <summary>What is missing until all that the peer has lent is read: to know whether it has, its sums, and those of the own slice.</summary>
+        /// <summary>
+        /// What is missing until all that the peer has lent is read: to know whether it has, its sums, and those of the own slice.
+        /// </summary>
         public int Unread = 3;
         public bool Lends;
         /// <summary>Whether the peer has read all that was lent to it.</summary>
@@ -219,7 +222,9 @@ internal sealed class Reduction : Operation
         peer.Send(new OutgoingFrame(null, new FrameHeader(FrameKind.Read, 0, Number, 0, 0, 0, 0), default), urgent: true);
     }
 
-    /// <summary>Sends a chunk of the own slice to everybody, before what else waits to be sent: it is in the cache, and others wait for it.</summary>
+    /// <summary>
+    /// Sends a chunk of the own slice to everybody, before what else waits to be sent: it is in the cache, and others wait for it.
+    /// </summary>
     private void Publish(int chunk, Memory<float> sum)
     {
         var payload = new ByteView<float>(sum).Memory;
@@ -254,5 +259,6 @@ internal sealed class Reduction : Operation
     private int Bytes(int chunk) => _chunks[chunk].Length * (_rounds ? sizeof(ushort) : sizeof(float));
 
     private InvalidDataException Misplaced(in FrameHeader header) =>
-        new($"sent {header.Length} bytes of {header.Kind} for chunk {header.Offset} of {header.Total}, which was not to come now, while {Phase}");
+        new($"sent {header.Length} bytes of {header.Kind} for chunk {header.Offset} of {header.Total}, which was not to come now, while " +
+        $"{Phase}");
 }

@@ -5,8 +5,8 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// A chunk in a peer's memory, which the peer could change at any moment. So every float is read once, into memory of this process, and the checksum
-/// is taken of what was read.
+/// A chunk in a peer's memory, which the peer could change at any moment. So every float is read once, into memory of this process, and
+/// the checksum is taken of what was read.
 /// </summary>
 /// <param name="Rank">The peer's.</param>
 /// <param name="Checksum">What the peer says it is.</param>

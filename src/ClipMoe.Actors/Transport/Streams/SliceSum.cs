@@ -5,8 +5,8 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// The slice of the sum that a member owns: takes everybody's gradients for it chunk by chunk, and adds along the tree as soon as a chunk is there
-/// from all.
+/// The slice of the sum that a member owns: takes everybody's gradients for it chunk by chunk, and adds along the tree as soon as a chunk
+/// is there from all.
 /// </summary>
 /// <param name="mine">The own gradients.</param>
 /// <param name="sum">The whole sum, of which only the slice is written.</param>

@@ -123,7 +123,8 @@ internal static class StepCodec
         private RouterLoad? Load()
         {
             var layers = Int();
-            return layers < 0 ? null : new RouterLoad(layers, Int(), List<long>() ?? [], BinaryPrimitives.ReadInt64LittleEndian(Take(sizeof(long))));
+            return layers < 0 ? null : new RouterLoad(layers, Int(), List<long>()
+                ?? [], BinaryPrimitives.ReadInt64LittleEndian(Take(sizeof(long))));
         }
 
         private readonly ReadOnlySpan<byte> Peek(int count) => count <= _rest.Length ? _rest[..count] : throw Malformed();

@@ -7,8 +7,8 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// A member's streams to all others of a generation, and the operation that is in progress on them. The first thing that goes wrong ends it for
-/// good: every stream is closed, so that the others notice too, and whoever waits is told why.
+/// A member's streams to all others of a generation, and the operation that is in progress on them. The first thing that goes wrong ends
+/// it for good: every stream is closed, so that the others notice too, and whoever waits is told why.
 /// </summary>
 internal sealed class StreamExchange : IStepExchange
 {
@@ -128,13 +128,16 @@ internal sealed class StreamExchange : IStepExchange
             while (true)
             {
                 if (_operation is { } operation && operation.Number == number) return operation;
-                if (number != _begun + 1) throw new InvalidDataException($"sent a frame of operation {number} when this member was at {_begun}");
+                if (number != _begun + 1) throw new InvalidDataException(
+                    $"sent a frame of operation {number} when this member was at {_begun}");
                 Wait(_gate);
             }
         }
     }
 
-    /// <summary>For a member that waits for all others elsewhere than at the streams: throws once the exchange failed or somebody left.</summary>
+    /// <summary>
+    /// For a member that waits for all others elsewhere than at the streams: throws once the exchange failed or somebody left.
+    /// </summary>
     public void ThrowIfOver()
     {
         int? left;
@@ -169,7 +172,9 @@ internal sealed class StreamExchange : IStepExchange
     public void Broke(int peer, string what, Exception? cause = null) =>
         Fail(new ExchangeBrokenException(Generation.Stage, Generation.Number, peer, what, cause));
 
-    /// <summary>On a receiving thread: a peer left in good order, which matters to an operation only if it still waits for that peer.</summary>
+    /// <summary>
+    /// On a receiving thread: a peer left in good order, which matters to an operation only if it still waits for that peer.
+    /// </summary>
     public void Left(int peer)
     {
         bool owes;
@@ -327,7 +332,8 @@ internal sealed class StreamExchange : IStepExchange
             var awaited = Peers.Where(p => operation.Awaits(p.Rank)).MinBy(p => p.LastProgress);
             var silence = Environment.TickCount64 - Math.Max(begun, awaited?.LastProgress ?? begun);
             var left = Generation.Patience - TimeSpan.FromMilliseconds(silence);
-            if (awaited is not null && left <= TimeSpan.Zero) Broke(awaited.Rank, $"said nothing for {Generation.Patience} while {operation.Phase}");
+            if (awaited is not null && left <= TimeSpan.Zero)
+                Broke(awaited.Rank, $"said nothing for {Generation.Patience} while {operation.Phase}");
             lock (_completion)
             {
                 if (operation.IsComplete || _failure is not null) return;

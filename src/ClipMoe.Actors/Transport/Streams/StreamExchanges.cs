@@ -2,7 +2,9 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Transport.Streams;
 
-/// <summary>Exchanges between workers in several processes, over streams of their own: one to each other member of the generation.</summary>
+/// <summary>
+/// Exchanges between workers in several processes, over streams of their own: one to each other member of the generation.
+/// </summary>
 public sealed class StreamExchanges : IExchangeProvider, IDisposable
 {
     /// <summary>How long a member that is early is kept waiting for the same generation to be joined here.</summary>
@@ -35,8 +37,8 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     }
 
     /// <summary>
-    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. That a member left in good order breaks it
-    /// only when it is waited for.
+    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. That a member left in good order
+    /// breaks it only when it is waited for.
     /// </summary>
     public event Action<ExchangeBrokenException>? Broken;
 

@@ -31,8 +31,11 @@ public static class SceneBenchmark
     /// <param name="Rgb">[32, 32, 3]</param>
     public sealed record Scene(string Key, SceneFactors Factors, byte[] Rgb, string Caption);
 
-    /// <summary>Writes the benchmark into <paramref name="folder"/>, unless it is already there, complete and with the same settings.</summary>
-    /// <exception cref="UserErrorException">The folder holds something else, or the settings ask for more scenes than there are.</exception>
+    /// <summary>
+    /// Writes the benchmark into <paramref name="folder"/>, unless it is already there, complete and with the same settings.
+    /// </summary>
+    /// <exception cref="UserErrorException">The folder holds something else, or the settings ask for more scenes than there
+    /// are.</exception>
     public static void Make(string folder, SceneSettings settings, CancellationToken cancellation)
     {
         var marker = new Marker(GeneratorVersion, settings, Complete: false);
@@ -40,7 +43,8 @@ public static class SceneBenchmark
         if (found == marker with { Complete = true })
             return;
         if (found is not null && found with { Complete = false } != marker)
-            throw new UserErrorException($"The folder {folder} holds the benchmark with other settings ({found.Settings}): give another folder.");
+            throw new UserErrorException($"The folder {folder} holds the benchmark with other settings ({found.Settings}): give another " +
+                $"folder.");
         if (found is null && Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new UserErrorException($"The folder {folder} is not empty and holds no benchmark: give an empty or a new folder.");
 

@@ -96,7 +96,9 @@ internal static class SceneDrawing
         };
     }
 
-    /// <summary>A point lies in a five-pointed star when it is on the inner side of at least four of the five lines of the pentagram.</summary>
+    /// <summary>
+    /// A point lies in a five-pointed star when it is on the inner side of at least four of the five lines of the pentagram.
+    /// </summary>
     private static bool IsInStar(int x, int y, int r)
     {
         ReadOnlySpan<(int X, int Y)> normals = [(0, -1000), (951, -309), (588, 809), (-588, 809), (-951, -309)];
@@ -107,7 +109,9 @@ internal static class SceneDrawing
         return inner >= 4;
     }
 
-    /// <summary>Whether the texture is dark at a point: stripes and bars are 2 px wide, slants and checks 3 px, spots 3 px across.</summary>
+    /// <summary>
+    /// Whether the texture is dark at a point: stripes and bars are 2 px wide, slants and checks 3 px, spots 3 px across.
+    /// </summary>
     private static bool IsMarked(int texture, int x, int y)
     {
         return texture switch

@@ -4,8 +4,8 @@ namespace ClipMoe.Model.Datasets.Scenes;
 public sealed record SceneAttribute(string Name, IReadOnlyList<string> Values);
 
 /// <summary>
-/// The true attributes of one scene, each an index into the values of <see cref="Attributes"/>. After Trifeature (Hermann and Lampinen 2020),
-/// with a second, small object whose attributes are easily overlooked.
+/// The true attributes of one scene, each an index into the values of <see cref="Attributes"/>. After Trifeature (Hermann and Lampinen
+/// 2020), with a second, small object whose attributes are easily overlooked.
 /// </summary>
 public readonly record struct SceneFactors(int Shape, int Texture, int Colour, int Size, int Background, int DotColour, int DotCorner)
 {

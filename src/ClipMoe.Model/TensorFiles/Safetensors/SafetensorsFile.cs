@@ -7,9 +7,9 @@ namespace ClipMoe.Model.TensorFiles.Safetensors;
 
 /// <summary>
 /// A safetensors file: an 8-byte little-endian header length, a JSON header, the tensors' bytes without gaps
-/// (https://huggingface.co/docs/safetensors). The header is believed only as far as the file's own length confirms it. A file that carries the
-/// hash of its data is hashed once, at the first read of a tensor (1 to 2 GB/s where the processor has instructions for SHA-256); what that brought
-/// into the system's cache is then read from there.
+/// (https://huggingface.co/docs/safetensors). The header is believed only as far as the file's own length confirms it. A file that carries
+/// the hash of its data is hashed once, at the first read of a tensor (1 to 2 GB/s where the processor has instructions for SHA-256); what
+/// that brought into the system's cache is then read from there.
 /// </summary>
 public sealed class SafetensorsFile : ITensorFile
 {
@@ -89,9 +89,12 @@ public sealed class SafetensorsFile : ITensorFile
         TensorFileReads.ReadExactly(Path, _handle, destination, _dataStart + _header.Tensors[_index[info.Name]].Begin + offset);
     }
 
-    public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFileReads.ReadFloats(this, name, destination, offset);
+    public void ReadFloats(string name, Span<float> destination, long offset = 0) =>
+        TensorFileReads.ReadFloats(this, name, destination, offset);
 
-    /// <summary>A tensor's bytes as the system maps them: read when first touched, kept as long as there is room. Outlives this object.</summary>
+    /// <summary>
+    /// A tensor's bytes as the system maps them: read when first touched, kept as long as there is room. Outlives this object.
+    /// </summary>
     /// <exception cref="IOException">The system maps no more files for this process.</exception>
     internal MemoryMappedViewAccessor Map(string name)
     {
@@ -139,7 +142,8 @@ public sealed class SafetensorsFile : ITensorFile
         }
 
         if (data is not null && Convert.ToHexStringLower(data.GetHashAndReset()) != Metadata[DataHashKey])
-            throw new UserErrorException($"{Path} is damaged: its data is not what was written ({DataHashKey} differs); copy or make it again.");
+            throw new UserErrorException($"{Path} is damaged: its data is not what was written ({DataHashKey} differs); copy or make it " +
+                $"again.");
         _isIntact = true;
     }
 }

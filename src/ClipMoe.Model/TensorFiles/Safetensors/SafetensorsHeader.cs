@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace ClipMoe.Model.TensorFiles.Safetensors;
 
-/// <summary>One tensor of a safetensors header: its bytes are <c>[Begin, Begin + Info.ByteLength)</c> of the data that follows the header.</summary>
+/// <summary>
+/// One tensor of a safetensors header: its bytes are <c>[Begin, Begin + Info.ByteLength)</c> of the data that follows the header.
+/// </summary>
 internal sealed record SafetensorsEntry(TensorInfo Info, long Begin);
 
 /// <summary>The JSON header of a safetensors file, read strictly: every rule of the format is checked.</summary>
@@ -114,7 +116,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
     {
         "BOOL" => TensorType.Bool,
         not null and not "Bool" when Enum.TryParse<TensorType>(text, out var type) && type.ToString() == text => type,
-        _ => throw new UserErrorException($"tensor {Printable.Quote(name)} in {path} has the type {text ?? "null"}, which ClipMoe does not read."),
+        _ => throw new UserErrorException(
+            $"tensor {Printable.Quote(name)} in {path} has the type {text ?? "null"}, which ClipMoe does not read."),
     };
 
     private static List<long> ReadNumbers(string path, string name, ref Utf8JsonReader reader, int most)
@@ -124,7 +127,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (!reader.TryGetInt64(out var number) || number < 0 || numbers.Count == most)
-                throw Damaged(path, $"tensor {Printable.Quote(name)} has a negative, too large or superfluous number in its shape or offsets");
+                throw Damaged(path, $"tensor {Printable.Quote(name)} has a negative, too large or superfluous number in its shape or " +
+                    $"offsets");
             numbers.Add(number);
         }
 
@@ -138,7 +142,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Tensors
         foreach (var tensor in tensors.OrderBy(t => t.Begin).ThenBy(t => t.Info.ByteLength))
         {
             if (tensor.Begin != end)
-                throw Damaged(path, $"tensor {Printable.Quote(tensor.Info.Name)} begins at byte {tensor.Begin} of the data instead of {end}");
+                throw Damaged(path, $"tensor {Printable.Quote(tensor.Info.Name)} begins at byte {tensor.Begin} of the data instead of " +
+                    $"{end}");
             end += tensor.Info.ByteLength;
         }
 

@@ -52,8 +52,8 @@ public sealed class SafetensorsWriter : TensorWriter
     }
 
     /// <summary>
-    /// Tensors of one type are written in the order in which they lie in the file, and hashed on the way; where types are mixed, the rest is read
-    /// again, most likely from memory.
+    /// Tensors of one type are written in the order in which they lie in the file, and hashed on the way; where types are mixed, the rest
+    /// is read again, most likely from memory.
     /// </summary>
     private protected override void Finish()
     {

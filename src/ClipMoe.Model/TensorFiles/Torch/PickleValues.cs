@@ -1,11 +1,11 @@
 namespace ClipMoe.Model.TensorFiles.Torch;
 
-// What an unpickled object graph consists of, beside null, bool, long, BigInteger, double, string, List<object?> (list and set) and object?[]
-// (tuple).
+// What an unpickled object graph consists of, beside null, bool, long, BigInteger, double, string, List<object?> (list and set) and
+// object?[] (tuple).
 
 /// <summary>
-/// A dict or OrderedDict; as in Python, a key set again keeps its place and takes the new value. Numbers are keys by their text, which is what
-/// names of tensors are made of.
+/// A dict or OrderedDict; as in Python, a key set again keeps its place and takes the new value. Numbers are keys by their text, which is
+/// what names of tensors are made of.
 /// </summary>
 internal sealed class PickleDict
 {
@@ -53,7 +53,8 @@ internal abstract record PickleGlobal
         ("torch.jit._pickle", "build_intlist" or "build_tensorlist" or "build_doublelist" or "build_boollist" or "restore_type_tag") =>
             new Unchanged(),
         ("torch", _) => StorageType(name) is { } type ? new Storage(type) : null,
-        _ => module == "__torch__" || module.StartsWith("__torch__.", StringComparison.Ordinal) ? new ScriptClass($"{module}.{name}") : null,
+        _ => module == "__torch__" || module.StartsWith("__torch__.", StringComparison.Ordinal) ? new ScriptClass($"{module}.{name}")
+            : null,
     };
 
     private static TensorType? StorageType(string name) => name switch

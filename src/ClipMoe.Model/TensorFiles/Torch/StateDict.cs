@@ -21,8 +21,8 @@ internal sealed class StateDict
     private StateDict(string path, ScriptClasses classes) => (_path, _classes) = (path, classes);
 
     /// <summary>
-    /// Tensors by name, in the file's order: of a state dict, of a TorchScript module (parameters and buffers), of a training checkpoint with
-    /// the model below a usual key, or one bare tensor, called <see cref="TorchFile.BareTensor"/>.
+    /// Tensors by name, in the file's order: of a state dict, of a TorchScript module (parameters and buffers), of a training checkpoint
+    /// with the model below a usual key, or one bare tensor, called <see cref="TorchFile.BareTensor"/>.
     /// </summary>
     public static OrderedDictionary<string, PickleTensor> Find(string path, object? root, ScriptClasses classes)
     {

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace ClipMoe.Model.TensorFiles.Torch;
 
 /// <summary>
-/// PyTorch's file format since 1.6, a zip archive with a pickle of the structure and one record per storage: what <c>torch.save</c> writes (a
-/// state dict, or a training checkpoint around one) and TorchScript archives as OpenAI published CLIP. No code of the file is run.
+/// PyTorch's file format since 1.6, a zip archive with a pickle of the structure and one record per storage: what <c>torch.save</c> writes
+/// (a state dict, or a training checkpoint around one) and TorchScript archives as OpenAI published CLIP. No code of the file is run.
 /// </summary>
 public sealed class TorchFile : ITensorFile
 {
@@ -79,15 +79,18 @@ public sealed class TorchFile : ITensorFile
         else Gathered(tensor).AsSpan((int)offset, destination.Length).CopyTo(destination);
     }
 
-    public void ReadFloats(string name, Span<float> destination, long offset = 0) => TensorFileReads.ReadFloats(this, name, destination, offset);
+    public void ReadFloats(string name, Span<float> destination, long offset = 0) =>
+        TensorFileReads.ReadFloats(this, name, destination, offset);
 
     public void Dispose() => _handle.Dispose();
 
     private string FindRoot()
     {
-        var pickles = _zip.Entries.Where(e => e.Name.EndsWith("/data.pkl", StringComparison.Ordinal) && e.Name.Count(c => c == '/') == 1).ToList();
+        var pickles = _zip.Entries.Where(e => e.Name.EndsWith("/data.pkl", StringComparison.Ordinal) && e.Name.Count(c => c == '/') == 1)
+            .ToList();
         return pickles is [var pickle] ? pickle.Name[..pickle.Name.IndexOf('/')]
-            : throw new UserErrorException($"{Path} is a zip archive, but not one of PyTorch's: it holds {pickles.Count} data.pkl instead of one.");
+            : throw new UserErrorException(
+            $"{Path} is a zip archive, but not one of PyTorch's: it holds {pickles.Count} data.pkl instead of one.");
     }
 
     private byte[]? Small(string name, int maxLength) => _zip.Find(name) is { } entry ? _zip.ReadSmall(entry, maxLength) : null;
@@ -104,7 +107,9 @@ public sealed class TorchFile : ITensorFile
         }
     }
 
-    /// <summary>A storage's checksum is verified at its first use, so that opening a file stays cheap and a flipped bit is still found.</summary>
+    /// <summary>
+    /// A storage's checksum is verified at its first use, so that opening a file stays cheap and a flipped bit is still found.
+    /// </summary>
     private void Verify(ZipEntry storage)
     {
         lock (_gate)
@@ -115,7 +120,9 @@ public sealed class TorchFile : ITensorFile
         }
     }
 
-    /// <summary>The elements of a strided view in row-major order; the last one is kept, since large tensors are read piece by piece.</summary>
+    /// <summary>
+    /// The elements of a strided view in row-major order; the last one is kept, since large tensors are read piece by piece.
+    /// </summary>
     private byte[] Gathered(TorchTensor tensor)
     {
         lock (_gate)
@@ -125,7 +132,8 @@ public sealed class TorchFile : ITensorFile
             if (tensor.Extent * size > Array.MaxLength)
             {
                 throw new UserErrorException(
-                    $"{Printable.Quote(tensor.Info.Name)} in {Path} is a strided view of {tensor.Extent * size} bytes, too many to be put in order.");
+                    $"{Printable.Quote(tensor.Info.Name)} in {Path} is a strided view of {tensor.Extent * size} bytes, too many to be " +
+                    $"put in order.");
             }
 
             var extent = new byte[tensor.Extent * size];

@@ -1,6 +1,8 @@
 namespace ClipMoe.Model.TensorFiles.Torch;
 
-/// <summary>A tensor of an archive: a strided view of a storage record whose bytes lie in the file. Offset and strides in elements.</summary>
+/// <summary>
+/// A tensor of an archive: a strided view of a storage record whose bytes lie in the file. Offset and strides in elements.
+/// </summary>
 internal sealed record TorchTensor(TensorInfo Info, ZipEntry Storage, long Offset, IReadOnlyList<long> Strides)
 {
     /// <summary>Whether the elements lie in the file in row-major order without gaps.</summary>
@@ -13,20 +15,24 @@ internal sealed record TorchTensor(TensorInfo Info, ZipEntry Storage, long Offse
     public long FilePosition => Storage.DataOffset + Offset * Info.Type.Size();
 
     /// <summary>Checks a description against what the archive really holds.</summary>
-    /// <exception cref="UserErrorException">The view reaches outside its storage, or the storage is missing or shorter than claimed.</exception>
+    /// <exception cref="UserErrorException">The view reaches outside its storage, or the storage is missing or shorter than
+    /// claimed.</exception>
     public static TorchTensor Create(ZipDirectory zip, string root, string name, PickleTensor tensor)
     {
         var shown = Printable.Quote(name);
         var storage = zip.Find($"{root}/data/{tensor.Storage.Key}") ?? throw zip.Damaged($"the storage of {shown} is missing");
         if (storage.Deflated) throw zip.Damaged($"the storage of {shown} is compressed, which torch.save never does");
-        if (TensorInfo.CountOf(tensor.Shape) is not { } count || tensor.Strides.Length != tensor.Shape.Length || tensor.Strides.Any(s => s < 0))
+        if (TensorInfo.CountOf(tensor.Shape) is not { } count || tensor.Strides.Length != tensor.Shape.Length
+            || tensor.Strides.Any(s => s < 0))
             throw zip.Damaged($"{shown} has an impossible shape");
         var elements = storage.Length / tensor.Storage.Type.Size();
         if (tensor.Storage.Count < 0 || tensor.Storage.Count > elements)
             throw zip.Damaged($"the storage of {shown} claims {tensor.Storage.Count} elements, but has {elements}");
         var info = new TensorInfo(name, tensor.Storage.Type, tensor.Shape);
-        // An expanded tensor repeats elements of a small storage; checkpoints hold none that outgrow it, and a hostile one could claim any size.
-        if (count > elements || tensor.Offset < 0 || ExtentOf(tensor.Shape, tensor.Strides) is not { } extent || extent > elements - tensor.Offset)
+        // An expanded tensor repeats elements of a small storage; checkpoints hold none that outgrow it, and a hostile one could claim any
+        // size.
+        if (count > elements || tensor.Offset < 0 || ExtentOf(tensor.Shape, tensor.Strides) is not { } extent
+            || extent > elements - tensor.Offset)
             throw zip.Damaged($"{shown} of shape {info.ShapeText} reaches outside its storage of {elements} elements");
         return new TorchTensor(info, storage, tensor.Offset, tensor.Strides);
     }

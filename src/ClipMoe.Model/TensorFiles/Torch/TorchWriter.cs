@@ -18,7 +18,8 @@ public sealed class TorchWriter : TensorWriter
     private Crc32 _crc = new();
     private int _open = -1;
 
-    public TorchWriter(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null) : base(path, tensors)
+    public TorchWriter(string path, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        : base(path, tensors)
     {
         _zip = new ZipRecords(File, Root);
         // Records have checksums of their own, and the data of a safetensors file would not have the same hash.

@@ -6,9 +6,10 @@ using System.Text;
 namespace ClipMoe.Model.TensorFiles.Torch;
 
 /// <summary>
-/// Rebuilds the data in a pickle of <c>torch.save</c> or TorchScript (protocols 2 to 5) and runs nothing: the names it may refer to are those of
-/// <see cref="PickleGlobal"/>, and any other is refused by name as soon as it is met. Every instruction makes at most one object, and the sum
-/// of what they take is bounded.
+/// Rebuilds the data in a pickle of <c>torch.save</c> or TorchScript (protocols 2 to 5) and runs nothing: the names it may refer to are
+/// those of
+/// <see cref="PickleGlobal"/>, and any other is refused by name as soon as it is met. Every instruction makes at most one object, and the
+/// sum of what they take is bounded.
 /// </summary>
 internal sealed class Unpickler
 {
@@ -30,7 +31,8 @@ internal sealed class Unpickler
 
     /// <param name="path">Named in errors.</param>
     /// <param name="pickle">The pickle's bytes.</param>
-    /// <exception cref="UserErrorException">The pickle is damaged, or refers to something that is no tensor, container or scalar.</exception>
+    /// <exception cref="UserErrorException">The pickle is damaged, or refers to something that is no tensor, container or
+    /// scalar.</exception>
     public static object? Load(string path, byte[] pickle)
     {
         var unpickler = new Unpickler(path, pickle);
@@ -156,7 +158,8 @@ internal sealed class Unpickler
     }
 
     private PickleGlobal FindGlobal(string module, string name) => PickleGlobal.Find(module, name) ?? throw new UserErrorException(
-        $"{_path} refers to {Printable.Quote($"{module}.{name}")}, which ClipMoe does not load: a checkpoint may hold only tensors, containers and "
+        $"{_path} refers to {Printable.Quote($"{module}.{name}")}, which ClipMoe does not load: a checkpoint may hold only tensors, " +
+        $"containers and "
         + "scalars; nothing of it was run.");
 
     private object? Rebuild(PickleGlobal global, object?[] arguments) => (global, arguments) switch
@@ -171,7 +174,9 @@ internal sealed class Unpickler
         _ => throw Damaged($"the arguments of a {global.GetType().Name.ToLowerInvariant()} are not its own"),
     };
 
-    /// <summary>State of an OrderedDict (its <c>_metadata</c>) says nothing about tensors; that of a TorchScript object is its attributes.</summary>
+    /// <summary>
+    /// State of an OrderedDict (its <c>_metadata</c>) says nothing about tensors; that of a TorchScript object is its attributes.
+    /// </summary>
     private void Build(object? state)
     {
         switch (Top())
@@ -271,7 +276,8 @@ internal sealed class Unpickler
 
     private T Pop<T>() where T : class => As<T>(Pop());
 
-    private T As<T>(object? value) where T : class => value as T ?? throw Damaged($"what stands before byte {_at} does not fit its next instruction");
+    private T As<T>(object? value) where T : class => value as T
+        ?? throw Damaged($"what stands before byte {_at} does not fit its next instruction");
 
     private object?[] PopMany(int count)
     {

@@ -11,7 +11,8 @@ internal sealed record ZipEntry(string Name, bool Deflated, uint Crc32, long Sto
 
 /// <summary>
 /// The central directory of a zip archive (zip64 too), so that stored records can be read in place, at any offset. The framework's
-/// <see cref="ZipArchive"/> does not tell where a record's bytes begin. Nothing is ever extracted to a path, whatever the records are called.
+/// <see cref="ZipArchive"/> does not tell where a record's bytes begin. Nothing is ever extracted to a path, whatever the records are
+/// called.
 /// </summary>
 internal sealed class ZipDirectory
 {

@@ -5,7 +5,9 @@ using ClipMoe.Model.Files;
 
 namespace ClipMoe.Model.TensorFiles.Torch;
 
-/// <summary>Writes a zip archive of stored records as PyTorch lays it out: data at multiples of 64 bytes, zip64 where sizes need it.</summary>
+/// <summary>
+/// Writes a zip archive of stored records as PyTorch lays it out: data at multiples of 64 bytes, zip64 where sizes need it.
+/// </summary>
 internal sealed class ZipRecords(AtomicFile file, string root)
 {
     private const int Alignment = 64, LocalHeaderLength = 30, CrcOffset = 14, Zip64FieldLength = 20;

@@ -87,7 +87,8 @@ internal static class CharacterReferences
 
     private static string? Whole(string text, int start, int end)
     {
-        if (text[start + 1] != '#') return WholeNamesBySpan.TryGetValue(text.AsSpan(start + 1, end - start - 1), out var named) ? named : null;
+        if (text[start + 1] != '#') return WholeNamesBySpan.TryGetValue(text.AsSpan(start + 1, end - start - 1), out var named) ? named
+            : null;
         // A semicolon that is left over, or that the number itself stands for, means that the reference is not what it seems.
         var read = Unescape(text[start..end]);
         return read.Contains(';') ? null : read;

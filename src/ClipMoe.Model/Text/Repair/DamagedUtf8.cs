@@ -134,7 +134,8 @@ internal static class DamagedUtf8
     /// <summary>Two surrogates of three bytes each (CESU-8), of which one lost its last byte.</summary>
     private static bool IsIncompletePair(ReadOnlySpan<byte> bytes) =>
         bytes.Length >= 6 && bytes[1] is >= 0xA0 and <= 0xAF && bytes[3] == 0xED && bytes[4] is >= 0xB0 and <= 0xBF
-        && (IsLost(bytes[2]) || IsLost(bytes[5])) && (IsLost(bytes[2]) || IsContinuation(bytes[2])) && (IsLost(bytes[5]) || IsContinuation(bytes[5]));
+        && (IsLost(bytes[2]) || IsLost(bytes[5])) && (IsLost(bytes[2]) || IsContinuation(bytes[2]))
+        && (IsLost(bytes[5]) || IsContinuation(bytes[5]));
 
     private static bool IsLost(byte b) => b is Substitute or Question;
 

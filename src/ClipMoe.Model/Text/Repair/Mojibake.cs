@@ -13,12 +13,15 @@ internal static class Mojibake
     /// <summary>Continuation bytes that stand for themselves too often to tell that garble goes on before them.</summary>
     private const string AmbiguousContinuations = "\u2013\u2014\u2015‘’‚“”„•…";
 
-    private static readonly SearchValues<char> StrictContinuations = Characters(b => b is >= 0x80 and <= 0xBF, except: AmbiguousContinuations);
+    private static readonly SearchValues<char> StrictContinuations = Characters(b => b is >= 0x80 and <= 0xBF,
+        except: AmbiguousContinuations);
 
     /// <summary>With the plain space, into which a no-break space (byte A0) is often turned on the way.</summary>
     private static readonly SearchValues<char> Continuations = Characters(b => b is >= 0x80 and <= 0xBF, and: " ");
 
-    /// <summary>What the first byte of a two-, three- and four-byte sequence looks like; of the last, F0 (most emoji) and F3 (tags) alone.</summary>
+    /// <summary>
+    /// What the first byte of a two-, three- and four-byte sequence looks like; of the last, F0 (most emoji) and F3 (tags) alone.
+    /// </summary>
     private static readonly (SearchValues<char> Lead, int Length)[] Leads =
     [
         (Characters(b => b is >= 0xC2 and <= 0xDF), 2),

@@ -84,7 +84,9 @@ internal static class MojibakeSigns
         (Kind.Accented | Kind.Currency | Kind.Numeric | Kind.Box | Kind.Legal, Kind.Closing, Kind.Opening),
     ];
 
-    /// <summary>Beginnings of two- and three-byte sequences as they look in one encoding, with the characters that go on with them.</summary>
+    /// <summary>
+    /// Beginnings of two- and three-byte sequences as they look in one encoding, with the characters that go on with them.
+    /// </summary>
     private static readonly (string Start, string Next)[] Sequences =
     [
         ("×", "²³"),
@@ -201,7 +203,9 @@ internal static class MojibakeSigns
         first is 'Ø' or 'Ù'
         && (Is(Kinds[second], Kind.Everyday | Kind.Currency | Kind.Rare | Kind.Numeric | Kind.Opening) || "ŸŠ®°µ»".Contains(second));
 
-    /// <summary>Behind five letters that Windows-1251 makes of characters garbled before: anything, then a Latin letter or a space.</summary>
+    /// <summary>
+    /// Behind five letters that Windows-1251 makes of characters garbled before: anything, then a Latin letter or a space.
+    /// </summary>
     private static bool IsDoublyGarbledCyrillic(ReadOnlySpan<char> rest)
     {
         if (rest.IsEmpty || rest[0] == '\n') return false;

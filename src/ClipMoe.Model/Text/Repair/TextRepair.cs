@@ -7,7 +7,8 @@ namespace ClipMoe.Model.Text.Repair;
 
 /// <summary>
 /// Repairs captions as <c>ftfy.fix_text</c> of ftfy 6.3.1 (Robyn Speer) does with its defaults, which the reference tokenizer calls first:
-/// HTML entities, garbled encodings, ligatures, character width, quotes, line breaks, surrogates, terminal escapes, control characters, NFC.
+/// HTML entities, garbled encodings, ligatures, character width, quotes, line breaks, surrogates, terminal escapes, control characters,
+/// NFC.
 /// </summary>
 public static class TextRepair
 {

@@ -53,7 +53,9 @@ internal static class Utf8Variants
             && bytes[3] == SurrogateLead && bytes[4] is >= 0xB0 and <= 0xBF && (IsContinuation(bytes[5]) || EndsLine(bytes, 5)) ? 6 : 0;
     }
 
-    /// <summary>ftfy's expression for a variant may end before the line feed that ends a text; it then takes that for the missing byte.</summary>
+    /// <summary>
+    /// ftfy's expression for a variant may end before the line feed that ends a text; it then takes that for the missing byte.
+    /// </summary>
     private static bool EndsLine(ReadOnlySpan<byte> bytes, int index) => index == bytes.Length - 1 && bytes[index] == '\n';
 
     private static bool IsContinuation(byte b) => b is >= 0x80 and <= 0xBF;

@@ -8,7 +8,9 @@ internal static class CanonicalComposition
     private const int SyllableBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TailBase = 0x11A7;
     private const int LeadCount = 19, VowelCount = 21, TailCount = 28, SyllableCount = LeadCount * VowelCount * TailCount;
 
-    /// <summary>Composes <paramref name="text"/>, which must hold no lone surrogates; returns the same instance when nothing changes.</summary>
+    /// <summary>
+    /// Composes <paramref name="text"/>, which must hold no lone surrogates; returns the same instance when nothing changes.
+    /// </summary>
     internal static string Compose(string text)
     {
         if (IsComposed(text)) return text;

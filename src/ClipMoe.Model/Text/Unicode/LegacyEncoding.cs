@@ -20,7 +20,8 @@ internal sealed class LegacyEncoding
         Windows = codePage is >= 1250 and <= 1258;
         IsMacRoman = codePage == MacRoman;
         var encoding = codePage == Encoding.Latin1.CodePage ? Encoding.Latin1
-            : CodePagesEncodingProvider.Instance.GetEncoding(codePage) ?? throw new InvalidOperationException($"Code page {codePage} is unknown.");
+            : CodePagesEncodingProvider.Instance.GetEncoding(codePage)
+            ?? throw new InvalidOperationException($"Code page {codePage} is unknown.");
         _characters = encoding.GetChars(Enumerable.Range(0, 256).Select(b => (byte)b).ToArray());
         for (var b = 0; b < 256; b++)
         {

@@ -18,7 +18,8 @@ internal static class LowerCase
             if (c < 0x80) lower.Append(char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c);
             else if (c == CapitalSigma) lower.Append(EndsWord(text, i) ? FinalSigma : SmallSigma);
             else if (c == DottedCapitalI) lower.Append("i\u0307");
-            else if (char.IsHighSurrogate(c)) lower.Append(char.ConvertFromUtf32(CharacterTables.ToLower(char.ConvertToUtf32(c, text[++i]))));
+            else if (char.IsHighSurrogate(c))
+                lower.Append(char.ConvertFromUtf32(CharacterTables.ToLower(char.ConvertToUtf32(c, text[++i]))));
             else lower.Append((char)CharacterTables.ToLower(c));
         }
 
@@ -29,7 +30,8 @@ internal static class LowerCase
     private static bool EndsWord(string text, int sigma)
     {
         var before = sigma - 1;
-        while (before >= 0 && CharacterTables.IsCaseIgnorable(PointEndingAt(text, before))) before -= char.IsLowSurrogate(text[before]) ? 2 : 1;
+        while (before >= 0 && CharacterTables.IsCaseIgnorable(PointEndingAt(text, before))) before -= char.IsLowSurrogate(text[before]) ? 2
+            : 1;
         if (before < 0 || !CharacterTables.IsCased(PointEndingAt(text, before))) return false;
         var behind = sigma + 1;
         while (behind < text.Length && CharacterTables.IsCaseIgnorable(char.ConvertToUtf32(text, behind)))

@@ -66,7 +66,8 @@ internal static class CheckpointInspection
         yield return Line("experts", $"{moe.Experts}, top-{moe.TopK}{(topKIsAssumed ? " assumed" : "")}, {layers}");
     }
 
-    private static string Tower(TowerConfig tower) => $"{Amount(tower.Layers, "block")}, width {tower.Width}, {Amount(tower.Heads, "head")}";
+    private static string Tower(TowerConfig tower) =>
+        $"{Amount(tower.Layers, "block")}, width {tower.Width}, {Amount(tower.Heads, "head")}";
 
     private static string Provenance(Provenance? provenance) => provenance is null ? "not recorded" : string.Join(", ",
         new[]
@@ -84,7 +85,8 @@ internal static class CheckpointInspection
         _ => "tensors, but no CLIP",
     };
 
-    private static string Kind(CheckpointSummary summary) => summary.Config is null ? "tensors" : summary.Config.Moe is null ? "dense" : "moe";
+    private static string Kind(CheckpointSummary summary) => summary.Config is null ? "tensors" : summary.Config.Moe is null ? "dense"
+        : "moe";
 
     private static string Amount(int count, string what) => count == 1 ? $"1 {what}" : $"{count:n0} {what}s";
 

@@ -34,7 +34,8 @@ internal static class DatasetInspection
         var bad = s.Samples - s.Usable;
         yield return $"{s.Path}: {s.Format} data set, {s.Samples:n0} samples, {s.ImageBytes / 1e6:n1} MB of images";
         yield return Line("usable", $"{s.Usable:n0}; {bad:n0} bad ({(double)bad / s.Samples:p2})");
-        yield return Line("split", s.Splits.Count == 0 ? "none given" : string.Join(", ", s.Splits.Select(p => $"{Name(p.Split)} {p.Samples:n0}")));
+        yield return Line("split", s.Splits.Count == 0 ? "none given"
+            : string.Join(", ", s.Splits.Select(p => $"{Name(p.Split)} {p.Samples:n0}")));
         yield return Line("fingerprint", s.Fingerprint);
         foreach (var line in s.Usable > 0 ? Measures(s) : [])
             yield return line;
@@ -45,7 +46,8 @@ internal static class DatasetInspection
         if (bad > ShownBadSamples)
             yield return $"    … and {bad - ShownBadSamples:n0} more (--json lists all)";
         if (bad > Allowed * s.Samples)
-            yield return $"  A run stops at such data, unless data.max_bad_fraction, {Allowed} unless set, is raised: repair the samples, or take them out.";
+            yield return $"  A run stops at such data, unless data.max_bad_fraction, {Allowed} unless set, is raised: repair the " +
+                $"samples, or take them out.";
     }
 
     private static IEnumerable<string> Measures(DatasetSummary s)
@@ -59,7 +61,8 @@ internal static class DatasetInspection
         foreach (var bin in s.CaptionWordBins)
         {
             var range = bin.From == bin.To ? $"{bin.From}" : $"{bin.From}–{bin.To}";
-            yield return Line($"    {range}", $"{bin.Captions,9:n0} {new string('█', (int)Math.Ceiling((double)bin.Captions * BarLength / most))}");
+            yield return Line($"    {range}",
+                $"{bin.Captions,9:n0} {new string('█', (int)Math.Ceiling((double)bin.Captions * BarLength / most))}");
         }
     }
 

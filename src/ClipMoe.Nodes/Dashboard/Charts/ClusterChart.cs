@@ -39,7 +39,8 @@ internal static class ClusterChart
 
     private static string Summary(List<int> sizes)
     {
-        var (largest, smallest, median) = (NumberFormat.Count(sizes[0]), NumberFormat.Count(sizes[^1]), NumberFormat.Count(sizes[sizes.Count / 2]));
+        var (largest, smallest, median) = (NumberFormat.Count(sizes[0]), NumberFormat.Count(sizes[^1]),
+            NumberFormat.Count(sizes[sizes.Count / 2]));
         return sizes.Count == 1
             ? $"1 cluster of {largest}"
             : $"{NumberFormat.Count(sizes.Count)} clusters, {largest} to {smallest} samples, median {median}";

@@ -3,7 +3,9 @@ using ClipMoe.Nodes.Dashboard.Html;
 
 namespace ClipMoe.Nodes.Dashboard.Charts;
 
-/// <summary>Each method's gain over its base: a dot for each seed, their mean as a bar from zero, and one standard deviation as whiskers.</summary>
+/// <summary>
+/// Each method's gain over its base: a dot for each seed, their mean as a bar from zero, and one standard deviation as whiskers.
+/// </summary>
 internal static class GainChart
 {
     private const double Width = 640, Left = 110, Right = 100, Top = 8, Row = 38, Bottom = 40;

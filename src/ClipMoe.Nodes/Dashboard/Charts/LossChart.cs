@@ -19,7 +19,8 @@ internal static class LossChart
         var steps = new Scale(finite[0].Step, finite[^1].Step, Left, Width - Right);
         var values = new Scale(low, high, Height - Bottom, Top, logarithmic: low > 0);
         return Svg.Chart(Width, Height, $"Loss of stage {stage}", Markup.Format($"""
-            <title>{stage}: from {NumberFormat.Loss(finite[0].Loss)} to {NumberFormat.Loss(finite[^1].Loss)}, lowest {NumberFormat.Loss(low)}</title>
+            <title>{stage}: from {NumberFormat.Loss(finite[0].Loss)} to {NumberFormat.Loss(finite[^1].Loss)},
+              lowest {NumberFormat.Loss(low)}</title>
             {values.Ticks(4).Select(t => Svg.Level(Left, Width - Right, values[t], Number(t)))}
             {steps.Ticks(4).Select(t => Svg.Text(steps[t], Height - 8, Number(t)))}
             <path class="raw" d="{Path(Envelope(finite), steps, values)}"/>

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace ClipMoe.Nodes.Dashboard.Charts;
 
-/// <summary>Colours of heat maps: above the expected one way, below it the other, as the expected without colour, in light and in dark.</summary>
+/// <summary>
+/// Colours of heat maps: above the expected one way, below it the other, as the expected without colour, in light and in dark.
+/// </summary>
 internal static class Tint
 {
     /// <summary>Strong enough to see, weak enough to read a number over it.</summary>

@@ -5,8 +5,8 @@ using System.Text;
 namespace ClipMoe.Nodes.Dashboard.Html;
 
 /// <summary>
-/// A piece of HTML (well-formed as XML too). Interpolating into <see cref="Format"/> escapes everything that is not itself markup, so that text
-/// from a data set can't become part of the page.
+/// A piece of HTML (well-formed as XML too). Interpolating into <see cref="Format"/> escapes everything that is not itself markup, so that
+/// text from a data set can't become part of the page.
 /// </summary>
 internal readonly record struct Markup(string Text)
 {

@@ -42,7 +42,8 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
         lock (_progress)
         {
             _progress.Apply(e, now);
-            if (e is StageProgress && TimeLeft.Estimate(_progress, now) is { } left) json["seconds_left"] = Math.Round(left.TotalSeconds, 1);
+            if (e is StageProgress && TimeLeft.Estimate(_progress, now) is { } left)
+                json["seconds_left"] = Math.Round(left.TotalSeconds, 1);
             output.WriteLine(json.ToJsonString());
             output.Flush();
         }

@@ -42,7 +42,8 @@ internal static class LiveScreen
     {
         var bar = Math.Clamp(width - WithoutBar, 6, 40);
         var table = new Table().NoBorder().HideHeaders();
-        foreach (var alignment in (Justify[])[Justify.Left, Justify.Left, Justify.Left, Justify.Right, Justify.Right, Justify.Right, Justify.Right])
+        foreach (var alignment in (Justify[])[Justify.Left, Justify.Left, Justify.Left, Justify.Right, Justify.Right, Justify.Right,
+            Justify.Right])
             table.AddColumn(new TableColumn("") { Alignment = alignment, NoWrap = true, Padding = new Padding(0, 0, 2, 0) });
         foreach (var cells in Shown(run.Stages, rows).Select(s => Cells(run, s, now, glyphs, bar)))
             table.AddRow([.. cells.Select(c => new Markup(c) { Overflow = Overflow.Ellipsis })]);
@@ -108,7 +109,8 @@ internal static class LiveScreen
         var elapsed = NumberFormat.Duration((now - run.Started).TotalSeconds);
         if (run.End is not null) yield return $"[green]Done[/] in {elapsed}.";
         else if (over) yield return $"{elapsed}";
-        else if (TimeLeft.Estimate(run, now) is { } left) yield return $"{elapsed}, about {NumberFormat.Duration(left.TotalSeconds)} left  {Hint}";
+        else if (TimeLeft.Estimate(run, now) is { } left)
+            yield return $"{elapsed}, about {NumberFormat.Duration(left.TotalSeconds)} left  {Hint}";
         else yield return $"{elapsed}  {Hint}";
     }
 
@@ -134,7 +136,8 @@ internal static class LiveScreen
         _ => $"{time.TotalHours:0} h",
     };
 
-    private static string Shortened(string text, int width) => text.Length <= width ? text : width <= 3 ? text[..Math.Max(0, width)] : $"{text[..(width - 3)]}...";
+    private static string Shortened(string text, int width) => text.Length <= width ? text : width <= 3 ? text[..Math.Max(0, width)]
+        : $"{text[..(width - 3)]}...";
 
     private static string Dim(string text) => text == "" ? "" : $"[dim]{text}[/]";
 

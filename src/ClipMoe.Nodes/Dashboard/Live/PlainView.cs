@@ -31,11 +31,13 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
     {
         RunStarted r => $"{r.Experiment} ({r.Hash[..12]}) in {r.OutputFolder}: {r.Stages.Count} stages, "
             + $"{r.Workers} {(r.Workers == 1 ? "worker" : "workers")}, {r.Device}",
-        StageStartedEvent { TotalSteps: { } total, Step: > 0 } s => $"{s.Stage}: goes on after step {NumberFormat.Count(s.Step)} of {NumberFormat.Count(total)}",
+        StageStartedEvent { TotalSteps: { } total, Step: > 0 } s =>
+            $"{s.Stage}: goes on after step {NumberFormat.Count(s.Step)} of {NumberFormat.Count(total)}",
         StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {NumberFormat.Count(total)} steps",
         StageStartedEvent s => $"{s.Stage}: begins",
         StageProgress p => Progress(p, now),
-        StageFinished f => $"{f.Stage}: done in {NumberFormat.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
+        StageFinished f =>
+            $"{f.Stage}: done in {NumberFormat.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
         ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {NumberFormat.Percent(m.Scores.MeanR1)} %",
         CheckpointSaved c => $"{c.Stage}: checkpoint after step {NumberFormat.Count(c.Step)}",
         RunPaused p => $"{p.Stage}: paused at a checkpoint; clipmoe resume lets it go on",
@@ -52,5 +54,6 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
     }
 
     private static string Details(double? loss, double? imagesPerSecond) =>
-        (loss is { } l ? $", loss {NumberFormat.Loss(l)}" : "") + (imagesPerSecond is { } rate ? $", {NumberFormat.Rate(rate)} images/s" : "");
+        (loss is { } l ? $", loss {NumberFormat.Loss(l)}" : "") + (imagesPerSecond is { } rate ? $", {NumberFormat.Rate(rate)} images/s"
+            : "");
 }

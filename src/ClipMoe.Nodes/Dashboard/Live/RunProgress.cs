@@ -12,7 +12,9 @@ internal sealed class StageProgressState(PlannedStage plan)
     public TimeSpan Started { get; set; }
     /// <summary>How long it took; null while it has not ended, or when it ended in an earlier session.</summary>
     public TimeSpan? Took { get; set; }
-    /// <summary>Since when its speed is measured, and what was done of it before: earlier, or in a first step that all had to get ready for.</summary>
+    /// <summary>
+    /// Since when its speed is measured, and what was done of it before: earlier, or in a first step that all had to get ready for.
+    /// </summary>
     public TimeSpan TimedFrom { get; set; }
     /// <inheritdoc cref="TimedFrom"/>
     public int DoneBefore { get; set; }

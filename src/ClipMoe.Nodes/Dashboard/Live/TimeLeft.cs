@@ -43,7 +43,8 @@ internal static class TimeLeft
     {
         var stage = run.Stages.LastOrDefault(s =>
             s.Plan.Kind == "train" && s.Done > s.DoneBefore && (s.Took is not null || s.Status == StageStatus.Running) && kind(s));
-        return stage is null ? null : ((stage.Took + stage.Started ?? now) - stage.TimedFrom).TotalSeconds / (stage.Done - stage.DoneBefore);
+        return stage is null ? null : ((stage.Took + stage.Started ?? now) - stage.TimedFrom).TotalSeconds / (stage.Done
+            - stage.DoneBefore);
     }
 
     private static double? StepsPerEpoch(RunProgress run) =>

@@ -5,8 +5,8 @@ using System.Text;
 namespace ClipMoe.Nodes.Dashboard.TensorBoard;
 
 /// <summary>
-/// A TensorBoard event file: TFRecords (length, its masked CRC-32C, payload, its masked CRC-32C) whose payloads are <c>Event</c> messages in
-/// protobuf. Only scalars and session starts are written.
+/// A TensorBoard event file: TFRecords (length, its masked CRC-32C, payload, its masked CRC-32C) whose payloads are <c>Event</c> messages
+/// in protobuf. Only scalars and session starts are written.
 /// </summary>
 internal sealed class EventFile : IDisposable
 {
@@ -29,7 +29,9 @@ internal sealed class EventFile : IDisposable
         Write(0, version);
     }
 
-    /// <summary>From here on steps count from <paramref name="step"/>: TensorBoard forgets what earlier files say about it and later ones.</summary>
+    /// <summary>
+    /// From here on steps count from <paramref name="step"/>: TensorBoard forgets what earlier files say about it and later ones.
+    /// </summary>
     public void StartSession(int step)
     {
         var (session, message) = (new ProtoWriter(), new ProtoWriter());

@@ -3,8 +3,8 @@ using ClipMoe.Actors.Experiments;
 namespace ClipMoe.Nodes.Dashboard.TensorBoard;
 
 /// <summary>
-/// Scalars of the training stages for TensorBoard, a run for each stage. A convenience: where it can't be written (a full disk), it stops and
-/// training goes on.
+/// Scalars of the training stages for TensorBoard, a run for each stage. A convenience: where it can't be written (a full disk), it stops
+/// and training goes on.
 /// </summary>
 internal sealed class TensorBoardLog(string folder) : IDisposable
 {

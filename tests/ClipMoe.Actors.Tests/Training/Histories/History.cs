@@ -101,7 +101,8 @@ public static class Histories
 {
     public static Arbitrary<History> Any() => Arb.From(
         History.Of(
-            (30, Run), (20, Deliver), (20, Happening.Compute), (8, Join), (7, Die), (8, Notice), (4, Wait), (3, Overdue), (10, Repeat), (4, Hang),
+            (30, Run), (20, Deliver), (20, Happening.Compute), (8, Join), (7, Die), (8, Notice), (4, Wait), (3, Overdue), (10, Repeat),
+            (4, Hang),
             (3, Release), (4, Pause), (2, TakeOver), (3, FailCopy)),
         History.Smaller);
 }

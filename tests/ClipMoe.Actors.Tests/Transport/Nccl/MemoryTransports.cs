@@ -28,7 +28,8 @@ internal sealed class MemoryTransports(CarrierHub hub, NcclOffer offer) : INcclT
 
     public byte[] NewGroup() => hub.NewGroup();
 
-    INcclTransport INcclTransports.Connect(byte[] group, int rank, int world, TimeSpan patience, Action throwIfOver) => Connect(group, rank, throwIfOver);
+    INcclTransport INcclTransports.Connect(byte[] group, int rank, int world, TimeSpan patience, Action throwIfOver) =>
+        Connect(group, rank, throwIfOver);
 
     public Carrier Connect(byte[] group, int rank, Action throwIfOver)
     {

@@ -82,7 +82,8 @@ public sealed class NcclReductionTests
         var (tree, length) = (new ReductionTree(Leaves, GradientFormat.Bf16), 5 * GradientChunks.Size + 3);
         using var mesh = new Mesh(world, unix: true);
         var streamed = mesh.Run((rank, exchange) => Reduce(rank, exchange.Reduce));
-        var carried = Run(new CarrierHub(), world, (rank, reduction) => Reduce(rank, (t, mine, sum) => Carry(reduction, t, world, mine, sum)));
+        var carried = Run(new CarrierHub(), world,
+            (rank, reduction) => Reduce(rank, (t, mine, sum) => Carry(reduction, t, world, mine, sum)));
         Assert.Single(streamed.Concat(carried).Distinct());
 
         string Reduce(int rank, Func<ReductionTree, IReadOnlyList<(Subtree, ReadOnlyMemory<float>)>, Memory<float>, UInt128> reduce)

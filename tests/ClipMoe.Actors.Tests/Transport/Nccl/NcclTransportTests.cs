@@ -131,7 +131,8 @@ public sealed class NcclTransportTests : IDisposable
     [StandInFact]
     public void What_fails_is_told_in_the_words_of_NCCL_and_leaves_nothing_behind()
     {
-        AssertFails("ncclGetUniqueId", "of NCCL fail with 2, unhandled system error (ncclGetUniqueId: Connection refused)", beforehand: true);
+        AssertFails("ncclGetUniqueId", "of NCCL fail with 2, unhandled system error (ncclGetUniqueId: Connection refused)",
+            beforehand: true);
         AssertFails("ncclCommInitRankConfig", "ncclCommInitRankConfig of NCCL fail with 2", beforehand: true);
         AssertFails("cuMemAlloc", "cuMemAlloc fail with 2, out of memory");
         AssertFails("ncclSend", "ncclSend of NCCL fail with 2");

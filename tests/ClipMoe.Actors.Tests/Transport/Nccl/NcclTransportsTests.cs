@@ -15,7 +15,8 @@ public sealed class NcclTransportsTests : IDisposable
         new NcclTransports(candidates, driver, 0).Offer.Lack ?? "none";
 
     [Fact]
-    public void A_worker_on_a_processor_looks_for_nothing() => Assert.Same(NcclOffer.Processor, new NcclTransports("cpu", encrypted: true).Offer);
+    public void A_worker_on_a_processor_looks_for_nothing() =>
+    Assert.Same(NcclOffer.Processor, new NcclTransports("cpu", encrypted: true).Offer);
 
     [Fact]
     public void It_is_looked_for_where_the_user_says_or_else_at_libtorch_and_where_the_system_looks()

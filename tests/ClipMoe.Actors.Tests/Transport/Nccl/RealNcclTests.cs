@@ -12,7 +12,8 @@ public sealed class RealNcclTests
     private static readonly Lazy<string?> Library = new(() =>
     {
         LibTorch.EnsureLoaded();
-        return NcclTransports.Candidates(Environment.GetEnvironmentVariable(NcclTransports.Variable), LibTorch.Directory).FirstOrDefault(File.Exists);
+        return NcclTransports.Candidates(Environment.GetEnvironmentVariable(NcclTransports.Variable), LibTorch.Directory)
+            .FirstOrDefault(File.Exists);
     });
 
     private sealed class NcclFactAttribute : FactAttribute
@@ -29,7 +30,8 @@ public sealed class RealNcclTests
         public GpuFactAttribute()
         {
             LibTorch.EnsureLoaded();
-            Skip = !LibTorch.CudaAvailable ? "libtorch can't compute on a GPU here" : new NcclTransports("cuda:0", encrypted: false).Offer.Lack;
+            Skip = !LibTorch.CudaAvailable ? "libtorch can't compute on a GPU here"
+                : new NcclTransports("cuda:0", encrypted: false).Offer.Lack;
         }
     }
 

@@ -71,7 +71,8 @@ public sealed class SceneBenchmarkTests : IDisposable
         var pictures = SceneFactors.Attributes[attribute].Values.Select((_, value) => Rgb(attribute, value)).ToList();
         for (var a = 0; a < pictures.Count; a++)
             for (var b = 0; b < a; b++)
-                Assert.True(Different(pictures[a], pictures[b]) >= 12, $"values {a} and {b} differ in {Different(pictures[a], pictures[b])} pixels");
+                Assert.True(Different(pictures[a], pictures[b]) >= 12,
+                    $"values {a} and {b} differ in {Different(pictures[a], pictures[b])} pixels");
     }
 
     [Fact]
@@ -124,7 +125,8 @@ public sealed class SceneBenchmarkTests : IDisposable
     {
         var factors = new int[] { 1, 0, 0, 1, 0, 2, 0 };
         factors[attribute] = value;
-        return SceneBenchmark.Draw(new SceneFactors(factors[0], factors[1], factors[2], factors[3], factors[4], factors[5], factors[6]), seed: 0);
+        return SceneBenchmark.Draw(new SceneFactors(factors[0], factors[1], factors[2], factors[3], factors[4], factors[5], factors[6]),
+            seed: 0);
     }
 
     private static int Different(byte[] a, byte[] b) =>

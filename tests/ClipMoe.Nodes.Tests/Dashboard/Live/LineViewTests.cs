@@ -63,7 +63,8 @@ public sealed class LineViewTests
         view.Show(new RunEnded("abc", "model.safetensors", "/runs/report.html"));
 
         var events = Lines().Select(l => JsonNode.Parse(l)!).ToList();
-        Assert.Equal(["run_started", "stage_started", "stage_progress", "run_warning", "run_ended"], events.Select(e => (string?)e["event"]));
+        Assert.Equal(["run_started", "stage_started", "stage_progress", "run_warning", "run_ended"],
+            events.Select(e => (string?)e["event"]));
         Assert.Equal("1970-01-01T00:00:10.000Z", (string?)events[2]["time"]);
         Assert.Equal("base", (string?)events[2]["stage"]);
         Assert.Equal("NaN", (string?)events[2]["loss"]);

@@ -66,7 +66,8 @@ public sealed class TensorBoardLogTests : IDisposable
 
     private static IEnumerable<(string Tag, float Value)> Scalars(ProtoMessage e) =>
         e.Message(Event.SummaryFieldNumber)!.Messages(Summary.ValueFieldNumber).Select(v => (
-            v.Text(Summary.Types.Value.TagFieldNumber), BitConverter.UInt32BitsToSingle((uint)v.Number(Summary.Types.Value.SimpleValueFieldNumber))));
+            v.Text(Summary.Types.Value.TagFieldNumber),
+            BitConverter.UInt32BitsToSingle((uint)v.Number(Summary.Types.Value.SimpleValueFieldNumber))));
 
     private List<ProtoMessage> Read(string stage)
     {

@@ -9,8 +9,11 @@ try
 {
     var parsed = Root.Build().Parse(args is [] ? ["--help"] : args);
     if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
-    var exitCode = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false,
-        ProcessTerminationTimeout = null });
+    var exitCode = await parsed.InvokeAsync(new InvocationConfiguration
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = null
+    });
     return parsed.Errors.Count > 0 ? ExitCodes.WrongInput : exitCode;
 }
 catch (Exception e) when (e is UserErrorException or LibTorchNotFoundException)

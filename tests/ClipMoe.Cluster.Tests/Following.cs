@@ -20,8 +20,11 @@ internal sealed class Following : IDisposable
     public Following(IEnumerable<string> arguments, Func<string> log)
     {
         _log = log;
-        _process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true,
-            RedirectStandardError = true })!;
+        _process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        })!;
         _errors = _process.StandardError.ReadToEndAsync();
         _ = Read();
     }

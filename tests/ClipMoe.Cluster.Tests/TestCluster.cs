@@ -170,8 +170,11 @@ internal sealed class TestCluster : IAsyncDisposable
     private static async Task<(int ExitCode, string Output, string Errors)> Program(IEnumerable<string> arguments,
         CancellationToken patience)
     {
-        using var process = Process.Start(new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true,
-            RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo(Executable, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        })!;
         await using var killed = patience.Register(() => process.Kill());
         var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         var output = await process.StandardOutput.ReadToEndAsync(CancellationToken.None);

@@ -77,8 +77,11 @@ public sealed record SchedulerState
             Experiments = Experiments.ConvertAll(x => x.Id == c.Id ? x with { Wanted = c.Control == Control.Resume ? null : c.Control }
                 : x),
         },
-        Submitted s => this with { Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash,
-            null, Request: s.Request)) },
+        Submitted s => this with
+        {
+            Experiments = Experiments.Add(new QueuedExperiment(s.Id, ExperimentJson.Parse(s.Experiment), s.Hash,
+            null, Request: s.Request))
+        },
         Ended end => this with
         {
             Experiments = Experiments.ConvertAll(x => x.Id == end.Id ? x with { End = end } : x),

@@ -16,8 +16,13 @@ internal static class TiffHeader
         var (bits, samples) = (tags.GetValueOrDefault(BitsPerSample, 1), tags.GetValueOrDefault(SamplesPerPixel, 1));
         return (tags.GetValueOrDefault(Photometric, -1), samples) switch
         {
-            (0 or 1, 1) => bits switch { 1 => PixelMode.Bilevel, 16 => PixelMode.Gray16, <= 8 => PixelMode.Gray,
-                _ => throw Unsupported(name) },
+            (0 or 1, 1) => bits switch
+            {
+                1 => PixelMode.Bilevel,
+                16 => PixelMode.Gray16,
+                <= 8 => PixelMode.Gray,
+                _ => throw Unsupported(name)
+            },
             (0 or 1, 2) => PixelMode.GrayAlpha,
             (2 or 6, 3) => PixelMode.Rgb,
             (2, > 3) => tags.GetValueOrDefault(ExtraSamples, 2) == Unspecified ? PixelMode.Rgb : PixelMode.Rgba,

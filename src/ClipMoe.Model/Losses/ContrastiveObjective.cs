@@ -32,11 +32,11 @@ internal abstract class ContrastiveObjective : IDisposable
     /// <param name="labelSmoothing">For losses with a target that can be smoothed.</param>
     public static ContrastiveObjective Create(
         LossKind loss, IReadOnlyList<double> logits, Tensor images_NC, Tensor texts_NC, double labelSmoothing) => loss switch
-    {
-        LossKind.InfoNce => new InfoNce(images_NC, texts_NC, Math.Exp(logits[0]), labelSmoothing),
-        LossKind.Sigmoid => new SigmoidLoss(images_NC, texts_NC, Math.Exp(logits[0]), logits[1]),
-        _ => throw new ArgumentOutOfRangeException(nameof(loss), loss, null),
-    };
+        {
+            LossKind.InfoNce => new InfoNce(images_NC, texts_NC, Math.Exp(logits[0]), labelSmoothing),
+            LossKind.Sigmoid => new SigmoidLoss(images_NC, texts_NC, Math.Exp(logits[0]), logits[1]),
+            _ => throw new ArgumentOutOfRangeException(nameof(loss), loss, null),
+        };
 }
 
 /// <summary>A micro-batch's part in a contrastive loss. It computes the exact gradient of the global loss for its own features.</summary>

@@ -14,8 +14,12 @@ internal static class AllReduceBench
         var workers = BenchOptions.AtLeast("--workers", 2, 4, "Processes; each brings a gradient and gets the sum.");
         var megabytes = BenchOptions.AtLeast("--megabytes", 1, 256, "Size of the gradient, in 10⁶ bytes of fp32.");
         var transport = BenchOptions.Transport();
-        var format = new Option<string>("--gradients") { DefaultValueFactory = _ => "fp32", Description =
-            "How gradients travel: fp32 or bf16." };
+        var format = new Option<string>("--gradients")
+        {
+            DefaultValueFactory = _ => "fp32",
+            Description =
+            "How gradients travel: fp32 or bf16."
+        };
         format.AcceptOnlyFromAmong("fp32", "bf16");
         var repetitions = BenchOptions.AtLeast("--repetitions", 1, 11, "Sums that are measured, after two that are not.");
         var json = BenchOptions.Json();

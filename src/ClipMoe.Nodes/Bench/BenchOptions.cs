@@ -9,7 +9,8 @@ internal static class BenchOptions
 {
     internal static readonly JsonSerializerOptions SnakeCase = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
     };
 
     public static Option<bool> Json() => new("--json") { Description = "Prints one JSON object." };

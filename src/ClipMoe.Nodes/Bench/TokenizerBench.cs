@@ -14,8 +14,11 @@ internal static class TokenizerBench
 
     public static Command Build()
     {
-        var vocabulary = new Option<string?>("--vocab") { Description =
-            "Vocabulary file or folder. Default: one learnt from the captions." };
+        var vocabulary = new Option<string?>("--vocab")
+        {
+            Description =
+            "Vocabulary file or folder. Default: one learnt from the captions."
+        };
         var captions = new Option<string?>("--captions") { Description = "Text file with one caption a line. Default: made-up captions." };
         var threads = new Option<int>("--threads") { Description = "Threads that share one tokenizer.", DefaultValueFactory = _ => 1 };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };

@@ -37,8 +37,11 @@ internal static class TrainBench
         var context = BenchOptions.AtLeast("--context", 1, 248, "Text positions; above 77 the architecture has the Long-CLIP stretch.");
         var captionTokens = BenchOptions.AtLeast("--caption-tokens", 1, 248,
             "Tokens of a caption, start and end included; what is behind them is not computed.");
-        var precision = new Option<string>("--precision") { Description = "fp32, or bf16 where the device is fast at it.",
-            DefaultValueFactory = _ => Bf16 };
+        var precision = new Option<string>("--precision")
+        {
+            Description = "fp32, or bf16 where the device is fast at it.",
+            DefaultValueFactory = _ => Bf16
+        };
         precision.AcceptOnlyFromAmong(Fp32, Bf16);
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
         var threads = BenchOptions.AtLeast("--threads", 1, Environment.ProcessorCount, "Compute threads.");

@@ -24,8 +24,11 @@ internal static class ControlCommands
 
     private static Command Create(string name, string what, Control control)
     {
-        var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs.",
-            Arity = ArgumentArity.ZeroOrOne };
+        var id = new Argument<string?>("ID")
+        {
+            Description = "The experiment; default: the one that runs.",
+            Arity = ArgumentArity.ZeroOrOne
+        };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(name, $"{what}\n\nExample:\n  clipmoe {name} --cluster 10.0.0.1:4055") { id, cluster, tls };
         command.SetAction(result => Send(result.GetValue(cluster)!, result.GetValue(tls), async client =>

@@ -13,8 +13,11 @@ internal static class ConvertCommand
 
     public static Command Build()
     {
-        var input = new Argument<FileInfo>("IN") { Description =
-            "safetensors, PyTorch state dict or training checkpoint, or TorchScript archive." };
+        var input = new Argument<FileInfo>("IN")
+        {
+            Description =
+            "safetensors, PyTorch state dict or training checkpoint, or TorchScript archive."
+        };
         var output = new Argument<FileInfo>("OUT") { Description = "File to write; its ending chooses the format: .safetensors or .pt." };
         output.Validators.Add(result =>
         {
@@ -30,8 +33,11 @@ internal static class ConvertCommand
             DefaultValueFactory = _ => "keep",
         };
         type.AcceptOnlyFromAmong("keep", "fp32", "fp16", "bf16");
-        var stretch = new Option<bool>("--stretch") { Description =
-            "Stretch the text positions from 77 to 248, as Long-CLIP and the reference do." };
+        var stretch = new Option<bool>("--stretch")
+        {
+            Description =
+            "Stretch the text positions from 77 to 248, as Long-CLIP and the reference do."
+        };
         var topK = new Option<int?>("--top-k") { Description = "Experts per token of a CLIP-MoE whose file does not say (default: 2)." };
         var command = new Command(
             "convert",

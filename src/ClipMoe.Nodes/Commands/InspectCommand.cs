@@ -20,8 +20,11 @@ internal static class InspectCommand
         var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
         var tensors = new Option<bool>("--tensors") { Description = "List every tensor of a checkpoint (JSON always does)." };
         var format = new Option<DatasetFormat>("--format") { Description = "Of a data set; by its name unless given." };
-        var imageRoot = new Option<string?>("--image-root") { Description =
-            "Folder that the image paths in a .json, .csv or .parquet start from." };
+        var imageRoot = new Option<string?>("--image-root")
+        {
+            Description =
+            "Folder that the image paths in a .json, .csv or .parquet start from."
+        };
         var pathColumn = new Option<string?>("--path-column") { Description = "Column of a .csv or .parquet with the images' paths." };
         var captionColumn = new Option<string?>("--caption-column") { Description = "Column of a .csv or .parquet with the captions." };
         var command = new Command(

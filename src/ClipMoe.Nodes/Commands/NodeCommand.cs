@@ -28,8 +28,12 @@ internal static class NodeCommand
 
     public static Command Build()
     {
-        var listen = new Option<string>("--listen") { Description = "Address by which other nodes reach this one, and its port.",
-            HelpName = "HOST:PORT", Required = true };
+        var listen = new Option<string>("--listen")
+        {
+            Description = "Address by which other nodes reach this one, and its port.",
+            HelpName = "HOST:PORT",
+            Required = true
+        };
         var seeds = new Option<string?>("--seeds")
         {
             Description = $"Nodes to ask to be let in, the same list on all nodes. Default: the first hosts of " +
@@ -49,10 +53,18 @@ internal static class NodeCommand
             DefaultValueFactory = _ => "all",
             HelpName = "NAME,…",
         };
-        var threads = new Option<int?>("--threads") { Description =
-            "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.", HelpName = "N" };
-        var output = new Option<string>("--out") { Description = "Output folder; may be shared by all nodes.", HelpName = "DIR",
-            Required = true };
+        var threads = new Option<int?>("--threads")
+        {
+            Description =
+            "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.",
+            HelpName = "N"
+        };
+        var output = new Option<string>("--out")
+        {
+            Description = "Output folder; may be shared by all nodes.",
+            HelpName = "DIR",
+            Required = true
+        };
         var journal = new Option<string>("--journal")
         {
             Description = "Where coordinators keep the state: sqlite (a file in the output folder, for one coordinator) or a PostgreSQL " +
@@ -61,8 +73,11 @@ internal static class NodeCommand
             HelpName = "sqlite|\"Host=…\"",
         };
         var tls = TlsOption.Create();
-        var supervised = new Option<bool>("--ends-with-input") { Hidden = true,
-            Description = "Ends when its standard input does: whoever started it is gone." };
+        var supervised = new Option<bool>("--ends-with-input")
+        {
+            Hidden = true,
+            Description = "Ends when its standard input does: whoever started it is gone."
+        };
         var command = new Command("node",
             "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
         {

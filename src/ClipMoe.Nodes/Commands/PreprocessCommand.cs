@@ -11,16 +11,22 @@ internal static class PreprocessCommand
 
     public static Command Build()
     {
-        var size = new Option<int>("--size") { Description = "Side of the square result in pixels: the model's resolution.",
-            Required = true };
+        var size = new Option<int>("--size")
+        {
+            Description = "Side of the square result in pixels: the model's resolution.",
+            Required = true
+        };
         var order = new Option<string>("--order")
         {
             Description = "as-is: resize, crop, then convert to RGB (the reference on ShareGPT4V); rgb-first: convert, then resize (on " +
             "folders).",
             DefaultValueFactory = _ => AsIs,
         };
-        var output = new Option<string>("--out") { Description = "File to write: safetensors, or PyTorch's format for .pt.",
-            Required = true };
+        var output = new Option<string>("--out")
+        {
+            Description = "File to write: safetensors, or PyTorch's format for .pt.",
+            Required = true
+        };
         var skipBad = new Option<bool>("--skip-bad") { Description = "Leave images that cannot be used out, instead of writing nothing." };
         var files = new Argument<string[]>("FILE")
         {

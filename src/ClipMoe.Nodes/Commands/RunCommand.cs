@@ -30,8 +30,11 @@ internal static class RunCommand
             Description = "Experiment in YAML; without it the embedded demo.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var output = new Option<string?>("--out") { Description = "Output folder: journal, checkpoints, report. Default: runs/NAME.",
-            HelpName = "DIR" };
+        var output = new Option<string?>("--out")
+        {
+            Description = "Output folder: journal, checkpoints, report. Default: runs/NAME.",
+            HelpName = "DIR"
+        };
         var data = new Option<string?>("--data")
         {
             Description = "Captioned images: a folder, a ShareGPT4V JSON, webdataset tars, CSV or Parquet; short for --set data.path=PATH.",

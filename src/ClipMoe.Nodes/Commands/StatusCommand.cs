@@ -14,8 +14,11 @@ internal static class StatusCommand
     public static Command Build()
     {
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
-        var workers = new Option<int>("--wait-workers") { Description = "Waits until so many workers are active; Ctrl-C ends the waiting.",
-            HelpName = "N" };
+        var workers = new Option<int>("--wait-workers")
+        {
+            Description = "Waits until so many workers are active; Ctrl-C ends the waiting.",
+            HelpName = "N"
+        };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
         var command = new Command(
             "status",
@@ -92,6 +95,11 @@ internal static class StatusCommand
         return string.Join('\n', lines) + "\n";
     }
 
-    private static string Ordinal(int n) => (n % 100 is >= 11 and <= 13 ? 0 : n % 10) switch { 1 => $"{n}st", 2 => $"{n}nd", 3 => $"{n}rd",
-        _ => $"{n}th" };
+    private static string Ordinal(int n) => (n % 100 is >= 11 and <= 13 ? 0 : n % 10) switch
+    {
+        1 => $"{n}st",
+        2 => $"{n}nd",
+        3 => $"{n}rd",
+        _ => $"{n}th"
+    };
 }

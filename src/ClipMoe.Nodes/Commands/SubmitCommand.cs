@@ -14,15 +14,26 @@ internal static class SubmitCommand
 {
     public static Command Build()
     {
-        var file = new Argument<FileInfo?>("EXPERIMENT") { Description = "Experiment in YAML; without it the embedded demo.",
-            Arity = ArgumentArity.ZeroOrOne };
+        var file = new Argument<FileInfo?>("EXPERIMENT")
+        {
+            Description = "Experiment in YAML; without it the embedded demo.",
+            Arity = ArgumentArity.ZeroOrOne
+        };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
-        var data = new Option<string?>("--data") { Description =
-            "Captioned images, under the same path on all nodes; short for --set data.path=PATH.", HelpName = "PATH" };
+        var data = new Option<string?>("--data")
+        {
+            Description =
+            "Captioned images, under the same path on all nodes; short for --set data.path=PATH.",
+            HelpName = "PATH"
+        };
         var sets = SetOption.Create();
         var wait = new Option<bool>("--wait") { Description = "Follows the experiment to its end, and exits as clipmoe run does." };
-        var fetch = new Option<string?>("--fetch") { Description =
-            "With --wait: copies the report and the final checkpoint to this folder.", HelpName = "DIR" };
+        var fetch = new Option<string?>("--fetch")
+        {
+            Description =
+            "With --wait: copies the report and the final checkpoint to this folder.",
+            HelpName = "DIR"
+        };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var command = new Command(
             "submit",

@@ -16,8 +16,11 @@ internal static class TokenizeCommand
             Description = "Vocabulary: bpe_simple_vocab_16e6.txt.gz (also unpacked), or a folder with vocab.json and merges.txt.",
             Required = true,
         };
-        var context = new Option<int>("--context") { Description = "Tokens of a text at most, with start and end.",
-            DefaultValueFactory = _ => 248 };
+        var context = new Option<int>("--context")
+        {
+            Description = "Tokens of a text at most, with start and end.",
+            DefaultValueFactory = _ => 248
+        };
         var pad = new Option<bool>("--pad") { Description = "Fills each array up to the context with zeros." };
         var captions = new Argument<string>("captions")
         {

@@ -18,12 +18,21 @@ internal static class VerifyCommand
         {
             Description = "Stored outputs: image_features, text_features, image_router_logits, text_router_logits.",
         };
-        var inputs = new Option<string?>("--inputs") { Description =
-            "File with the images and tokens, when the outputs' file does not hold them." };
-        var tolerance = new Option<double>("--tolerance") { Description = "Largest absolute difference allowed.",
-            DefaultValueFactory = _ => 3e-5 };
-        var topK = new Option<int?>("--top-k") { Description =
-            "Experts per token, where the checkpoint does not say. Default: 2, else whatever fits." };
+        var inputs = new Option<string?>("--inputs")
+        {
+            Description =
+            "File with the images and tokens, when the outputs' file does not hold them."
+        };
+        var tolerance = new Option<double>("--tolerance")
+        {
+            Description = "Largest absolute difference allowed.",
+            DefaultValueFactory = _ => 3e-5
+        };
+        var topK = new Option<int?>("--top-k")
+        {
+            Description =
+            "Experts per token, where the checkpoint does not say. Default: 2, else whatever fits."
+        };
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
         tolerance.Validators.Add(result =>
         {

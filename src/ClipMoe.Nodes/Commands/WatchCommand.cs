@@ -16,11 +16,17 @@ internal static class WatchCommand
 {
     public static Command Build()
     {
-        var id = new Argument<string?>("ID") { Description = "The experiment; default: the one that runs, or ran last.",
-            Arity = ArgumentArity.ZeroOrOne };
+        var id = new Argument<string?>("ID")
+        {
+            Description = "The experiment; default: the one that runs, or ran last.",
+            Arity = ArgumentArity.ZeroOrOne
+        };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
-        var fetch = new Option<string?>("--fetch") { Description = "At the end copies the report and the final checkpoint to this folder.",
-            HelpName = "DIR" };
+        var fetch = new Option<string?>("--fetch")
+        {
+            Description = "At the end copies the report and the final checkpoint to this folder.",
+            HelpName = "DIR"
+        };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
         var command = new Command(
             "watch",

@@ -67,8 +67,11 @@ public sealed class EventSerializerTests : IDisposable
     public void Events_of_journals_from_before_a_member_was_added_are_read(string manifest, string json)
     {
         var read = EventSerializer.Read(System.Text.Encoding.UTF8.GetBytes(json), manifest);
-        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null } or DataPrepared { Train: 1, ImageResolution: null,
-            CheckpointSha256: null });
+        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null } or DataPrepared
+        {
+            Train: 1, ImageResolution: null,
+            CheckpointSha256: null
+        });
     }
 
     [Fact]

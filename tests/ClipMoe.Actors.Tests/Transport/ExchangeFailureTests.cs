@@ -14,9 +14,11 @@ public sealed class ExchangeFailureTests
 
     private static Mesh MeshWithFault(FrameKind kind, FaultAction action, int toRank = 0) =>
         new(World, unix: false, rank => new TransportSettings
-    {
-        Fault = rank != Culprit ? null : site => site.Kind == kind && site.To == toRank && site.Ordinal == 0 ? action : FaultAction.None,
-    });
+        {
+            Fault = rank != Culprit
+                ? null
+                : site => site.Kind == kind && site.To == toRank && site.Ordinal == 0 ? action : FaultAction.None,
+        });
 
     private static void Step(int rank, IStepExchange exchange)
     {

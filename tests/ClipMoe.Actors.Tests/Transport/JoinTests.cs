@@ -55,8 +55,11 @@ public sealed class JoinTests
         var failures = Mesh.Threads(2, rank =>
         {
             var members = rank == 0 ? mesh.Endpoints : [.. mesh.Endpoints.Take(2)];
-            mesh.Exchanges[rank].Join(new ExchangeGeneration(Mesh.Stage, 0, rank, members) { Patience =
-                TimeSpan.FromSeconds(rank == 0 ? 2 : 60) });
+            mesh.Exchanges[rank].Join(new ExchangeGeneration(Mesh.Stage, 0, rank, members)
+            {
+                Patience =
+                TimeSpan.FromSeconds(rank == 0 ? 2 : 60)
+            });
         });
         Assert.Contains("has other members here", Assert.IsType<ExchangeBrokenException>(failures[1]).What);
         Assert.Contains("did not join within", Assert.IsType<ExchangeBrokenException>(failures[0]).What);

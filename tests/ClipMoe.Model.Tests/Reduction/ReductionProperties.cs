@@ -23,7 +23,7 @@ public sealed record Dealing(int Leaves, IReadOnlyList<int> Cuts, GradientFormat
         from leaves in Gen.Choose(1, 40)
         from cuts in Gen.Choose(0, leaves).ListOf()
         from format in Gen.Elements(GradientFormat.Fp32, GradientFormat.Bf16)
-        // One pass over memory goes by blocks of 2,048.
+            // One pass over memory goes by blocks of 2,048.
         from length in Gen.Frequency((29, Gen.Choose(1, 8)), (1, Gen.Choose(2040, 4100)))
         from seed in Gen.Choose(0, 1_000_000)
         select new Dealing(leaves, [.. cuts.Take(12).Order()], format, length, seed),

@@ -28,7 +28,11 @@ public sealed class RouterLossGradientTests
         var shards = Samples.Leaves(Models.SmallMoe, rows, leaves, withShort: withShort);
         var settings = new StepSettings
         {
-            Leaves = leaves, LabelSmoothing = 0, RouterLossWeight = BalanceWeight, RouterZLossWeight = ZWeight, RouterLossTokens = tokens,
+            Leaves = leaves,
+            LabelSmoothing = 0,
+            RouterLossWeight = BalanceWeight,
+            RouterZLossWeight = ZWeight,
+            RouterLossTokens = tokens,
         };
 
         var (actual, losses) = LocalWorld.Step(replica, settings, 0, shards);

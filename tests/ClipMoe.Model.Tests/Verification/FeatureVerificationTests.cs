@@ -21,8 +21,11 @@ public sealed class FeatureVerificationTests : IDisposable
     private const int Rows = 3, Tokens = 22;
 
     /// <summary>One head per tower, which is what a file without metadata is taken to have.</summary>
-    private static readonly ClipConfig Config = Models.SmallMoe with { Vision = new TowerConfig(16, 2, 1),
-        Text = new TowerConfig(24, 3, 1) };
+    private static readonly ClipConfig Config = Models.SmallMoe with
+    {
+        Vision = new TowerConfig(16, 2, 1),
+        Text = new TowerConfig(24, 3, 1)
+    };
 
     private readonly TemporaryFolder _folder = new();
 

@@ -74,8 +74,11 @@ internal sealed class HeadlessBrowser : IAsyncDisposable
 
     /// <returns>PNG of the window, or of the whole page.</returns>
     public async Task<byte[]> Screenshot(bool wholePage = false) =>
-        Convert.FromBase64String((string)(await Call("Page.captureScreenshot", new { format = "png",
-            captureBeyondViewport = wholePage }))["data"]!);
+        Convert.FromBase64String((string)(await Call("Page.captureScreenshot", new
+        {
+            format = "png",
+            captureBeyondViewport = wholePage
+        }))["data"]!);
 
     public async ValueTask DisposeAsync()
     {

@@ -165,7 +165,8 @@ public sealed class CheckpointCommandTests : IDisposable
         // none.
         var program = $"trap '' XFSZ; ulimit -f 0; exec dotnet exec '{Path.Combine(AppContext.BaseDirectory, "clipmoe.dll")}' \"$@\"";
         var start = new ProcessStartInfo("bash", ["-c", program, "bash", "convert", Fixtures.Path(Dense),
-            In(name)]) { RedirectStandardError = true };
+            In(name)])
+        { RedirectStandardError = true };
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEnd();

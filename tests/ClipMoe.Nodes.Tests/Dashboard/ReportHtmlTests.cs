@@ -53,8 +53,11 @@ public sealed class ReportHtmlTests
     public void TextsOfOthersStayTexts()
     {
         var report = SampleReport.Make();
-        var example = report.Examples[0] with { Caption = Hostile,
-            Results = [new RetrievedItem(Hostile, "no picture"u8.ToArray(), 0.5, true)] };
+        var example = report.Examples[0] with
+        {
+            Caption = Hostile,
+            Results = [new RetrievedItem(Hostile, "no picture"u8.ToArray(), 0.5, true)]
+        };
         report = report with
         {
             Experiment = report.Experiment with { Name = Hostile, Yaml = Hostile },

@@ -73,8 +73,13 @@ internal sealed unsafe partial class SocketStream(Socket socket) : Stream
             fixed (byte* bytes = buffer)
             {
                 var part = new Part(bytes, buffer.Length);
-                var control = new Control { Length = Control.Size, Level = SocketLevel, Type = Rights,
-                    File = (int)file.DangerousGetHandle() };
+                var control = new Control
+                {
+                    Length = Control.Size,
+                    Level = SocketLevel,
+                    Type = Rights,
+                    File = (int)file.DangerousGetHandle()
+                };
                 var message = new Message { Parts = &part, Count = 1, Control = &control, ControlLength = sizeof(Control) };
                 nint sent;
                 while ((sent = sendmsg(socket.SafeHandle, &message, NoSignal)) < 0) ThrowUnlessInterrupted();

@@ -35,8 +35,11 @@ internal static unsafe class StandIn
         var target = System.IO.Path.Combine(folder.FullName, "libnccl.so.2");
         try
         {
-            var start = new ProcessStartInfo("cc", ["-shared", "-fPIC", "-O1", "-pthread", "-o", target, source]) { RedirectStandardError =
-                true };
+            var start = new ProcessStartInfo("cc", ["-shared", "-fPIC", "-O1", "-pthread", "-o", target, source])
+            {
+                RedirectStandardError =
+                true
+            };
             using var compiler = Process.Start(start)!;
             var errors = compiler.StandardError.ReadToEnd();
             compiler.WaitForExit();

@@ -9,7 +9,7 @@ using ClipMoe.Model.Training;
 namespace ClipMoe.Actors.Simulation;
 
 /// <summary>
-/// Says what a <c>GpuWorker</c> says whose device needs no time: the same messages with made-up hashes and losses, no tensors, no bulk
+/// Says what a <c>WorkerActor</c> says whose device needs no time: the same messages with made-up hashes and losses, no tensors, no bulk
 /// connections. Good for one training stage.
 /// </summary>
 internal sealed class SimulatedWorker : ReceiveActor

@@ -42,7 +42,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private readonly SessionSettings _settings;
     private readonly StepLedger _ledger;
-    private readonly ReplicaTracker _attendance = new();
+    private readonly ReplicaTracker _replicas = new();
     private readonly HashSet<int> _releasing = [];
     private Phase _phase = Phase.Gathering;
     private JoinStage _join;
@@ -78,7 +78,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<CopyFailed>(m => m.Stage == Stage && m.Generation == _generation, CouldNotCopy);
         Receive<StepOverdue>(m => m.Id.Generation == _generation, Overdue);
         Receive<ReplicasDisagree>(m => m.Id.Generation == _generation, Disagreed);
-        Receive<StillHere>(m => m.Generation == _generation, m => _attendance.Lives(m.Worker));
+        Receive<StillHere>(m => m.Generation == _generation, m => _replicas.Lives(m.Worker));
         Receive<GenerationAbandoned>(m => m.Generation == _generation, Abandoned);
         Receive<AnswersDue>(m => m.Generation == _generation, _ => DropSilent());
         Receive<CheckpointWritten>(m => m.Stage == Stage, Checkpointed);
@@ -102,14 +102,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     protected override void OnArrived(Worker worker)
     {
-        if (!_attendance.Invite(worker.Number)) return;
+        if (!_replicas.Invite(worker.Number)) return;
         // Where others have the state it is copied from them; a checkpoint is for when nobody has.
-        worker.Actor.Tell(_attendance.Standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
+        worker.Actor.Tell(_replicas.Standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
     }
 
     protected override void OnGone(Worker worker)
     {
-        _attendance.Remove(worker.Number);
+        _replicas.Remove(worker.Number);
         _releasing.Remove(worker.Number);
         var wrote = _writing?.Worker == worker.Number;
         if (wrote) _writing = null;
@@ -120,7 +120,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Joined(StageJoined joined)
     {
-        if (!_attendance.Join(joined.Worker, joined.Standing)) return;
+        if (!_replicas.Join(joined.Worker, joined.Standing)) return;
         if (_totalSteps is null) Planned(joined.TotalSteps);
         Advance();
     }
@@ -137,7 +137,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>A worker that was left behind is free again, so it may come back.</summary>
     private void Left(int worker)
     {
-        if (Workers.TryGetValue(worker, out var back) && !_attendance.Has(worker) && !_releasing.Contains(worker)) OnArrived(back);
+        if (Workers.TryGetValue(worker, out var back) && !_replicas.Has(worker) && !_releasing.Contains(worker)) OnArrived(back);
     }
 
     /// <summary>Opens the next generation, or asks the current one to make room for it, if it is time.</summary>
@@ -145,14 +145,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         switch (_phase)
         {
-            case Phase.Gathering when !_attendance.SomeJoin:
-            case Phase.Regrouping when !_attendance.SomeAreToAnswer && _attendance.Standing.Count > 0:
+            case Phase.Gathering when !_replicas.SomeJoin:
+            case Phase.Regrouping when !_replicas.SomeAreToAnswer && _replicas.Standing.Count > 0:
                 Open();
                 break;
-            case Phase.Regrouping when !_attendance.SomeAreToAnswer:
+            case Phase.Regrouping when !_replicas.SomeAreToAnswer:
                 LoseState();
                 break;
-            case Phase.Training when _members.Count < _settings.Leaves && _attendance.Standing.Keys.Except(_members).Any():
+            case Phase.Training when _members.Count < _settings.Leaves && _replicas.Standing.Keys.Except(_members).Any():
                 Hold();
                 break;
         }
@@ -167,14 +167,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Open()
     {
-        if (_attendance.Standing.Count == 0 || _totalSteps is not { } total)
+        if (_replicas.Standing.Count == 0 || _totalSteps is not { } total)
         {
             LoseState();
             return;
         }
         // The last that had the state was let go, and writes it: the others begin from there, and repeat nothing that is committed.
-        if (_attendance.Standing.Values.All(s => s.Step < _writing?.Step)) return;
-        if (GenerationPlan.Create(_attendance.Standing, _settings.Leaves) is not { } plan)
+        if (_replicas.Standing.Values.All(s => s.Step < _writing?.Step)) return;
+        if (GenerationPlan.Create(_replicas.Standing, _settings.Leaves) is not { } plan)
         {
             RollBack("the replicas differ and no majority is right");
             return;
@@ -217,7 +217,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Held(GenerationHeld held)
     {
         Context.Stop(_aggregator);
-        _attendance.Move(_members, _ => new ReplicaPosition(held.Step, $"after step {held.Step} of generation {held.Generation}", null,
+        _replicas.Move(_members, _ => new ReplicaPosition(held.Step, $"after step {held.Step} of generation {held.Generation}", null,
             null));
         var finished = held.Step == _totalSteps;
         _phase = finished ? Phase.Finishing : _stopping || _pausing ? Phase.Paused : Phase.Regrouping;
@@ -235,7 +235,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Context.Stop(_aggregator);
         _phase = Phase.Regrouping;
         var there = _members.Where(Workers.ContainsKey).ToList();
-        _attendance.Ask(there);
+        _replicas.Ask(there);
         foreach (var member in there) Workers[member].Actor.Tell(new AbandonGeneration(Stage, _generation));
         Timers.StartSingleTimer("answers", new AnswersDue(_generation), AnswerWithin);
         Advance();
@@ -252,25 +252,25 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void CouldNotCopy(CopyFailed failed)
     {
         Abandon($"worker {failed.Worker} could not copy the state ({failed.What})");
-        if (_attendance.IsToAnswer(failed.Worker)) Drop(failed.Worker, "it could not copy the state");
+        if (_replicas.IsToAnswer(failed.Worker)) Drop(failed.Worker, "it could not copy the state");
         Advance();
     }
 
     private void Abandoned(GenerationAbandoned abandoned)
     {
-        if (_attendance.Answer(abandoned.Worker, abandoned.Standing)) Advance();
+        if (_replicas.Answer(abandoned.Worker, abandoned.Standing)) Advance();
     }
 
     private void DropSilent()
     {
-        foreach (var worker in _attendance.TakeSilent()) Drop(worker, "it did not answer");
-        if (_attendance.SomeAreToAnswer) Timers.StartSingleTimer("answers", new AnswersDue(_generation), DeviceFreeWithin);
+        foreach (var worker in _replicas.TakeSilent()) Drop(worker, "it did not answer");
+        if (_replicas.SomeAreToAnswer) Timers.StartSingleTimer("answers", new AnswersDue(_generation), DeviceFreeWithin);
         Advance();
     }
 
     private void Drop(int worker, string why)
     {
-        _attendance.Drop(worker);
+        _replicas.Drop(worker);
         if (_writing?.Worker == worker) _writing = null;
         Publish(new RunWarning($"{Stage} goes on without worker {Workers[worker].Info.Name}: {why}."));
         Workers[worker].Actor.Tell(new LeaveStage(Stage, why));
@@ -283,7 +283,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and " +
             $"the majority's state is taken."));
         var hashOf = disagreement.Reports.ToDictionary(r => r.Worker, r => r.StateHash);
-        _attendance.Move(hashOf.Keys, worker => new ReplicaPosition(disagreement.Id.Step, hashOf[worker], null, null));
+        _replicas.Move(hashOf.Keys, worker => new ReplicaPosition(disagreement.Id.Step, hashOf[worker], null, null));
         _phase = Phase.Regrouping;
         Advance();
     }
@@ -298,7 +298,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void RollBack(string why)
     {
         Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
-        _attendance.Forget();
+        _replicas.Forget();
         _writing = null;
         foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));
         LoseState();
@@ -322,8 +322,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void WriteCheckpoint()
     {
         var writers = CheckpointWriters.Choose(
-            [.. _members.Where(m => _attendance.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
-        _writing = writers is null ? null : (writers.Writer, _attendance.Standing[writers.Writer].Step);
+            [.. _members.Where(m => _replicas.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
+        _writing = writers is null ? null : (writers.Writer, _replicas.Standing[writers.Writer].Step);
         if (writers is null)
         {
             LoseState();
@@ -338,7 +338,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         _model = written.Model ?? _model;
         // One that it was told to write before may come first.
         if (_writing?.Worker == written.Worker && written.Step >= _writing?.Step) _writing = null;
-        var released = _releasing.Contains(written.Worker) && !_attendance.Has(written.Worker);
+        var released = _releasing.Contains(written.Worker) && !_replicas.Has(written.Worker);
         if (_ledger.Checkpoint(written, _generation) is { } fact) Context.Parent.Tell(new JournalFact(fact));
         // A stage whose last steps were already in the ledger has nothing to add to it: only its model file was missing.
         else if (written.Step == _ledger.Step) Finish(written.Step);
@@ -374,7 +374,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         wish = true;
         if (_phase == Phase.Training) Hold();
-        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _attendance.Standing.Count == 0) Rest();
+        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _replicas.Standing.Count == 0) Rest();
     }
 
     /// <summary>Nobody has anything that isn't in the journal.</summary>
@@ -409,7 +409,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void LetGo(int worker)
     {
-        _attendance.Remove(worker);
+        _replicas.Remove(worker);
         // What it writes must arrive before it goes.
         if (_writing?.Worker == worker) return;
         _releasing.Remove(worker);

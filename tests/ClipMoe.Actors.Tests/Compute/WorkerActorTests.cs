@@ -9,9 +9,9 @@ using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport;
 using ClipMoe.Actors.Transport.Connections;
 
-namespace ClipMoe.Actors.Tests.Training;
+namespace ClipMoe.Actors.Tests.Compute;
 
-public sealed class GpuWorkerTests : IDisposable
+public sealed class WorkerActorTests : IDisposable
 {
     private const string Stage = StagePlan.Base;
 

@@ -4,7 +4,7 @@ using ClipMoe.Model;
 
 namespace ClipMoe.Actors.Tests.Faults;
 
-public sealed class FaultPointsTests : IDisposable
+public sealed class FaultInjectionTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;
 

@@ -25,9 +25,13 @@ public sealed class FullDiskTests(UndisturbedRun undisturbed)
         cluster.Holds.Hold("base", 25);
         Assert.Equal(1, await failed.ExitCode());
         Assert.Contains(failed.Warnings, w => w.Contains($"the disk of {cluster.OutputOf(1)}") && w.Contains("is full"));
+        cluster.Holds.Hold("base", 15);
         workerDisk.Free();
         await cluster.Ask("resume");
+        // What is told before it watches it never hears of.
         using var run = cluster.Watch();
+        await run.Until("run_started");
+        cluster.Holds.Hold("base", 25);
 
         // The journal can't be written: the run waits.
         await run.UntilSaved("base", 20);

@@ -60,14 +60,14 @@ internal sealed class ClusterWork(Workspace workspace, AssignShards assignment)
     }
 
     /// <summary>The labels that the samples of a shard had after the stage before, with this stage's clusters behind them.</summary>
-    public ShardLabelled Label(LabelShard request, int worker)
+    public ShardLabeled Label(LabelShard request, int worker)
     {
         var (threads, k) = (workspace.Device.Threads, workspace.Experiment.Mcl.Clusters);
         var shard = _shards.First(s => s.Index == request.Shard);
         var joint = PseudoLabels.Joint(shard.Text.Assign(request.Text, threads), shard.Image.Assign(request.Image, threads), k);
         var before = request.PreviousLabels is { } index ? Previous(index).Read(shard.Index) : PseudoLabels.None(joint.Length, k);
         var path = LabelIndexFile.ShardPath(workspace.Folder.Absolute(RunFolder.LabelsFile(request.Stage)), shard.Index);
-        return new ShardLabelled(request.Stage, request.Round, worker, LabelShardFile.Write(path, shard.Index, before.Accumulate(joint)));
+        return new ShardLabeled(request.Stage, request.Round, worker, LabelShardFile.Write(path, shard.Index, before.Accumulate(joint)));
     }
 
     private ShardedLabels Previous(WrittenFile index) => _previous ??= workspace.LabelsOf(index);

@@ -26,8 +26,8 @@ public sealed class ClusteringSession : StageActor
     private readonly List<KMeansPartial> _partials = [];
     private readonly Dictionary<int, float[]> _rows = [];
     private readonly Dictionary<Modality, Centroids> _converged = [];
-    private readonly Dictionary<int, Queue<int>> _unlabelled = [];
-    private readonly List<LabelledShard> _labelled = [];
+    private readonly Dictionary<int, Queue<int>> _unlabeled = [];
+    private readonly List<LabeledShard> _labeled = [];
     private IReadOnlyList<int> _members = [];
     private int _round;
     private Modality _modality = Modality.Image;
@@ -51,7 +51,7 @@ public sealed class ClusteringSession : StageActor
         Receive<ClustersAccumulated>(m => m.Stage == Stage && m.Round == _round && m.Modality == _modality && m.Iteration == _iteration,
             Accumulated);
         Receive<RowsFetched>(m => m.Stage == Stage && m.Round == _round, Fetched);
-        Receive<ShardLabelled>(m => m.Stage == Stage && m.Round == _round, Labelled);
+        Receive<ShardLabeled>(m => m.Stage == Stage && m.Round == _round, Labeled);
         Receive<LabelsIndexed>(m => m.Round == _round, Finish);
         Receive<Status.Failure>(f => Fail(f.Cause));
         // Nothing of the stage is kept half done, and it is short: a run that stops here does it again.
@@ -80,13 +80,13 @@ public sealed class ClusteringSession : StageActor
         _members = [.. Workers.Keys];
         _waiting.Clear();
         _converged.Clear();
-        _unlabelled.Clear();
-        _labelled.Clear();
+        _unlabeled.Clear();
+        _labeled.Clear();
         for (var i = 0; i < _members.Count; i++)
         {
             var (first, end) = (i * _shards.Count / _members.Count, (i + 1) * _shards.Count / _members.Count);
             var shards = _shards.Skip(first).Take(end - first).ToList();
-            _unlabelled[_members[i]] = new Queue<int>(shards.Select(s => s.Index));
+            _unlabeled[_members[i]] = new Queue<int>(shards.Select(s => s.Index));
             Ask(_members[i], new AssignShards(Stage, _round, shards));
         }
     }
@@ -166,17 +166,17 @@ public sealed class ClusteringSession : StageActor
     /// <summary>One shard at a time, so that no message grows with the data set.</summary>
     private void LabelNext(int worker)
     {
-        if (_unlabelled[worker].TryDequeue(out var shard))
+        if (_unlabeled[worker].TryDequeue(out var shard))
             Workers[worker].Actor.Tell(new LabelShard(Stage, _round, shard, _previousLabels, _converged[Modality.Image],
                 _converged[Modality.Text]));
     }
 
-    private void Labelled(ShardLabelled labelled)
+    private void Labeled(ShardLabeled labeled)
     {
-        _labelled.Add(labelled.Shard);
-        LabelNext(labelled.Worker);
-        if (_labelled.Count < _shards.Count) return;
-        var (round, all) = (_round, _labelled.ToList());
+        _labeled.Add(labeled.Shard);
+        LabelNext(labeled.Worker);
+        if (_labeled.Count < _shards.Count) return;
+        var (round, all) = (_round, _labeled.ToList());
         Task.Run(() =>
         {
             var index = LabelIndex.Create(_layout, _settings.Clusters, all);
@@ -185,7 +185,7 @@ public sealed class ClusteringSession : StageActor
         }).PipeTo(Self);
     }
 
-    private void Finish(LabelsIndexed labels) => Context.Parent.Tell(new StageDone(
+    private void Finish(LabelsIndexed labels) => Context.Parent.Tell(new CompleteStage(
         Stage,
         new StageResult(labels.Index.Path, labels.Index.Sha256, _clock.Elapsed.TotalSeconds) { ClusterSizes = labels.JointSizes }));
 }

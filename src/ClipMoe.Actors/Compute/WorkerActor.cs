@@ -21,7 +21,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan HelloEvery = TimeSpan.FromSeconds(1);
 
     private readonly DeviceContext _device;
-    private readonly IActorRef _manager;
+    private readonly IActorRef _scheduler;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _session = ActorRefs.Nobody;
@@ -38,7 +38,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     public WorkerActor(DeviceContext device, IActorRef roster)
     {
         _device = device;
-        _manager = roster;
+        _scheduler = roster;
 
         Receive<SayHello>(_ => roster.Tell(new WorkerHello(device.Info)));
         Receive<WorkerWelcome>(Welcomed);
@@ -59,7 +59,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
         Receive<JoinStage>(Join);
         Receive<OpenGeneration>(Enter);
-        Receive<PlanStep>(m => OnDevice(m.Id.Stage, Sender, () => Compute(m.Id)));
+        Receive<ComputeStep>(m => OnDevice(m.Id.Stage, Sender, () => Compute(m.Id)));
         Receive<CommitStep>(Commit);
         Receive<AbandonGeneration>(Abandon);
         Receive<WriteCheckpoint>(m => WriteCheckpoint(m.Stage, m.Duty, Sender));
@@ -162,7 +162,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 _device.Training = training = new ReplicaTraining(Workspace, join, _device.States, _device.Faults);
             }
             training.Worker = number;
-            return new StageJoined(join.Spec.Name, number, training.TotalSteps, training.Standing);
+            return new StageJoined(join.Spec.Name, number, training.TotalSteps, training.Position);
         });
     }
 
@@ -242,7 +242,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         var (stage, generation) = (abandon.Stage, abandon.Generation);
         Sender.Tell(new StillHere(stage, generation, _number));
         _device.Fence.Close(generation);
-        OnDevice(stage, Sender, () => new GenerationAbandoned(stage, generation, _number, Training.Standing));
+        OnDevice(stage, Sender, () => new GenerationAbandoned(stage, generation, _number, Training.Position));
     }
 
     private void Leave(LeaveStage leave)

@@ -50,7 +50,7 @@ public abstract class ExperimentJournal : ReceivePersistentActor
     /// <summary>The journal can't be written; the actor ends.</summary>
     protected abstract void OnJournalLost(JournalException failure);
 
-    /// <summary>The journal does not take a fact; the actor goes on.</summary>
+    /// <summary>The journal does not take a fact; the actor continues.</summary>
     protected abstract void OnFactRefused(IOException failure);
 
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)

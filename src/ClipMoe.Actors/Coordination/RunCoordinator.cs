@@ -60,7 +60,7 @@ public sealed class RunCoordinator : ExperimentJournal
         Command<ArtifactsChecked>(Checked);
         Command<ResultsCollected>(Finish);
         Command<JournalFact>(Record);
-        Command<StageDone>(Done);
+        Command<CompleteStage>(Done);
         Command<StageStopped>(s => End(new RunStopped(s.Stage)));
         Command<StageFailed>(Failed);
         Command<StopExperiment>(_ => Stop());
@@ -81,7 +81,7 @@ public sealed class RunCoordinator : ExperimentJournal
     }
 
     /// <summary>
-    /// A stage actor that throws has met a fault of ours: the run ends with it instead of going on from a restarted actor.
+    /// A stage actor that throws has met a fault of ours: the run ends with it instead of continuing from a restarted actor.
     /// </summary>
     protected override SupervisorStrategy SupervisorStrategy()
     {
@@ -278,11 +278,11 @@ public sealed class RunCoordinator : ExperimentJournal
         });
     }
 
-    private void Done(StageDone done)
+    private void Done(CompleteStage done)
     {
         PersistFact(new StageCompleted(done.Stage, done.Result), completed =>
         {
-            Publish(new StageFinished(completed.Stage, completed.Result));
+            Publish(new StageCompletedEvent(completed.Stage, completed.Result));
             CloseStage();
             foreach (var worker in _releasing.ToList()) Released(worker);
             if (_onlyStage is not null)
@@ -297,7 +297,7 @@ public sealed class RunCoordinator : ExperimentJournal
         });
     }
 
-    /// <summary>A stage that misses a file goes on once that is made again.</summary>
+    /// <summary>A stage that misses a file continues once that is made again.</summary>
     private void Failed(StageFailed failed)
     {
         // Several workers may have missed the same file.
@@ -381,7 +381,7 @@ public sealed class RunCoordinator : ExperimentJournal
     }
 
     /// <summary>
-    /// Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which goes on with it.
+    /// Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which continues with it.
     /// </summary>
     private void CloseStage()
     {

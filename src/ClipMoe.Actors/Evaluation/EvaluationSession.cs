@@ -42,7 +42,7 @@ public sealed class EvaluationSession : StageActor
             _leases.DoAgain(m.Model);
             GiveWork();
         });
-        Receive<StageDone>(Context.Parent.Tell);
+        Receive<CompleteStage>(Context.Parent.Tell);
         Receive<Status.Failure>(f => Fail(f.Cause));
         // Evaluating writes nothing before its end: a run that stops here does it again.
         Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(Stage)));
@@ -106,7 +106,7 @@ public sealed class EvaluationSession : StageActor
     /// <summary>What the report calls the model of a stage.</summary>
     private static string Label(string stage) => stage == StagePlan.Routers ? MethodComparison.Moe : stage;
 
-    private StageDone Combine(IReadOnlyList<ModelFigures> figures)
+    private CompleteStage Combine(IReadOnlyList<ModelFigures> figures)
     {
         var probed = figures.Where(f => f.Probes.Count > 0).ToList();
         var results = new EvaluationResults([.. figures.Select(f => f.Retrieval)])
@@ -120,6 +120,6 @@ public sealed class EvaluationSession : StageActor
         var file = RunFolder.EvaluationFile(Stage);
         var path = _folder.Absolute(file);
         ReportJson.Save(path, results);
-        return new StageDone(Stage, new StageResult(file, FileHash.Sha256OfWritten(path), _clock.Elapsed.TotalSeconds));
+        return new CompleteStage(Stage, new StageResult(file, FileHash.Sha256OfWritten(path), _clock.Elapsed.TotalSeconds));
     }
 }

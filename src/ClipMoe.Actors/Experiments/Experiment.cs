@@ -46,11 +46,11 @@ public sealed record DataSettings
     /// <summary>Samples held out for the test split (a seeded choice), absolute (≥ 1) or as a fraction (&lt; 1).</summary>
     public double TestSplit { get; init; } = 0.1;
     /// <summary>
-    /// Vocabulary file (<c>bpe_simple_vocab_16e6.txt.gz</c>, or a folder with <c>vocab.json</c> and <c>merges.txt</c>); null: learnt from
+    /// Vocabulary file (<c>bpe_simple_vocab_16e6.txt.gz</c>, or a folder with <c>vocab.json</c> and <c>merges.txt</c>); null: learned from
     /// the captions.
     /// </summary>
     public string? Vocabulary { get; init; }
-    /// <summary>Size of the vocabulary learnt when none is given.</summary>
+    /// <summary>Size of the vocabulary learned when none is given.</summary>
     public int VocabularySize { get; init; } = 1024;
     /// <summary>Trains on the short caption (first sentence) too.</summary>
     public bool ShortText { get; init; }

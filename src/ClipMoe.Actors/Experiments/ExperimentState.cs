@@ -54,7 +54,7 @@ public sealed record ExperimentState
     /// <summary>What a completed stage left behind.</summary>
     public WrittenFile FileOf(string stage) => new(Completed[stage].File!, Completed[stage].Sha256!);
 
-    /// <summary>Where a training stage goes on: the number of its steps that are committed and on disk.</summary>
+    /// <summary>Where a training stage continues: the number of its steps that are committed and on disk.</summary>
     public int CommittedSteps(string stage) => Ledger.LastOrDefault(c => c.Stage == stage)?.ToStep ?? 0;
 
     /// <summary>Steps of a training stage; null before a worker has counted them.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Which keys of an experiment count in its hash. Every key stands in exactly one of the lists: who adds one decides. Runs go on only
+/// Which keys of an experiment count in its hash. Every key stands in exactly one of the lists: who adds one decides. Runs continue only
 /// under the hash that they were begun with, so a key never changes its list.
 /// </summary>
 public static class HashedKeys

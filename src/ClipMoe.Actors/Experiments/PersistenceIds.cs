@@ -5,8 +5,8 @@ namespace ClipMoe.Actors.Experiments;
 /// </summary>
 public static class PersistenceIds
 {
-    /// <summary>Of the manager of a cluster. Identities of experiments end in a number, so none is the same.</summary>
-    public const string Manager = "experiments";
+    /// <summary>Of the scheduler of a cluster. Identities of experiments end in a number, so none is the same.</summary>
+    public const string Scheduler = "experiments";
 
     /// <summary>Of the only experiment of an output folder that one process runs.</summary>
     public const string LocalRun = "experiment";

@@ -1,6 +1,6 @@
 namespace ClipMoe.Actors.Experiments;
 
-/// <summary>What people see of a run while it goes on. Nothing depends on these events; what counts is in the journal.</summary>
+/// <summary>What people see of a run while it continues. Nothing depends on these events; what counts is in the journal.</summary>
 public abstract record RunEvent;
 
 public sealed record RunStarted(
@@ -32,14 +32,14 @@ public sealed record StageProgress(
     public int? Generation { get; init; }
 }
 
-public sealed record StageFinished(string Stage, StageResult Result) : RunEvent;
+public sealed record StageCompletedEvent(string Stage, StageResult Result) : RunEvent;
 
 /// <summary>One model was measured.</summary>
 public sealed record ModelMeasured(string Stage, RetrievalScores Scores) : RunEvent;
 
 public sealed record CheckpointSaved(string Stage, int Step, string File) : RunEvent;
 
-/// <summary>Everything is written; the run waits to be told to go on.</summary>
+/// <summary>Everything is written; the run waits to be told to continue.</summary>
 public sealed record RunPaused(string Stage) : RunEvent;
 
 public sealed record RunWarning(string Message) : RunEvent;

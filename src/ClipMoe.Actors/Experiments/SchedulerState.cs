@@ -3,10 +3,10 @@ using ClipMoe.Actors.Files;
 
 namespace ClipMoe.Actors.Experiments;
 
-/// <summary>What the manager's journal holds.</summary>
+/// <summary>What the scheduler's journal holds.</summary>
 public abstract record SchedulerEvent;
 
-/// <summary>A manager took over.</summary>
+/// <summary>A scheduler took over.</summary>
 public sealed record SchedulerStarted : SchedulerEvent;
 
 /// <param name="Experiment">As JSON.</param>
@@ -20,14 +20,14 @@ public sealed record Ended(string Id, ExperimentStatus Status, string? Message, 
 /// <summary>From now on so many workers are given work at a time; null: all.</summary>
 public sealed record WorkersScaled(int? Max) : SchedulerEvent;
 
-/// <summary>What the user wants of the experiment that runs, and wants of it still when another manager takes over.</summary>
+/// <summary>What the user wants of the experiment that runs, and wants of it still when another scheduler takes over.</summary>
 public sealed record ControlWanted(string Id, Control Control) : SchedulerEvent;
 
 /// <summary>A worker is given no more work, under whatever process it comes back.</summary>
 /// <param name="Back">It is again.</param>
 public sealed record WorkerDrained(string Name, bool Back) : SchedulerEvent;
 
-/// <summary>An experiment that failed is to go on from where its journal stands, after those that wait.</summary>
+/// <summary>An experiment that failed is to continue from where its journal stands, after those that wait.</summary>
 public sealed record Reopened(string Id) : SchedulerEvent;
 
 /// <summary>An experiment that was submitted, and how it ended.</summary>

@@ -175,7 +175,7 @@ public sealed record PrepareData(string Name) : StageSpec(Name);
 /// <summary>Takes a dense checkpoint over as the base model, stretched and rounded as the experiment says.</summary>
 public sealed record LoadModel(string Name, string Path) : StageSpec(Name);
 
-/// <summary>Trains a model. <c>From</c> is the stage whose model it starts from; null: seeded initialisation.</summary>
+/// <summary>Trains a model. <c>From</c> is the stage whose model it starts from; null: seeded initialization.</summary>
 public sealed record TrainModel(string Name) : StageSpec(Name)
 {
     public required string? From { get; init; }

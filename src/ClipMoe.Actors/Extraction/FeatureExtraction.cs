@@ -84,7 +84,7 @@ public sealed class FeatureExtraction : StageActor
         if (_inJournal > 0) return;
         if (_leases.AllDone)
         {
-            Context.Parent.Tell(new StageDone(Stage, new StageResult(null, null, _clock.Elapsed.TotalSeconds)
+            Context.Parent.Tell(new CompleteStage(Stage, new StageResult(null, null, _clock.Elapsed.TotalSeconds)
             {
                 ImagesPerSecond = _samples == 0 ? null : _samples / _clock.Elapsed.TotalSeconds,
             }));

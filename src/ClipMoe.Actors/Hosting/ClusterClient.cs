@@ -34,7 +34,7 @@ public sealed class ClusterClient : IAsyncDisposable
     private bool Tls => Transport.Certificate is not null;
 
     /// <summary>
-    /// Asks the manager something, over the node that is the first to answer at all; over the next one when no answer comes that way.
+    /// Asks the scheduler something, over the node that is the first to answer at all; over the next one when no answer comes that way.
     /// </summary>
     /// <returns>Its answer; never a <see cref="CommandRefused"/>.</returns>
     /// <exception cref="Model.UserErrorException">It refused, and says why.</exception>
@@ -59,7 +59,7 @@ public sealed class ClusterClient : IAsyncDisposable
                 }
                 catch (AskTimeoutException)
                 {
-                    // Another node may reach the manager.
+                    // Another node may reach the scheduler.
                 }
             }
         }
@@ -155,7 +155,7 @@ public sealed class ClusterClient : IAsyncDisposable
         protected override void PreStart() => Timers.StartPeriodicTimer("again", new Again(), TimeSpan.Zero, TimeSpan.FromSeconds(0.5));
     }
 
-    /// <summary>Asks again and again to be told, so that a new manager knows of it too.</summary>
+    /// <summary>Asks again and again to be told, so that a new scheduler knows of it too.</summary>
     private sealed class Watcher : ReceiveActor, IWithTimers
     {
         public ITimerScheduler Timers { get; set; } = null!;

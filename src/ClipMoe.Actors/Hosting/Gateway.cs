@@ -5,14 +5,14 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Hosting;
 
-/// <summary>What the command line talks to on any node: passes its messages on to the manager, which answers directly.</summary>
+/// <summary>What the command line talks to on any node: passes its messages on to the scheduler, which answers directly.</summary>
 internal sealed class Gateway : ReceiveActor
 {
     public const string Name = "gateway";
 
-    public Gateway(IActorRef manager)
+    public Gateway(IActorRef scheduler)
     {
-        Receive<IManagerCommand>(manager.Forward);
+        Receive<ISchedulerCommand>(scheduler.Forward);
         Receive<GetMembership>(_ => Sender.Tell(new ClusterMembership(IsMember(Cluster.Get(Context.System)))));
     }
 
@@ -20,14 +20,14 @@ internal sealed class Gateway : ReceiveActor
     public static bool IsMember(Cluster cluster) => cluster.State.Members.Any(m => m.UniqueAddress.Equals(cluster.SelfUniqueAddress));
 }
 
-/// <summary>The way to the manager, wherever it runs.</summary>
+/// <summary>The way to the scheduler, wherever it runs.</summary>
 internal static class SchedulerProxy
 {
-    public const string Scheduler = "manager";
+    public const string ActorName = "manager";
 
     public static IActorRef Start(ActorSystem system) => system.ActorOf(
         ClusterSingletonProxy.Props(
-            $"/user/{Scheduler}",
+            $"/user/{ActorName}",
             ClusterSingletonProxySettings.Create(system).WithRole(ClusterAddress.Coordinator)
             .WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(500))),
         "manager-proxy");

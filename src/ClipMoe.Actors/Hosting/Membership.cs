@@ -6,7 +6,7 @@ namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
 /// This process in a cluster. Who is put out of it, by a partition or because all coordinators were lost, can't come back as who it was:
-/// it joins again as a new member, with a new actor system; what lives outside of that goes on.
+/// it joins again as a new member, with a new actor system; what lives outside of that continues.
 /// </summary>
 internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> begin) : IAsyncDisposable
 {

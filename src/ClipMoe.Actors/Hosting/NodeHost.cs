@@ -48,15 +48,15 @@ public sealed class NodeHost : IAsyncDisposable
             {
                 // Its connection is there when this node is the one to take over.
                 Persistence.Instance.Apply(system).JournalFor(null);
-                var manager = new Scheduler.SchedulerSettings(settings.Name, settings.Output, files, settings.Report)
+                var scheduler = new Scheduler.SchedulerSettings(settings.Name, settings.Output, files, settings.Report)
                 {
                     Holds = StepHolds.OfThisProcess(),
                 };
                 system.ActorOf(
                     ClusterSingletonManager.Props(
-                        Supervised(Props.Create(() => new Scheduler(manager))), new Scheduler.HandOver(),
+                        Supervised(Props.Create(() => new Scheduler(scheduler))), new Scheduler.HandOver(),
                         ClusterSingletonManagerSettings.Create(system).WithRole(ClusterAddress.Coordinator)),
-                    SchedulerProxy.Scheduler);
+                    SchedulerProxy.ActorName);
             }
             var proxy = SchedulerProxy.Start(system);
             system.ActorOf(Props.Create(() => new NodePresence(hello, proxy, files)), "presence");
@@ -71,7 +71,7 @@ public sealed class NodeHost : IAsyncDisposable
     /// <summary>A member of the cluster until <see cref="Leave"/>; joins again when it is put out.</summary>
     public Task Run(Action<string> log) => _membership.Run(log);
 
-    /// <summary>Leaves in good order: an experiment that runs here stops at a checkpoint and goes on elsewhere.</summary>
+    /// <summary>Leaves in good order: an experiment that runs here stops at a checkpoint and continues elsewhere.</summary>
     public Task Leave() => _membership.Leave();
 
     public async ValueTask DisposeAsync()
@@ -82,25 +82,25 @@ public sealed class NodeHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// A manager ends when its journal fails; another one begins where the journal stands as soon as that can be read again.
+    /// A scheduler ends when its journal fails; another one begins where the journal stands as soon as that can be read again.
     /// </summary>
-    private static Props Supervised(Props manager) => BackoffSupervisor.Props(
-        Backoff.OnStop(manager, SchedulerProxy.Scheduler, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0,
+    private static Props Supervised(Props scheduler) => BackoffSupervisor.Props(
+        Backoff.OnStop(scheduler, SchedulerProxy.ActorName, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0,
             maxNrOfRetries: -1)
             .WithFinalStopMessage(m => m is Scheduler.HandOver));
 
-    /// <summary>Makes the node known to the manager, whoever that is, and learns from it where files are.</summary>
+    /// <summary>Makes the node known to the scheduler, whoever that is, and learns from it where files are.</summary>
     private sealed class NodePresence : ReceiveActor, IWithTimers
     {
         private readonly NodeHello _hello;
-        private readonly IActorRef _manager;
+        private readonly IActorRef _scheduler;
 
         public ITimerScheduler Timers { get; set; } = null!;
 
-        public NodePresence(NodeHello hello, IActorRef manager, PeerFiles files)
+        public NodePresence(NodeHello hello, IActorRef scheduler, PeerFiles files)
         {
-            (_hello, _manager) = (hello, manager);
-            Receive<SayHello>(_ => _manager.Tell(_hello));
+            (_hello, _scheduler) = (hello, scheduler);
+            Receive<SayHello>(_ => _scheduler.Tell(_hello));
             Receive<FileServers>(m => files.Servers = m.Endpoints);
         }
 

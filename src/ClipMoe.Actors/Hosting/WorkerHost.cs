@@ -66,7 +66,7 @@ public sealed class WorkerHost : IAsyncDisposable
     /// </summary>
     public Task Run(Action<string> log) => _membership.Run(log);
 
-    /// <summary>Ends when the stage at work goes on without this worker, or when nobody says so for a while.</summary>
+    /// <summary>Ends when the stage at work continues without this worker, or when nobody says so for a while.</summary>
     public async Task Drain()
     {
         try

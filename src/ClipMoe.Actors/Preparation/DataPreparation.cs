@@ -13,7 +13,7 @@ public sealed class DataPreparation : SingleWork
     {
         Receive<PreparationProgress>(p => Publish(new StageProgress(stage, p.Done, p.Total, null, null, null, 1)));
         Receive<DataSetPrepared>(m => m.Stage == stage, m => Context.Parent.Tell(new JournalFact(m.Fact)));
-        Receive<FactJournaled>(_ => Context.Parent.Tell(new StageDone(stage, new StageResult(null, null, Clock.Elapsed.TotalSeconds))));
+        Receive<FactJournaled>(_ => Context.Parent.Tell(new CompleteStage(stage, new StageResult(null, null, Clock.Elapsed.TotalSeconds))));
         // What was read so far is of no use: the worker is told to leave when this actor stops, and gives up.
         Receive<StopExperiment>(_ => Context.Parent.Tell(new StageStopped(stage)));
     }

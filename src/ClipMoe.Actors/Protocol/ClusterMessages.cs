@@ -5,14 +5,14 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Protocol;
 
-/// <summary>What the command line sends to the manager, over any node.</summary>
-public interface IManagerCommand;
+/// <summary>What the command line sends to the scheduler, over any node.</summary>
+public interface ISchedulerCommand;
 
-/// <summary>Node → manager, again and again: here files of runs can be fetched.</summary>
+/// <summary>Node → scheduler, again and again: here files of runs can be fetched.</summary>
 /// <param name="Name">Host and port of the node.</param>
 public sealed record NodeHello(string Name, BulkEndpoint Files, bool Coordinator);
 
-/// <summary>Manager → nodes and workers: where files of runs can be fetched.</summary>
+/// <summary>Scheduler → nodes and workers: where files of runs can be fetched.</summary>
 public sealed record FileServers(IReadOnlyList<BulkEndpoint> Endpoints);
 
 /// <summary>First seed → another seed: are you in a cluster?</summary>
@@ -21,17 +21,17 @@ public sealed record GetMembership;
 /// <summary>Seed → first seed.</summary>
 public sealed record ClusterMembership(bool IsMember);
 
-/// <summary>Command line → manager: run this, after those before it.</summary>
+/// <summary>Command line → scheduler: run this, after those before it.</summary>
 /// <param name="Request">Unique: what comes again, because the answer did not, is one experiment all the same.</param>
-public sealed record SubmitExperiment(Experiment Experiment, string Hash, string Request) : IManagerCommand;
+public sealed record SubmitExperiment(Experiment Experiment, string Hash, string Request) : ISchedulerCommand;
 
-/// <summary>Manager → command line.</summary>
+/// <summary>Scheduler → command line.</summary>
 public sealed record ExperimentSubmitted(string Id, int Ahead);
 
-/// <summary>Command line → manager.</summary>
-public sealed record GetStatus : IManagerCommand;
+/// <summary>Command line → scheduler.</summary>
+public sealed record GetStatus : ISchedulerCommand;
 
-/// <summary>Manager → command line: what there is, and where it stands.</summary>
+/// <summary>Scheduler → command line: what there is, and where it stands.</summary>
 /// <param name="MaxWorkers">So many are given work at a time; null: all.</param>
 public sealed record ClusterStatus(
     string Coordinator, int Term, IReadOnlyList<ListedNode> Nodes, IReadOnlyList<ListedWorker> Workers, int? MaxWorkers,
@@ -46,16 +46,16 @@ public sealed record ListedExperiment(
     string? WeightsSha256,
     string? Message);
 
-/// <summary>Command line → manager: send me the events of an experiment; null: of the one that runs, or ran last.</summary>
-public sealed record WatchExperiment(string? Id) : IManagerCommand;
+/// <summary>Command line → scheduler: send me the events of an experiment; null: of the one that runs, or ran last.</summary>
+public sealed record WatchExperiment(string? Id) : ISchedulerCommand;
 
-/// <summary>Manager → command line: it is over.</summary>
+/// <summary>Scheduler → command line: it is over.</summary>
 /// <param name="Report">The files that a report consists of, and the final checkpoint last; empty unless it finished.</param>
 /// <param name="Servers">Where they can be fetched.</param>
 public sealed record ExperimentEnded(
     string Id, ExperimentStatus Status, string? Message, string? WeightsSha256, IReadOnlyList<WrittenFile> Report,
     IReadOnlyList<BulkEndpoint> Servers);
 
-/// <summary>Command line → manager.</summary>
+/// <summary>Command line → scheduler.</summary>
 /// <param name="Id">Null: the experiment that runs; to resume, also the last one.</param>
-public sealed record ControlExperiment(Control Control, string? Id) : IManagerCommand;
+public sealed record ControlExperiment(Control Control, string? Id) : ISchedulerCommand;

@@ -39,4 +39,4 @@ public sealed record RowsFetched(string Stage, int Round, int Worker, IReadOnlyD
 public sealed record LabelShard(string Stage, int Round, int Shard, WrittenFile? PreviousLabels, Centroids Image, Centroids Text);
 
 /// <summary>Worker → session: they are on disk. Counts and a hash are all that the session gets to know of them.</summary>
-public sealed record ShardLabelled(string Stage, int Round, int Worker, LabelledShard Shard);
+public sealed record ShardLabeled(string Stage, int Round, int Worker, LabeledShard Shard);

@@ -14,14 +14,14 @@ public enum WorkerState { Active, Reserve, Unreachable, Drained }
 
 /// <summary>Command line → roster: give a worker nothing more to do, or something again.</summary>
 /// <param name="Back">End the drain.</param>
-public sealed record DrainWorker(string Name, bool Back) : IManagerCommand;
+public sealed record DrainWorker(string Name, bool Back) : ISchedulerCommand;
 
-/// <summary>Roster → manager: it is done, and to be remembered; then the sender, on the command line, is told.</summary>
+/// <summary>Roster → scheduler: it is done, and to be remembered; then the sender, on the command line, is told.</summary>
 public sealed record DrainAccepted(DrainWorker Drain, string Message);
 
-/// <summary>Command line → manager → roster: how many workers are given work at a time. The others stay in reserve.</summary>
+/// <summary>Command line → scheduler → roster: how many workers are given work at a time. The others stay in reserve.</summary>
 /// <param name="Max">At least 1; null: all.</param>
-public sealed record ScaleWorkers(int? Max) : IManagerCommand;
+public sealed record ScaleWorkers(int? Max) : ISchedulerCommand;
 
 /// <summary>→ command line: it is done, or under way; a sentence for people.</summary>
 public sealed record CommandDone(string Message);

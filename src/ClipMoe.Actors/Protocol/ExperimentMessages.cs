@@ -12,13 +12,13 @@ public sealed record StopExperiment;
 /// <summary>Command line → coordinator → stage: write a checkpoint and wait, with everything in memory.</summary>
 public sealed record PauseExperiment;
 
-/// <summary>Command line → coordinator → stage: go on.</summary>
+/// <summary>Command line → coordinator → stage: continue.</summary>
 public sealed record ResumeExperiment;
 
 /// <summary>Coordinator → stage: give this worker nothing more to do; <see cref="WorkerReleased"/> follows.</summary>
 public sealed record ReleaseWorker(int Worker);
 
-/// <summary>Stage → coordinator → roster: it goes on without the worker.</summary>
+/// <summary>Stage → coordinator → roster: it continues without the worker.</summary>
 public sealed record WorkerReleased(int Worker);
 
 /// <summary>Coordinator → command line: the end of the run.</summary>
@@ -40,7 +40,7 @@ public sealed record JournalFact(ExperimentEvent Fact);
 public sealed record FactJournaled(ExperimentEvent Fact);
 
 /// <summary>Stage actor → coordinator: the stage is done.</summary>
-public sealed record StageDone(string Stage, StageResult Result);
+public sealed record CompleteStage(string Stage, StageResult Result);
 
 /// <summary>Stage actor → coordinator: the stage stopped where it can be taken up again.</summary>
 public sealed record StageStopped(string Stage);

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Transport.Connections;
@@ -16,17 +17,18 @@ public sealed record StepId(string Stage, int Generation, int Step);
 public readonly record struct LeafRange(int First, int End);
 
 /// <summary>
-/// Session → worker: build the replica that the stage starts or goes on from. A worker that has it already keeps its state.
+/// Session → worker: build the replica that the stage starts or continues from. A worker that has it already keeps its state.
 /// </summary>
 /// <param name="Attempt">Counts how often the stage was begun anew; a replica of another attempt is of no use.</param>
-/// <param name="Model">Model file that the stage starts from; null: seeded initialisation.</param>
+/// <param name="Model">Model file that the stage starts from; null: seeded initialization.</param>
 /// <param name="Labels">Index of the pseudo labels, for cluster-pure batches.</param>
 /// <param name="Checkpoint">Manifest hash of the checkpoint after <paramref name="Step"/> steps; null at step 0.</param>
 public sealed record JoinStage(TrainModel Spec, int Attempt, int Step, WrittenFile? Model, WrittenFile? Labels, string? Checkpoint);
 
 /// <summary>Worker → session: the replica is there.</summary>
 /// <param name="TotalSteps">Of the whole stage.</param>
-public sealed record StageJoined(string Stage, int Worker, int TotalSteps, ReplicaPosition Standing);
+public sealed record StageJoined(string Stage, int Worker, int TotalSteps, [property: JsonPropertyName("Standing")]
+    ReplicaPosition Position);
 
 /// <summary>Where a replica stands.</summary>
 /// <param name="Step">Committed steps.</param>
@@ -56,7 +58,7 @@ public sealed record OpenGeneration(
     IReadOnlyList<GenerationMember> Donors);
 
 /// <summary>Aggregator → worker: compute the step up to its reduced gradient.</summary>
-public sealed record PlanStep(StepId Id);
+public sealed record ComputeStep(StepId Id);
 
 /// <summary>Worker → aggregator: the reduced gradient is here, with this hash; nothing is changed yet.</summary>
 /// <param name="StateHash">Of the weights that the step was computed with.</param>
@@ -97,7 +99,7 @@ public sealed record CheckpointNotCopied(string Stage, int Worker, string What);
 /// <summary>Session → worker: write a checkpoint of what is committed, and after the last step the model file.</summary>
 public sealed record WriteCheckpoint(string Stage, CheckpointDuty Duty);
 
-/// <summary>Session → worker: the stage is over, or goes on without you; free its tensors.</summary>
+/// <summary>Session → worker: the stage is over, or continues without you; free its tensors.</summary>
 /// <param name="Why">Null at the end of the stage; otherwise what the worker is to log.</param>
 public sealed record LeaveStage(string Stage, string? Why = null);
 
@@ -118,7 +120,8 @@ public sealed record AbandonGeneration(string Stage, int Generation);
 public sealed record StillHere(string Stage, int Generation, int Worker);
 
 /// <summary>Worker → session, when its device is free again.</summary>
-public sealed record GenerationAbandoned(string Stage, int Generation, int Worker, ReplicaPosition Standing);
+public sealed record GenerationAbandoned(
+    string Stage, int Generation, int Worker, [property: JsonPropertyName("Standing")] ReplicaPosition Position);
 
 /// <summary>Session → aggregator: after the step in flight stop; <see cref="GenerationHeld"/> follows.</summary>
 public sealed record HoldGeneration;

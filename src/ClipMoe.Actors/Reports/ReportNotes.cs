@@ -21,7 +21,7 @@ public static class ReportNotes
             .Select(note => report.SeedRuns.Count > 0 ? $"Seed {report.Experiment.Seed}: {note}" : note),
     ];
 
-    /// <summary>Whether the stages learnt attributes that the base had suppressed, which is what they are for.</summary>
+    /// <summary>Whether the stages learned attributes that the base had suppressed, which is what they are for.</summary>
     private static IEnumerable<string> Probes(RunReport report)
     {
         if (report.Attributes is not { } probes || probes.Models.FirstOrDefault(m => m.Model == MethodComparison.Base) is not { } atBase)
@@ -31,11 +31,11 @@ public static class ReportNotes
             .ToList();
         if (moves.Count == 0) yield break;
         var best = moves.MaxBy(m => m.Gain);
-        var learnt = string.Join(", ", moves.Where(m => m.Gain >= ProbeNoise).Select(m => Plain(m.Name)).Distinct());
-        yield return learnt == ""
+        var learned = string.Join(", ", moves.Where(m => m.Gain >= ProbeNoise).Select(m => Plain(m.Name)).Distinct());
+        yield return learned == ""
             ? $"No MCL stage makes an attribute more readable than the base does: the largest move of a linear probe is " +
             $"{Points(best.Gain)} points."
-            : $"Attributes that a stage makes more readable than the base does: {learnt} "
+            : $"Attributes that a stage makes more readable than the base does: {learned} "
                 + $"(at most {Points(best.Gain)} points: {Plain(best.Name)} in {best.Model}).";
     }
 

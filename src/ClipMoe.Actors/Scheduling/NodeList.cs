@@ -5,7 +5,7 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Scheduling;
 
 /// <summary>
-/// Who made itself known to the manager: nodes, which serve files, and workers, which with them want to know where files are.
+/// Who made itself known to the scheduler: nodes, which serve files, and workers, which with them want to know where files are.
 /// </summary>
 internal sealed class NodeList
 {

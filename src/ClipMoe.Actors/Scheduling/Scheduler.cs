@@ -13,7 +13,7 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Actors.Scheduling;
 
 /// <summary>
-/// The one manager of a cluster: takes experiments in, runs one after another, answers the command line. When its node is lost another
+/// The one scheduler of a cluster: takes experiments in, runs one after another, answers the command line. When its node is lost another
 /// node's takes over from the journal.
 /// </summary>
 public sealed class Scheduler : ReceivePersistentActor, IWithTimers
@@ -46,7 +46,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public override string PersistenceId => PersistenceIds.Manager;
+    public override string PersistenceId => PersistenceIds.Scheduler;
 
     public Scheduler(SchedulerSettings settings)
     {
@@ -99,7 +99,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
     }
 
     /// <summary>
-    /// Ends this manager in good order, because its node leaves: the experiment stops at a checkpoint and goes on elsewhere.
+    /// Ends this scheduler in good order, because its node leaves: the experiment stops at a checkpoint and continues elsewhere.
     /// </summary>
     public sealed record HandOver;
 
@@ -131,7 +131,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
         if (Current is not { } next || _leaving) return;
         if (next.Wanted == Control.Cancel)
         {
-            // The manager that was told of it is gone.
+            // The scheduler that was told of it is gone.
             End(ExperimentStatus.Cancelled, "cancelled", null, []);
             return;
         }
@@ -204,7 +204,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
                     self, failure: e => new ReportFailed(e));
                 break;
             case RunFailed { Cause: JournalException }:
-                // Nothing can be decided without the journal: the next manager goes on from where it stands.
+                // Nothing can be decided without the journal: the next scheduler continues from where it stands.
                 Context.Stop(Self);
                 break;
             case RunFailed failed:

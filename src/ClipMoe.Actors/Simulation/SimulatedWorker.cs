@@ -38,7 +38,7 @@ internal sealed class SimulatedWorker : ReceiveActor
             new DataSetPrepared(m.Stage, new DataPrepared(Made("data"), 1_000_000, 1_000, 0, Made("words"), []))));
         Receive<JoinStage>(Join);
         Receive<OpenGeneration>(Enter);
-        Receive<PlanStep>(m => Compute(m.Id));
+        Receive<ComputeStep>(m => Compute(m.Id));
         Receive<CommitStep>(Commit);
         Receive<AbandonGeneration>(Abandon);
         Receive<WriteCheckpoint>(m =>
@@ -57,7 +57,7 @@ internal sealed class SimulatedWorker : ReceiveActor
     {
         _session = Sender;
         _committed = join.Step;
-        Sender.Tell(new StageJoined(join.Spec.Name, _number, join.Spec.Duration.Steps!.Value, Standing));
+        Sender.Tell(new StageJoined(join.Spec.Name, _number, join.Spec.Duration.Steps!.Value, Position));
     }
 
     private void Enter(OpenGeneration open)
@@ -93,7 +93,7 @@ internal sealed class SimulatedWorker : ReceiveActor
     {
         _over = Math.Max(_over, abandon.Generation);
         Sender.Tell(new StillHere(abandon.Stage, abandon.Generation, _number));
-        Sender.Tell(new GenerationAbandoned(abandon.Stage, abandon.Generation, _number, Standing));
+        Sender.Tell(new GenerationAbandoned(abandon.Stage, abandon.Generation, _number, Position));
     }
 
     private void LosePeer(int peer)
@@ -102,7 +102,7 @@ internal sealed class SimulatedWorker : ReceiveActor
         _session.Tell(new ExchangeBroke(generation.Stage, generation.Generation, _number, peer, "it closed the connection"));
     }
 
-    private ReplicaPosition Standing => new(_committed, Weights(_committed), _committed == 0 ? null : Gradient(_committed - 1), _pending);
+    private ReplicaPosition Position => new(_committed, Weights(_committed), _committed == 0 ? null : Gradient(_committed - 1), _pending);
 
     private CheckpointWritten Checkpoint(string stage) => new(stage, _committed, _number, Made($"checkpoint {_committed}"), null);
 

@@ -5,7 +5,7 @@ using ClipMoe.Model.Parameters;
 
 namespace ClipMoe.Actors.Stages;
 
-/// <param name="Image">[samples, width], L2-normalised, as is <paramref name="Text"/>.</param>
+/// <param name="Image">[samples, width], L2-normalized, as is <paramref name="Text"/>.</param>
 /// <param name="ImageLoad">Choices of the image tower's routers over all samples; null for a dense model. Likewise
 /// <paramref name="TextLoad"/>.</param>
 internal sealed record SampleFeatures(int Width, float[] Image, float[] Text, RouterLoad? ImageLoad, RouterLoad? TextLoad);

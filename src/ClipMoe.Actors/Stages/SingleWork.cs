@@ -46,7 +46,7 @@ public sealed class ModelBuilding : SingleWork
         : base(stage, work, workers)
     {
         Receive<ModelBuilt>(m => m.Stage == stage, m => Context.Parent.Tell(
-            new StageDone(stage, new StageResult(m.File.Path, m.File.Sha256, Clock.Elapsed.TotalSeconds))));
+            new CompleteStage(stage, new StageResult(m.File.Path, m.File.Sha256, Clock.Elapsed.TotalSeconds))));
         Receive<StopExperiment>(_ =>
         {
             // The work takes seconds and leaves nothing half done: it is finished rather than stopped, if somebody is at it.

@@ -50,7 +50,7 @@ public abstract class StageActor : ReceiveActor
     protected void Fail(Exception cause) => Context.Parent.Tell(new StageFailed(Stage, cause));
 
     /// <summary>
-    /// Wrong input is wrong on every worker, and a file that one finds nowhere no other finds. With another failure the stage goes on
+    /// Wrong input is wrong on every worker, and a file that one finds nowhere no other finds. With another failure the stage continues
     /// without the worker, as long as there are others.
     /// </summary>
     private void Failed(WorkFailed failed)
@@ -61,7 +61,7 @@ public abstract class StageActor : ReceiveActor
             Fail(failed.Failure.ToException());
             return;
         }
-        // One that the stage goes on without may fail at more of what it was given.
+        // One that the stage continues without may fail at more of what it was given.
         if (!isMember) return;
         Publish(new RunWarning($"worker {worker!.Info.Name} failed in {Stage}, which goes on without it: {failed.Failure.Message}"));
         worker.Actor.Tell(new LeaveStage(Stage, "it failed in it"));

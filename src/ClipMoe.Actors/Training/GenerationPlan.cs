@@ -14,24 +14,24 @@ public sealed record GenerationPlan(int Step, IReadOnlyList<PlannedMember> Membe
     /// Begins where the farthest replica stands: a step that one member applied is committed, and whoever is behind catches up. With
     /// several states there, the one that most replicas share is right.
     /// </summary>
-    /// <param name="standings">By worker; at least one.</param>
+    /// <param name="positions">By worker; at least one.</param>
     /// <param name="leaves">Leaves of a batch; workers beyond that number stay out.</param>
     /// <returns>Null when as many replicas are in one state as in another, so that nobody can tell which is right.</returns>
-    public static GenerationPlan? Create(IReadOnlyDictionary<int, ReplicaPosition> standings, int leaves)
+    public static GenerationPlan? Create(IReadOnlyDictionary<int, ReplicaPosition> positions, int leaves)
     {
-        var step = standings.Values.Max(s => s.Step);
-        var states = standings.Values.Where(s => s.Step == step).GroupBy(s => s.StateHash).OrderByDescending(g => g.Count()).ToList();
+        var step = positions.Values.Max(s => s.Step);
+        var states = positions.Values.Where(s => s.Step == step).GroupBy(s => s.StateHash).OrderByDescending(g => g.Count()).ToList();
         if (states.Count > 1 && states[0].Count() == states[1].Count()) return null;
         var right = states[0].First();
 
-        var entries = standings.Select(s => (Worker: s.Key, Entry: EntryOf(s.Value)))
+        var entries = positions.Select(s => (Worker: s.Key, Entry: EntryOf(s.Value)))
             .OrderBy(e => e.Entry).ThenBy(e => e.Worker).Take(leaves).OrderBy(e => e.Worker).ToList();
         return new GenerationPlan(step, [.. entries.Select((e, rank) => new PlannedMember(e.Worker, LeavesOf(rank), e.Entry))]);
 
-        CatchUp EntryOf(ReplicaPosition standing)
+        CatchUp EntryOf(ReplicaPosition position)
         {
-            if (standing.Step == step) return standing.StateHash == right.StateHash ? CatchUp.InPlace : CatchUp.Copy;
-            var holdsLast = standing.Step == step - 1 && standing.PendingGradient is { } pending && pending == right.LastGradient;
+            if (position.Step == step) return position.StateHash == right.StateHash ? CatchUp.InPlace : CatchUp.Copy;
+            var holdsLast = position.Step == step - 1 && position.PendingGradient is { } pending && pending == right.LastGradient;
             return holdsLast ? CatchUp.Apply : CatchUp.Copy;
         }
 

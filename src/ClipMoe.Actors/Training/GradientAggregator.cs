@@ -70,20 +70,20 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var ranges = MemberDirectory.Ranges(members.Select(m => m.Worker));
         var (all, strangers) = (MemberDirectory.Pack(members),
             MemberDirectory.Pack([.. members.Where(m => !_plan.Acquainted.Contains(m.Worker))]));
-        var standing = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == CatchUp.InPlace).ToList();
+        var donors = members.Where((_, rank) => _plan.Generation.Members[rank].Entry == CatchUp.InPlace).ToList();
         for (var rank = 0; rank < members.Count; rank++)
         {
             var (worker, planned) = (_plan.Workers[members[rank].Worker].Actor, _plan.Generation.Members[rank]);
             worker.Tell(new OpenGeneration(
                 _plan.Stage, _plan.Number, rank, ranges, _plan.Acquainted.Contains(planned.Worker) ? strangers : all, planned.Leaves,
                 _plan.Generation.Step, planned.Entry, planned.Entry == CatchUp.Copy ? Donors(rank) : []));
-            worker.Tell(new PlanStep(_step.Id));
+            worker.Tell(new ComputeStep(_step.Id));
         }
         Timers.StartPeriodicTimer("pace", new CheckPace(), TimeSpan.FromSeconds(1));
 
         // Others for each rank, so that many who copy do not all ask the same.
         IReadOnlyList<GenerationMember> Donors(int rank) =>
-            [.. Enumerable.Range(0, Math.Min(MostDonors, standing.Count)).Select(i => standing[(rank * MostDonors + i) % standing.Count])];
+            [.. Enumerable.Range(0, Math.Min(MostDonors, donors.Count)).Select(i => donors[(rank * MostDonors + i) % donors.Count])];
     }
 
     protected override void PostStop()

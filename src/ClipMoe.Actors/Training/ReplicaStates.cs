@@ -40,9 +40,9 @@ public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource
     public void Copy(string stage, int step, IReadOnlyList<GenerationMember> donors, Replica into, CancellationToken cancellation)
     {
         var target = new ReplicaBytes(into);
-        if (donors.FirstOrDefault(d => d.Endpoint == BulkEndpoint.SameProcess) is { } neighbour)
+        if (donors.FirstOrDefault(d => d.Endpoint == BulkEndpoint.SameProcess) is { } neighbor)
         {
-            var source = new ReplicaBytes(_replicas[(stage, neighbour.Worker)]);
+            var source = new ReplicaBytes(_replicas[(stage, neighbor.Worker)]);
             var chunk = new byte[(int)Math.Min(Chunk, source.Length)];
             for (var offset = 0L; offset < source.Length; offset += chunk.Length)
             {

@@ -12,17 +12,17 @@ internal sealed class ReplicaTracker
     private const int MostDrops = 5;
 
     private readonly HashSet<int> _joining = [], _answering = [], _alive = [];
-    private readonly Dictionary<int, ReplicaPosition> _standing = [];
+    private readonly Dictionary<int, ReplicaPosition> _positions = [];
     private readonly Dictionary<int, int> _drops = [];
 
     /// <summary>Workers with a replica.</summary>
-    public IReadOnlyDictionary<int, ReplicaPosition> Standing => _standing;
+    public IReadOnlyDictionary<int, ReplicaPosition> Positions => _positions;
 
     public bool SomeJoin => _joining.Count > 0;
 
     public bool SomeAreToAnswer => _answering.Count > 0;
 
-    public bool Has(int worker) => _standing.ContainsKey(worker);
+    public bool Has(int worker) => _positions.ContainsKey(worker);
 
     public bool IsToAnswer(int worker) => _answering.Contains(worker);
 
@@ -35,17 +35,17 @@ internal sealed class ReplicaTracker
     }
 
     /// <returns>False: nobody expects it any more.</returns>
-    public bool Join(int worker, ReplicaPosition standing)
+    public bool Join(int worker, ReplicaPosition position)
     {
         if (!_joining.Remove(worker)) return false;
-        _standing[worker] = standing;
+        _positions[worker] = position;
         return true;
     }
 
     /// <summary>Where those of the workers now stand who have a replica.</summary>
-    public void Move(IEnumerable<int> workers, Func<int, ReplicaPosition> standing)
+    public void Move(IEnumerable<int> workers, Func<int, ReplicaPosition> position)
     {
-        foreach (var worker in workers.Where(Has).ToList()) _standing[worker] = standing(worker);
+        foreach (var worker in workers.Where(Has).ToList()) _positions[worker] = position(worker);
     }
 
     /// <summary>The members of a generation that broke are to say where they stand.</summary>
@@ -59,10 +59,10 @@ internal sealed class ReplicaTracker
     public void Lives(int worker) => _alive.Add(worker);
 
     /// <returns>False: it was not asked, or answered too late.</returns>
-    public bool Answer(int worker, ReplicaPosition standing)
+    public bool Answer(int worker, ReplicaPosition position)
     {
         if (!_answering.Remove(worker)) return false;
-        _standing[worker] = standing;
+        _positions[worker] = position;
         return true;
     }
 
@@ -84,7 +84,7 @@ internal sealed class ReplicaTracker
     public void Remove(int worker)
     {
         _joining.Remove(worker);
-        _standing.Remove(worker);
+        _positions.Remove(worker);
         _answering.Remove(worker);
     }
 
@@ -92,7 +92,7 @@ internal sealed class ReplicaTracker
     public void Forget()
     {
         _joining.Clear();
-        _standing.Clear();
+        _positions.Clear();
         _answering.Clear();
     }
 }

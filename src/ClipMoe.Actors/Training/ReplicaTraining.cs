@@ -39,7 +39,7 @@ internal sealed class ReplicaTraining : IDisposable
     private string? _lastGradient;
     private string? _pendingGradient;
 
-    /// <summary>Builds the replica that the stage starts or goes on from.</summary>
+    /// <summary>Builds the replica that the stage starts or continues from.</summary>
     /// <param name="states">Where other workers copy it from.</param>
     public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states, FaultInjection faults)
     {
@@ -65,8 +65,8 @@ internal sealed class ReplicaTraining : IDisposable
             Seed = experiment.Seed + (ulong)workspace.StreamOf(spec.Name),
         };
         _replica = join.Model is null
-            ? workspace.Models.Create(workspace.ScratchConfig, LockingOf(spec))
-            : workspace.Models.Load(join.Model, LockingOf(spec));
+            ? workspace.Models.Create(workspace.ScratchConfig, TrainableIn(spec))
+            : workspace.Models.Load(join.Model, TrainableIn(spec));
         if (join.Checkpoint is { } sha256) TrainingCheckpoints.Read(workspace.Files.Checkpoint(spec.Name, join.Step, sha256), _replica);
         _committed = _announced = join.Step;
     }
@@ -87,7 +87,7 @@ internal sealed class ReplicaTraining : IDisposable
 
     public int TotalSteps { get; }
 
-    public ReplicaPosition Standing => new(_committed, _replica.Hash().ToString("x32"), _lastGradient, _pendingGradient);
+    public ReplicaPosition Position => new(_committed, _replica.Hash().ToString("x32"), _lastGradient, _pendingGradient);
 
     /// <summary>Whether this replica serves a session that asks for it again, for instance on behalf of another coordinator.</summary>
     public bool Serves(JoinStage join) => _committed >= join.Step
@@ -135,7 +135,7 @@ internal sealed class ReplicaTraining : IDisposable
         Announce(id.Step);
         using var step = new TrainingStep(_replica, _settings, id.Step);
         _faults.Reach(Stage, id.Step, WorkPhase.Features);
-        var features = exchange.Gather(step.Features(MicroShards(id.Step)));
+        var features = exchange.Gather(step.Features(MicroBatches(id.Step)));
         _faults.Reach(Stage, id.Step, WorkPhase.Normalisers);
         step.BeginLoss(features);
         for (var round = 0; round < step.Rounds; round++) step.Receive(exchange.Gather(step.Publish()));
@@ -211,7 +211,7 @@ internal sealed class ReplicaTraining : IDisposable
         _replica.WriteState(0, weight, _replica.Updates);
     }
 
-    private TrainableParameters LockingOf(TrainModel spec)
+    private TrainableParameters TrainableIn(TrainModel spec)
     {
         var locking = spec.Trains switch
         {
@@ -235,17 +235,17 @@ internal sealed class ReplicaTraining : IDisposable
         }
     }
 
-    private List<MicroShard> MicroShards(int step)
+    private List<MicroBatch> MicroBatches(int step)
     {
         var batch = _order.Batch(step);
         var (data, context) = (_workspace.Data, _replica.Layout.Config.ContextLength);
-        var shards = new List<MicroShard>();
+        var shards = new List<MicroBatch>();
         for (var leaf = _leaves.First; leaf < _leaves.End; leaf++)
         {
             var (from, to) = LeafPartition.Rows(leaf, batch.Length, _settings.Leaves);
             var samples = data.Loader.Get(SamplesOf(batch, from, to), CancellationToken.None);
             var shortTokens = _workspace.Experiment.Data.ShortText ? data.Tokens(samples.Captions, context, shortCaption: true) : null;
-            shards.Add(new MicroShard(leaf, to - from, samples.Images, data.Tokens(samples.Captions, context), shortTokens));
+            shards.Add(new MicroBatch(leaf, to - from, samples.Images, data.Tokens(samples.Captions, context), shortTokens));
         }
         return shards;
     }
@@ -263,6 +263,6 @@ internal sealed class ReplicaTraining : IDisposable
 }
 
 /// <summary>
-/// The state of a generation could not be copied from those who have it. The message goes on after "could not copy the state: ".
+/// The state of a generation could not be copied from those who have it. The message continues after "could not copy the state: ".
 /// </summary>
 internal sealed class StateCopyException(string message, IOException inner) : IOException(message, inner);

@@ -10,7 +10,7 @@ namespace ClipMoe.Actors.Training;
 /// <summary>
 /// One training stage: lets workers build their replicas, opens one generation after another, each with whoever is there, has checkpoints
 /// journaled, reports progress. A step counts once it is committed; it is in the ledger once a checkpoint that contains it is on disk and
-/// journaled. When a member is lost the step in flight never happened: the others say where they stand and go on from there.
+/// journaled. When a member is lost the step in flight never happened: the others say where they stand and continue from there.
 /// </summary>
 public sealed class TrainingSession : StageActor, IWithTimers
 {
@@ -104,7 +104,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         if (!_replicas.Invite(worker.Number)) return;
         // Where others have the state it is copied from them; a checkpoint is for when nobody has.
-        worker.Actor.Tell(_replicas.Standing.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
+        worker.Actor.Tell(_replicas.Positions.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
     }
 
     protected override void OnGone(Worker worker)
@@ -120,7 +120,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Joined(StageJoined joined)
     {
-        if (!_replicas.Join(joined.Worker, joined.Standing)) return;
+        if (!_replicas.Join(joined.Worker, joined.Position)) return;
         if (_totalSteps is null) Planned(joined.TotalSteps);
         Advance();
     }
@@ -146,13 +146,13 @@ public sealed class TrainingSession : StageActor, IWithTimers
         switch (_phase)
         {
             case Phase.Gathering when !_replicas.SomeJoin:
-            case Phase.Regrouping when !_replicas.SomeAreToAnswer && _replicas.Standing.Count > 0:
+            case Phase.Regrouping when !_replicas.SomeAreToAnswer && _replicas.Positions.Count > 0:
                 Open();
                 break;
             case Phase.Regrouping when !_replicas.SomeAreToAnswer:
                 LoseState();
                 break;
-            case Phase.Training when _members.Count < _settings.Leaves && _replicas.Standing.Keys.Except(_members).Any():
+            case Phase.Training when _members.Count < _settings.Leaves && _replicas.Positions.Keys.Except(_members).Any():
                 Hold();
                 break;
         }
@@ -167,14 +167,14 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Open()
     {
-        if (_replicas.Standing.Count == 0 || _totalSteps is not { } total)
+        if (_replicas.Positions.Count == 0 || _totalSteps is not { } total)
         {
             LoseState();
             return;
         }
         // The last that had the state was let go, and writes it: the others begin from there, and repeat nothing that is committed.
-        if (_replicas.Standing.Values.All(s => s.Step < _writing?.Step)) return;
-        if (GenerationPlan.Create(_replicas.Standing, _settings.Leaves) is not { } plan)
+        if (_replicas.Positions.Values.All(s => s.Step < _writing?.Step)) return;
+        if (GenerationPlan.Create(_replicas.Positions, _settings.Leaves) is not { } plan)
         {
             RollBack("the replicas differ and no majority is right");
             return;
@@ -258,7 +258,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Abandoned(GenerationAbandoned abandoned)
     {
-        if (_replicas.Answer(abandoned.Worker, abandoned.Standing)) Advance();
+        if (_replicas.Answer(abandoned.Worker, abandoned.Position)) Advance();
     }
 
     private void DropSilent()
@@ -323,7 +323,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         var writers = CheckpointWriters.Choose(
             [.. _members.Where(m => _replicas.Has(m) && Workers.ContainsKey(m)).OrderBy(_releasing.Contains).Select(m => Workers[m])]);
-        _writing = writers is null ? null : (writers.Writer, _replicas.Standing[writers.Writer].Step);
+        _writing = writers is null ? null : (writers.Writer, _replicas.Positions[writers.Writer].Step);
         if (writers is null)
         {
             LoseState();
@@ -357,7 +357,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         if (step == _totalSteps && _model is { } model)
         {
-            Context.Parent.Tell(new StageDone(Stage, new StageResult(model.Path, model.Sha256, _ledger.Seconds)
+            Context.Parent.Tell(new CompleteStage(Stage, new StageResult(model.Path, model.Sha256, _ledger.Seconds)
             {
                 Steps = step,
                 FinalLoss = _ledger.LastLoss,
@@ -374,7 +374,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         wish = true;
         if (_phase == Phase.Training) Hold();
-        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _replicas.Standing.Count == 0) Rest();
+        else if (_phase == Phase.Paused || _phase == Phase.Gathering && _replicas.Positions.Count == 0) Rest();
     }
 
     /// <summary>Nobody has anything that isn't in the journal.</summary>

@@ -14,7 +14,7 @@ namespace ClipMoe.Actors.Transport;
 public interface IStepExchange
 {
     /// <summary>Everybody's features, in leaf order.</summary>
-    IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine);
+    IReadOnlyList<MicroBatchFeatures> Gather(IReadOnlyList<MicroBatchFeatures> mine);
 
     /// <summary>All members' blocks of a round of the loss, in leaf order.</summary>
     IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine);

@@ -44,7 +44,7 @@ public sealed class LocalExchanges : IExchangeProvider
     private sealed class LocalGeneration
     {
         public readonly CancellationTokenSource Aborted = new();
-        public readonly Barrier<IReadOnlyList<LeafFeatures>> Features;
+        public readonly Barrier<IReadOnlyList<MicroBatchFeatures>> Features;
         public readonly Barrier<IReadOnlyList<LossBlock>> LossBlocks;
         public readonly Barrier<Contribution> Gradients;
         public readonly Barrier<FinishedSlice> Slices;
@@ -65,7 +65,7 @@ public sealed class LocalExchanges : IExchangeProvider
 
     private sealed class Member(LocalGeneration meeting, int rank) : IStepExchange
     {
-        public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) =>
+        public IReadOnlyList<MicroBatchFeatures> Gather(IReadOnlyList<MicroBatchFeatures> mine) =>
             [.. meeting.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
 
         public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>

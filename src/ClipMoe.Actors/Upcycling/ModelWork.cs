@@ -55,7 +55,7 @@ internal static class ModelWork
             using var replica = workspace.Models.New(config with { Moe = new MoeConfig(work.Spec.Experts, moe.TopK, layers) },
                 TrainableParameters.None);
             var sources = files.Select(f => workspace.Models.Source(f, config)).ToList();
-            var gates = new GateInitialisation(workspace.Experiment.Seed + (ulong)workspace.StreamOf(work.Spec.Name));
+            var gates = new GateInitialization(workspace.Experiment.Seed + (ulong)workspace.StreamOf(work.Spec.Name));
             if (sources.Count == 1) MoeAssembly.Upcycle(replica, sources[0], gates);
             else MoeAssembly.FromDense(replica, sources[0], sources, gates);
             return Built(workspace, work.Spec.Name, replica);

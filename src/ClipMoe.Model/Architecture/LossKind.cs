@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace ClipMoe.Model.Architecture;
 
-/// <summary>The contrastive loss that a model is trained with. It decides which learnt numbers the model has besides its towers.</summary>
+/// <summary>The contrastive loss that a model is trained with. It decides which learned numbers the model has besides its towers.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<LossKind>))]
 public enum LossKind
 {
@@ -12,7 +12,7 @@ public enum LossKind
     [JsonStringEnumMemberName("sigmoid")] Sigmoid,
 }
 
-/// <summary>A learnt number on the way from cosine similarities to a loss.</summary>
+/// <summary>A learned number on the way from cosine similarities to a loss.</summary>
 /// <param name="Name">In the state dict.</param>
 /// <param name="Initial">Where training from scratch starts.</param>
 /// <param name="Largest">What it is clamped to after each update; null for no bound.</param>
@@ -32,7 +32,7 @@ public static class LossKinds
 
     private static readonly HashSet<string> Names = [.. Enum.GetValues<LossKind>().SelectMany(LogitParameters).Select(p => p.Name)];
 
-    /// <summary>The learnt numbers of a loss, in the order of the state dict.</summary>
+    /// <summary>The learned numbers of a loss, in the order of the state dict.</summary>
     public static IReadOnlyList<LogitParameter> LogitParameters(this LossKind loss) => loss switch
     {
         LossKind.InfoNce => [new(LogitScale, InfoNceLogitScale, Largest: MaxLogitScale, Imported: MaxLogitScale)],
@@ -42,7 +42,7 @@ public static class LossKinds
     };
 
     /// <summary>
-    /// Whether the learnt numbers train in every stage. Otherwise they train with a base from scratch only, and are held from there on.
+    /// Whether the learned numbers train in every stage. Otherwise they train with a base from scratch only, and are held from there on.
     /// </summary>
     public static bool LearnsInEveryStage(this LossKind loss) => loss switch
     {

@@ -13,8 +13,8 @@ namespace ClipMoe.Model.Clip;
 public sealed record Encoded(float[] Features, RouterLoad? Load);
 
 /// <summary>Features of images and texts, without gradients. Belongs to the thread that owns the replica.</summary>
-/// <param name="normalise">Whether features are divided by their L2 norm.</param>
-public sealed class Encoder(Replica replica, bool normalise = true)
+/// <param name="normalize">Whether features are divided by their L2 norm.</param>
+public sealed class Encoder(Replica replica, bool normalize = true)
 {
     private readonly ClipConfig _config = replica.Layout.Config;
 
@@ -60,7 +60,7 @@ public sealed class Encoder(Replica replica, bool normalise = true)
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var features_nC = tower().to(ScalarType.Float32);
-        if (normalise) features_nC = features_nC / features_nC.norm(1, keepdim: true);
+        if (normalize) features_nC = features_nC / features_nC.norm(1, keepdim: true);
         return new Encoded(HostTensor.Read(features_nC), routing?.Load(_config.Moe!.Experts, counted));
     }
 

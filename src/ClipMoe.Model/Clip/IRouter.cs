@@ -25,7 +25,7 @@ internal interface IRouter
     Tensor Weights(Tensor chosen_BK);
 }
 
-/// <summary>Softmax in fp32 over the logits, cut to the K largest and renormalised.</summary>
+/// <summary>Softmax in fp32 over the logits, cut to the K largest and renormalized.</summary>
 internal sealed class TopKRouter(int topK, IReadOnlyList<RouterLoss>? losses = null) : IRouter
 {
     public int TopK => topK;

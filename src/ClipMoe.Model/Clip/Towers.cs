@@ -8,7 +8,7 @@ namespace ClipMoe.Model.Clip;
 
 // B batch, L positions, T = B·L tokens (batch-major), D width, C common space of images and texts, P values of a patch.
 
-/// <summary>The two towers: pixels or tokens to features, neither normalised.</summary>
+/// <summary>The two towers: pixels or tokens to features, neither normalized.</summary>
 internal static class Towers
 {
     /// <summary>Image features [B, C]: the class token behind the last block, projected.</summary>

@@ -2,7 +2,7 @@ using ClipMoe.Model.Numerics;
 
 namespace ClipMoe.Model.Clustering;
 
-/// <summary>The centres of k clusters, [k, dimension] fp32.</summary>
+/// <summary>The centers of k clusters, [k, dimension] fp32.</summary>
 public sealed class Centroids
 {
     public Centroids(float[] values, int dimension)

@@ -18,8 +18,8 @@ public sealed record KMeansSettings
     public double Tolerance { get; init; } = 1e-6;
 }
 
-/// <param name="Centroids">The centres.</param>
-/// <param name="Inertia">Sum of squared distances from each row to the nearest of the centres.</param>
+/// <param name="Centroids">The centers.</param>
+/// <param name="Inertia">Sum of squared distances from each row to the nearest of the centers.</param>
 /// <param name="Counts">Rows of each cluster.</param>
 /// <param name="Iterations">Updates made over all rows.</param>
 /// <param name="Converged">False when the iterations ran out.</param>

@@ -44,8 +44,8 @@ public static class KMeansSeeding
     }
 
     /// <summary>
-    /// Greedy k-means++ (Arthur and Vassilvitskii 2007): each next centre is a row drawn in proportion to its squared distance from the
-    /// centres so far, the best of 2 + ln k draws, as scikit-learn does.
+    /// Greedy k-means++ (Arthur and Vassilvitskii 2007): each next center is a row drawn in proportion to its squared distance from the
+    /// centers so far, the best of 2 + ln k draws, as scikit-learn does.
     /// </summary>
     internal static Centroids PlusPlus(RandomKey key, KMeansShard shard, int clusters, int threads)
     {
@@ -75,7 +75,7 @@ public static class KMeansSeeding
     }
 
     /// <summary>
-    /// The first row whose cumulated distance exceeds the target. When all rows lie on centres, any row is as good: the last.
+    /// The first row whose cumulated distance exceeds the target. When all rows lie on centers, any row is as good: the last.
     /// </summary>
     private static int Draw(float[] distances, double target)
     {
@@ -89,7 +89,7 @@ public static class KMeansSeeding
         return distances.Length - 1;
     }
 
-    /// <summary>[rows, centres] squared distances.</summary>
+    /// <summary>[rows, centers] squared distances.</summary>
     private static float[] SquaredDistances(KMeansShard shard, float[] centres, int threads)
     {
         const int block = 256;

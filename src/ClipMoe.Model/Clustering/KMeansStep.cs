@@ -70,7 +70,7 @@ public static class KMeansStep
         Span<float> Sum(int cluster) => sums.AsSpan(cluster * dimension, dimension);
     }
 
-    /// <summary>Whether an iteration gained too little on the one before to go on.</summary>
+    /// <summary>Whether an iteration gained too little on the one before to continue.</summary>
     public static bool Converged(double previousInertia, double inertia, double tolerance) =>
         previousInertia - inertia <= tolerance * previousInertia;
 }

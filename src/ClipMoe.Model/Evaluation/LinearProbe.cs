@@ -23,7 +23,7 @@ public sealed record ProbeResult(
     [property: JsonPropertyName("converged")] bool Converged);
 
 /// <summary>
-/// How much of a property the features hold in a linearly readable form: multinomial logistic regression on standardised features.
+/// How much of a property the features hold in a linearly readable form: multinomial logistic regression on standardized features.
 /// </summary>
 public static class LinearProbe
 {

@@ -39,7 +39,7 @@ public static class ZeroShot
         return [.. classNames.SelectMany(name => templates.Select(t => t.Replace(Placeholder, name)))];
     }
 
-    /// <summary>The mean of the normalised features of a class's prompts, for each class: [classes, D].</summary>
+    /// <summary>The mean of the normalized features of a class's prompts, for each class: [classes, D].</summary>
     /// <param name="prompts">[classes × templates, D] features of <see cref="Prompts"/>, in its order.</param>
     /// <param name="templates">Prompts a class.</param>
     public static Features ClassWeights(Features prompts, int templates)

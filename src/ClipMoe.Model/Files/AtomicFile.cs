@@ -10,7 +10,7 @@ namespace ClipMoe.Model.Files;
 /// </summary>
 public sealed partial class AtomicFile : IDisposable
 {
-    /// <summary>Part of the name of every temporary file, so that what a killed process left behind can be recognised.</summary>
+    /// <summary>Part of the name of every temporary file, so that what a killed process left behind can be recognized.</summary>
     public const string TemporaryMark = ".clipmoe-tmp-";
 
     private const string TemporaryPattern = @"\" + TemporaryMark + @"(?<process>\d+)-[0-9a-f]+@(?<machine>[^@]+)\z";

@@ -84,7 +84,7 @@ internal sealed class BmpRows : ImageRows
 
     /// <param name="Bits">1, 4, 8, 16, 24 or 32 per pixel.</param>
     /// <param name="TopDown">Whether the first row of the file is the picture's first.</param>
-    /// <param name="Palette">256 colours of three bytes for up to 8 bits.</param>
+    /// <param name="Palette">256 colors of three bytes for up to 8 bits.</param>
     /// <param name="Masks">Bits of red, green, blue and opacity for 16 and 32 bits.</param>
     private sealed record BmpHeader(
         int Width, int Height, int Bits, bool TopDown, long DataOffset, byte[] Palette, uint[] Masks, PixelLayout Layout)
@@ -108,15 +108,15 @@ internal sealed class BmpRows : ImageRows
             var (width, height) = core ? (Word(file, 18), Word(file, 20)) : (Int(file, 18), Int(file, 22));
             var bits = Word(file, core ? 24 : 28);
             var compression = core ? Uncompressed : Int(file, 30);
-            var colours = core || bits > 8 ? 0 : Int(file, 46);
+            var colors = core || bits > 8 ? 0 : Int(file, 46);
             if (bits is not (1 or 4 or 8 or 16 or 24 or 32)) throw ImageErrors.Unsupported(name, ImageFormat.Bmp, $"{bits} bits per pixel");
             if (compression is not (Uncompressed or BitFields)) throw ImageErrors.Unsupported(name, ImageFormat.Bmp, "compressed rows");
-            if (width <= 0 || height is 0 or int.MinValue || colours is < 0 or > 256)
+            if (width <= 0 || height is 0 or int.MinValue || colors is < 0 or > 256)
                 throw ImageErrors.Damaged(name, ImageFormat.Bmp, file);
 
             var masks = bits switch { 16 => Masks15, 32 => Bgrx, _ => [] };
             if (compression == BitFields) masks = ReadMasks(file, length, bits, name);
-            var paletteSize = bits > 8 ? 0 : colours == 0 ? 1 << bits : colours;
+            var paletteSize = bits > 8 ? 0 : colors == 0 ? 1 << bits : colors;
             var palette = ReadPalette(file, FileHeaderLength + length, core ? 3 : 4, paletteSize, name);
 
             // Files whose offset points behind the header although a palette follows: Pillow skips the palette.
@@ -156,11 +156,11 @@ internal sealed class BmpRows : ImageRows
 
         private static bool IsByte(uint mask) => mask is 0xFF or 0xFF00 or 0xFF0000 or 0xFF000000;
 
-        private static byte[] ReadPalette(ReadOnlySpan<byte> file, int at, int entryLength, int colours, string name)
+        private static byte[] ReadPalette(ReadOnlySpan<byte> file, int at, int entryLength, int colors, string name)
         {
-            if (file.Length < at + entryLength * colours) throw ImageErrors.CutShort(name, ImageFormat.Bmp);
-            var palette = new byte[3 * colours];
-            for (var i = 0; i < colours; i++)
+            if (file.Length < at + entryLength * colors) throw ImageErrors.CutShort(name, ImageFormat.Bmp);
+            var palette = new byte[3 * colors];
+            for (var i = 0; i < colors; i++)
                 for (var c = 0; c < 3; c++) palette[3 * i + c] = file[at + i * entryLength + 2 - c];
             return palette;
         }

@@ -5,7 +5,7 @@ public enum ConversionOrder
 {
     /// <summary>
     /// Resize and crop in the file's own mode, then convert (the reference's <c>_transform</c> on an opened file: ShareGPT4V). Palette and
-    /// bilevel images are then resized with nearest neighbour, RGBA premultiplied and its opacity dropped afterwards, CMYK as ink.
+    /// bilevel images are then resized with nearest neighbor, RGBA premultiplied and its opacity dropped afterwards, CMYK as ink.
     /// </summary>
     AsIs,
 

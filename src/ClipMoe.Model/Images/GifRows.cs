@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace ClipMoe.Model.Images;
 
 /// <summary>
-/// The first frame of a GIF, as Pillow shows it: what is transparent has the colour that the palette gives it, which libvips does not tell.
-/// Outside of the frame lies the transparent colour, or the first of the palette. A palette of the greys in order makes a grey image.
+/// The first frame of a GIF, as Pillow shows it: what is transparent has the color that the palette gives it, which libvips does not tell.
+/// Outside of the frame lies the transparent color, or the first of the palette. A palette of the grays in order makes a gray image.
 /// </summary>
 internal sealed class GifRows : ImageRows
 {
@@ -15,7 +15,7 @@ internal sealed class GifRows : ImageRows
     private readonly byte[] _strip;
 
     /// <param name="indices">[height, width]</param>
-    /// <param name="palette">256 colours of three bytes; empty for a grey image.</param>
+    /// <param name="palette">256 colors of three bytes; empty for a gray image.</param>
     /// <param name="width">Pixels in a row.</param>
     /// <param name="height">Rows.</param>
     private GifRows(byte[] indices, byte[] palette, int width, int height)
@@ -49,7 +49,7 @@ internal sealed class GifRows : ImageRows
         if (transparent is { } index) indices.AsSpan().Fill(index);
         var target = new FramePixels(indices, width, left, top, frameWidth, frameHeight, (descriptor[8] & Interlaced) != 0);
         if (!Decompress(ref reader, codeBits, target)) throw ImageErrors.Damaged(name, ImageFormat.Gif, file);
-        return new GifRows(indices, IsGreyRamp(palette) ? [] : Padded(palette), width, height);
+        return new GifRows(indices, IsGrayRamp(palette) ? [] : Padded(palette), width, height);
     }
 
     public override ReadOnlySpan<byte> Read(int top, int count)
@@ -64,7 +64,7 @@ internal sealed class GifRows : ImageRows
     {
     }
 
-    /// <summary>Reads extensions up to the first image; returns its transparent colour, if it has one.</summary>
+    /// <summary>Reads extensions up to the first image; returns its transparent color, if it has one.</summary>
     private static byte? SkipToImage(ref Reader reader, string name)
     {
         byte? transparent = null;
@@ -141,7 +141,7 @@ internal sealed class GifRows : ImageRows
         return true;
     }
 
-    private static bool IsGreyRamp(ReadOnlySpan<byte> palette)
+    private static bool IsGrayRamp(ReadOnlySpan<byte> palette)
     {
         for (var i = 0; i < palette.Length; i++)
             if (palette[i] != i / 3) return false;

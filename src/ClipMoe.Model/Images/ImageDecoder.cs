@@ -12,7 +12,7 @@ public sealed record ImageInfo(ImageFormat Format, PixelMode Mode, int Width, in
 public sealed record DecodedImage(PixelMode Mode, int Width, int Height, byte[] Pixels);
 
 /// <summary>
-/// Decodes image files: JPEG, PNG, WebP and TIFF by libvips, the first frame of GIF and BMP here. Orientation tags, colour profiles and
+/// Decodes image files: JPEG, PNG, WebP and TIFF by libvips, the first frame of GIF and BMP here. Orientation tags, color profiles and
 /// gamma are ignored, as the reference does. All members may be called on several threads at once.
 /// </summary>
 public static class ImageDecoder

@@ -4,7 +4,7 @@ namespace ClipMoe.Model.Images;
 
 /// <summary>
 /// From an image file to the model's input, as the reference's <c>_transform</c> up to <c>ToTensor</c>: decode, resize the shorter side to
-/// <paramref name="size"/>, crop the centre, RGB. Exact for PNG and lossless WebP. May be used by several threads at once.
+/// <paramref name="size"/>, crop the center, RGB. Exact for PNG and lossless WebP. May be used by several threads at once.
 /// </summary>
 /// <param name="size">Side of the square result, in pixels.</param>
 /// <param name="conversion">Whether an image becomes RGB before or after it is resized.</param>

@@ -77,7 +77,7 @@ internal sealed class BicubicResampler<TKernel> : PillowResampler where TKernel 
     public override void Dispose() => ArrayPool<uint>.Shared.Return(_window);
 }
 
-/// <summary>Nearest neighbour, positions summed up as in libImaging/Geometry.c, <c>ImagingScaleAffine</c>.</summary>
+/// <summary>Nearest neighbor, positions summed up as in libImaging/Geometry.c, <c>ImagingScaleAffine</c>.</summary>
 internal sealed class NearestResampler(int width, int height, ResizeGeometry geometry) : PillowResampler
 {
     private readonly int[] _columns = Positions(width, geometry.Width, geometry.Left, geometry.Size);

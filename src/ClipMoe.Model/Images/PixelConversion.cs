@@ -10,7 +10,7 @@ internal enum PixelTreatment
     /// <summary>Red, green, blue; bicubic.</summary>
     Rgb,
 
-    /// <summary>Red, green, blue; nearest neighbour.</summary>
+    /// <summary>Red, green, blue; nearest neighbor.</summary>
     Nearest,
 
     /// <summary>Red, green, blue times opacity, and opacity; bicubic.</summary>
@@ -43,7 +43,7 @@ internal static class PixelConversion
             _ => PixelTreatment.Rgb,
         };
 
-    /// <summary>Samples that a pixel of this mode needs; a palette's colours may come as one grey sample.</summary>
+    /// <summary>Samples that a pixel of this mode needs; a palette's colors may come as one gray sample.</summary>
     public static int MinSamples(PixelMode mode) => mode switch
     {
         PixelMode.GrayAlpha => 2,
@@ -66,7 +66,7 @@ internal static class PixelConversion
                 var values = MemoryMarshal.Cast<byte, ushort>(row);
                 var step = layout.Stride / sizeof(ushort);
                 for (var x = 0; x < pixels.Length; x++)
-                    pixels[x] = treatment == PixelTreatment.Wide ? values[x * step] : Grey(Math.Min(values[x * step], (ushort)255));
+                    pixels[x] = treatment == PixelTreatment.Wide ? values[x * step] : Gray(Math.Min(values[x * step], (ushort)255));
                 break;
             case PixelMode.Cmyk:
                 ExpandFour(row, layout, pixels);
@@ -79,7 +79,7 @@ internal static class PixelConversion
             case PixelMode.GrayAlpha:
                 var (alpha, high) = (layout.SampleBytes, layout.SampleBytes - 1);
                 for (var x = 0; x < pixels.Length; x++)
-                    pixels[x] = (Grey(row[x * layout.Stride + high]) & 0xFFFFFF) | ((uint)row[x * layout.Stride + high + alpha] << 24);
+                    pixels[x] = (Gray(row[x * layout.Stride + high]) & 0xFFFFFF) | ((uint)row[x * layout.Stride + high + alpha] << 24);
                 if (treatment == PixelTreatment.Premultiplied) Premultiply(pixels);
                 break;
             default:
@@ -100,7 +100,7 @@ internal static class PixelConversion
                 InkToRgb(pixels);
                 break;
             case PixelTreatment.Wide:
-                foreach (ref var pixel in pixels) pixel = Grey(Math.Clamp((int)pixel, 0, 255));
+                foreach (ref var pixel in pixels) pixel = Gray(Math.Clamp((int)pixel, 0, 255));
                 break;
         }
     }
@@ -136,7 +136,7 @@ internal static class PixelConversion
             (red[x], green[x], blue[x]) = ((byte)pixels[x], (byte)(pixels[x] >> 8), (byte)(pixels[x] >> 16));
     }
 
-    private static uint Grey(int value) => (uint)value * 0x010101;
+    private static uint Gray(int value) => (uint)value * 0x010101;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ExpandOpaque(ReadOnlySpan<byte> row, PixelLayout layout, Span<uint> pixels)
@@ -145,7 +145,7 @@ internal static class PixelConversion
         var x = 0;
         if (stride / sample < 3)
         {
-            for (; x < pixels.Length; x++) pixels[x] = Grey(row[x * stride + sample - 1]);
+            for (; x < pixels.Length; x++) pixels[x] = Gray(row[x * stride + sample - 1]);
             return;
         }
 

@@ -9,16 +9,16 @@ public enum PixelMode
     /// <summary>Black or white (1): 0 or 255.</summary>
     Bilevel,
 
-    /// <summary>An index into a table of colours (P), here already looked up: red, green, blue.</summary>
+    /// <summary>An index into a table of colors (P), here already looked up: red, green, blue.</summary>
     Palette,
 
-    /// <summary>8-bit grey (L).</summary>
+    /// <summary>8-bit gray (L).</summary>
     Gray,
 
-    /// <summary>16-bit grey (I and I;16): values 0 … 65,535, of which everything above 255 is white to Pillow.</summary>
+    /// <summary>16-bit gray (I and I;16): values 0 … 65,535, of which everything above 255 is white to Pillow.</summary>
     Gray16,
 
-    /// <summary>8-bit grey and opacity (LA).</summary>
+    /// <summary>8-bit gray and opacity (LA).</summary>
     GrayAlpha,
 
     /// <summary>Red, green, blue (RGB).</summary>

@@ -1,14 +1,14 @@
 namespace ClipMoe.Model.Images;
 
 /// <summary>
-/// What Pillow makes of a PNG. libvips turns palettes into colours and a transparent colour into opacity, which Pillow does not.
+/// What Pillow makes of a PNG. libvips turns palettes into colors and a transparent color into opacity, which Pillow does not.
 /// </summary>
 internal static class PngHeader
 {
-    private const int BitDepthOffset = 24, ColourTypeOffset = 25;
+    private const int BitDepthOffset = 24, ColorTypeOffset = 25;
 
     /// <param name="file">A file whose IHDR chunk libvips has accepted.</param>
-    public static PixelMode ModeOf(ReadOnlySpan<byte> file) => (file[ColourTypeOffset], file[BitDepthOffset]) switch
+    public static PixelMode ModeOf(ReadOnlySpan<byte> file) => (file[ColorTypeOffset], file[BitDepthOffset]) switch
     {
         (0, 1) => PixelMode.Bilevel,
         (0, 16) => PixelMode.Gray16,

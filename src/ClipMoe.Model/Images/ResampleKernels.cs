@@ -31,7 +31,7 @@ internal sealed unsafe class ByteKernel : IResampleKernel
     private const int Half = 1 << (BicubicTaps.FractionBits - 1);
 
     /// <inheritdoc/>
-    /// <remarks>Compiled with all optimisations at once: while the runtime still counts calls, vector code is slower than scalar
+    /// <remarks>Compiled with all optimizations at once: while the runtime still counts calls, vector code is slower than scalar
     /// code.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Horizontal(ReadOnlySpan<uint> row, BicubicTaps taps, Span<uint> result)

@@ -19,6 +19,6 @@ internal readonly record struct ResizeGeometry(int Size, int Width, int Height, 
         return new ResizeGeometry(size, newWidth, newHeight, Margin(newWidth - size), Margin(newHeight - size));
     }
 
-    /// <summary>Python's int(round(surplus / 2.0)): halves go to the even neighbour.</summary>
+    /// <summary>Python's int(round(surplus / 2.0)): halves go to the even neighbor.</summary>
     private static int Margin(int surplus) => (int)Math.Round(surplus / 2.0, MidpointRounding.ToEven);
 }

@@ -8,7 +8,7 @@ namespace ClipMoe.Model.Losses;
 /// <summary>
 /// One leaf's share of the symmetric InfoNCE loss of the global batch (CLIP, arXiv 2103.00020) with label smoothing, in the two directions
 /// image → text and text → image:
-/// L = 1/(2N)·[Σᵢ(lseⱼ sᵢⱼ − Σⱼ yᵢⱼ·sᵢⱼ) + Σⱼ(lseᵢ sᵢⱼ − Σᵢ yᵢⱼ·sᵢⱼ)], s = scale·x·zᵀ of normalised features.
+/// L = 1/(2N)·[Σᵢ(lseⱼ sᵢⱼ − Σⱼ yᵢⱼ·sᵢⱼ) + Σⱼ(lseᵢ sᵢⱼ − Σᵢ yᵢⱼ·sᵢⱼ)], s = scale·x·zᵀ of normalized features.
 /// </summary>
 /// <remarks>
 /// Everything a leaf needs of others is their features and their rows' log-sum-exps, so no gradient travels between workers. The reference
@@ -21,7 +21,7 @@ internal sealed class ContrastiveLoss : IDisposable
     private readonly double _scale, _smoothing;
     private readonly int _first;
 
-    /// <param name="mine_nC">This leaf's features of one modality, normalised, fp32.</param>
+    /// <param name="mine_nC">This leaf's features of one modality, normalized, fp32.</param>
     /// <param name="all_NC">All features of the other modality.</param>
     /// <param name="first">Row of this leaf's first sample in the global batch.</param>
     /// <param name="scale">Factor on cosine similarities: exp(logit_scale).</param>

@@ -15,7 +15,7 @@ internal abstract class ContrastiveObjective : IDisposable
     public abstract int Rounds { get; }
 
     /// <summary>Begins the part of a micro-batch.</summary>
-    /// <param name="image_nC">Its features, normalised, fp32, without a graph.</param>
+    /// <param name="image_nC">Its features, normalized, fp32, without a graph.</param>
     /// <param name="first">Row of its first sample in the global batch.</param>
     public abstract MicroBatchLoss Begin(Tensor image_nC, Tensor text_nC, int first);
 
@@ -28,7 +28,7 @@ internal abstract class ContrastiveObjective : IDisposable
     }
 
     /// <param name="logits">Values of the loss's <see cref="LossKinds.LogitParameters"/>, in their order.</param>
-    /// <param name="images_NC">Features of the global batch, normalised, fp32; they belong to the caller.</param>
+    /// <param name="images_NC">Features of the global batch, normalized, fp32; they belong to the caller.</param>
     /// <param name="labelSmoothing">For losses with a target that can be smoothed.</param>
     public static ContrastiveObjective Create(
         LossKind loss, IReadOnlyList<double> logits, Tensor images_NC, Tensor texts_NC, double labelSmoothing) => loss switch
@@ -50,7 +50,8 @@ internal abstract class MicroBatchLoss : IDisposable
     public abstract Tensor TextGradient(double weight);
 
     /// <summary>
-    /// The same for its image features, and its shares of the derivatives for the loss's learnt numbers; the shares of all add up to those.
+    /// The same for its image features, and its shares of the derivatives for the loss's learned numbers; the shares of all add up to
+    /// those.
     /// </summary>
     /// <param name="withLogits">Whether the shares are wanted; they are empty otherwise.</param>
     public abstract (Tensor Features_nC, double[] Logits) ImageGradient(double weight, bool withLogits);

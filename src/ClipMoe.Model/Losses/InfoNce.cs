@@ -15,7 +15,7 @@ internal sealed class InfoNce(Tensor images_NC, Tensor texts_NC, double scale, d
 
     public override int Rounds => 1;
 
-    public override MicroBatchLoss Begin(Tensor image_nC, Tensor text_nC, int first) => new MicroBatch(
+    public override MicroBatchLoss Begin(Tensor image_nC, Tensor text_nC, int first) => new Part(
         this, new ContrastiveLoss(image_nC, texts_NC, first, scale, labelSmoothing),
         new ContrastiveLoss(text_nC, images_NC, first, scale, labelSmoothing));
 
@@ -37,7 +37,7 @@ internal sealed class InfoNce(Tensor images_NC, Tensor texts_NC, double scale, d
         _text_N?.Dispose();
     }
 
-    private sealed class MicroBatch(InfoNce all, ContrastiveLoss image, ContrastiveLoss text) : MicroBatchLoss
+    private sealed class Part(InfoNce all, ContrastiveLoss image, ContrastiveLoss text) : MicroBatchLoss
     {
         public override float[] Publish(int round) => [.. HostTensor.Read(image.LogSumExps_n), .. HostTensor.Read(text.LogSumExps_n)];
 

@@ -15,7 +15,7 @@ internal sealed class SigmoidLoss(Tensor images_NC, Tensor texts_NC, double scal
 {
     public override int Rounds => 0;
 
-    public override MicroBatchLoss Begin(Tensor image_nC, Tensor text_nC, int first) => new MicroBatch(this, image_nC, text_nC, first);
+    public override MicroBatchLoss Begin(Tensor image_nC, Tensor text_nC, int first) => new Part(this, image_nC, text_nC, first);
 
     public override void Receive(int round, IReadOnlyList<ReadOnlyMemory<float>> blocks) => throw NoRounds();
 
@@ -26,7 +26,7 @@ internal sealed class SigmoidLoss(Tensor images_NC, Tensor texts_NC, double scal
     private double Scale => scale;
     private double Bias => bias;
 
-    private sealed class MicroBatch : MicroBatchLoss
+    private sealed class Part : MicroBatchLoss
     {
         private readonly SigmoidLoss _all;
         private readonly int _first;
@@ -34,7 +34,7 @@ internal sealed class SigmoidLoss(Tensor images_NC, Tensor texts_NC, double scal
         /// <summary>s without its bias: the micro-batch's images with all captions, and its captions with all images.</summary>
         private readonly Tensor _image_nN, _text_nN;
 
-        public MicroBatch(SigmoidLoss all, Tensor image_nC, Tensor text_nC, int first)
+        public Part(SigmoidLoss all, Tensor image_nC, Tensor text_nC, int first)
         {
             using var scope = NewDisposeScope();
             (_all, _first) = (all, first);

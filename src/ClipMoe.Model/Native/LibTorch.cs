@@ -67,7 +67,7 @@ public static class LibTorch
             NativeLibrary.Load(Path.Combine(directory, "libtorch.so"));
             var binding = LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"));
             NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, (name, _, _) => name == "LibTorchSharp" ? binding : 0);
-            MarkTorchSharpInitialised();
+            MarkTorchSharpInitialized();
             Directory = directory;
             CudaAvailable = hasCuda && torch.cuda_is_available();
         }
@@ -144,7 +144,7 @@ public static class LibTorch
     /// <summary>
     /// TorchSharp's own search would load a second libtorch beside the one chosen here, so its "already loaded" marks are set.
     /// </summary>
-    private static void MarkTorchSharpInitialised()
+    private static void MarkTorchSharpInitialized()
     {
         foreach (var name in (string[])["nativeBackendLoaded", "nativeBackendCudaLoaded"])
         {

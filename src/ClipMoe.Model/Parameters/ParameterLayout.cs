@@ -47,11 +47,11 @@ public sealed class ParameterLayout
     /// <summary>Floats of the trainable part, a multiple of <see cref="Alignment"/>; the length of a gradient.</summary>
     public long TrainableLength { get; }
 
-    /// <summary>The gradient of the image tower and of the loss's learnt numbers; around it lies that of the text tower.</summary>
+    /// <summary>The gradient of the image tower and of the loss's learned numbers; around it lies that of the text tower.</summary>
     public GradientRange ImageTower => Range(_imageTower.Start, _imageTower.End);
 
     /// <summary>
-    /// The last part of the text tower's gradient, which is nearly all of it: blocks, token embedding, last normalisation.
+    /// The last part of the text tower's gradient, which is nearly all of it: blocks, token embedding, last normalization.
     /// </summary>
     public GradientRange TextBlocks => Range(_imageTower.End, TrainableLength);
 

@@ -33,8 +33,8 @@ public sealed class Replica : IParameterSource, IDisposable
         _master = new FlatBuffer(layout.Length, ScalarType.Float32, device);
         var type = precision.ToScalarType();
         if (precision != Precision.Fp32) _compute = new FlatBuffer(layout.Length, type, device);
-        if (layout.TrainableLength > 0) LeafGradient = new FlatBuffer(layout.TrainableLength, type, device);
-        _views = new ParameterViews(layout, (_compute ?? _master).Tensor, LeafGradient?.Tensor);
+        if (layout.TrainableLength > 0) MicroBatchGradient = new FlatBuffer(layout.TrainableLength, type, device);
+        _views = new ParameterViews(layout, (_compute ?? _master).Tensor, MicroBatchGradient?.Tensor);
     }
 
     public ParameterLayout Layout { get; }
@@ -52,7 +52,7 @@ public sealed class Replica : IParameterSource, IDisposable
         (_reduced ??= new FlatBuffer(Layout.TrainableLength, ScalarType.Float32, CPU, shared: true)).Host;
 
     /// <summary>What one leaf's backward accumulates into, in compute precision; null when nothing trains.</summary>
-    internal FlatBuffer? LeafGradient { get; }
+    internal FlatBuffer? MicroBatchGradient { get; }
 
     internal ParameterViews Views
     {
@@ -83,7 +83,7 @@ public sealed class Replica : IParameterSource, IDisposable
         _frozenHash = null;
     }
 
-    /// <summary>Seeded initial values for every parameter; forgets the optimiser's state.</summary>
+    /// <summary>Seeded initial values for every parameter; forgets the optimizer's state.</summary>
     public void Initialize(ulong seed)
     {
         foreach (var slot in Layout.Slots)
@@ -98,7 +98,7 @@ public sealed class Replica : IParameterSource, IDisposable
 
     /// <summary>
     /// Weights of a checkpoint, or of another replica of the same architecture whatever its locking, device or precision; forgets the
-    /// optimiser's state.
+    /// optimizer's state.
     /// </summary>
     /// <param name="except">Parameters that stay as they are.</param>
     public void Load(IParameterSource source, IEnumerable<string>? except = null)
@@ -204,7 +204,7 @@ public sealed class Replica : IParameterSource, IDisposable
         _views.Dispose();
         _master.Dispose();
         _compute?.Dispose();
-        LeafGradient?.Dispose();
+        MicroBatchGradient?.Dispose();
         _optimizer?.Dispose();
         _reduced?.Dispose();
         foreach (var buffer in _spare) buffer.Dispose();

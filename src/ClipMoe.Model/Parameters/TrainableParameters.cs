@@ -19,7 +19,7 @@ public enum TrainedParts
 
 /// <summary>
 /// What a training stage holds fixed. <see cref="UnlockedGroups"/>: with <see cref="TrainedParts.Ffn"/>, FFNs of vision blocks before this
-/// one stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: the loss's learnt numbers train
+/// one stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: the loss's learned numbers train
 /// (<c>logit_scale</c>, with InfoNCE clamped to at most ln 100); otherwise they stay fixed, as in all stages of the reference.
 /// </summary>
 /// <remarks>

@@ -37,9 +37,9 @@ public sealed class LabelIndex
 
     /// <summary>From what the shards' labellers said of them, in any order.</summary>
     /// <exception cref="ArgumentException">A shard is missing, was given twice, or has another number of samples or stages.</exception>
-    public static LabelIndex Create(ShardLayout layout, int clusters, IEnumerable<LabelledShard> labelled)
+    public static LabelIndex Create(ShardLayout layout, int clusters, IEnumerable<LabeledShard> labeled)
     {
-        var shards = labelled.OrderBy(s => s.Shard).ToList();
+        var shards = labeled.OrderBy(s => s.Shard).ToList();
         Check(layout, shards);
         long[] labels = [.. shards.SelectMany(s => s.Labels).Distinct().Order()];
         var clusterOf = new Dictionary<long, int>(labels.Length);
@@ -83,14 +83,14 @@ public sealed class LabelIndex
     /// <summary>SHA-256 of a shard's file in lower-case hexadecimal.</summary>
     public string Sha256(int shard) => Convert.ToHexStringLower(Hashes.AsSpan(shard * HashBytes, HashBytes));
 
-    private static void Check(ShardLayout layout, List<LabelledShard> shards)
+    private static void Check(ShardLayout layout, List<LabeledShard> shards)
     {
         const int most = ushort.MaxValue + 1;
         if (layout.Count > most || layout.ShardSize > most)
             throw new ArgumentException($"{layout.Count} shards of {layout.ShardSize} samples: neither may be above {most}, to be told " +
                 $"in 16 bits");
         if (!shards.Select(s => s.Shard).SequenceEqual(Enumerable.Range(0, layout.Count)))
-            throw new ArgumentException($"the {shards.Count} labelled shards are not the {layout.Count} of the data set");
+            throw new ArgumentException($"the {shards.Count} labeled shards are not the {layout.Count} of the data set");
         foreach (var shard in shards)
         {
             var (first, end) = layout[shard.Shard];

@@ -12,7 +12,7 @@ namespace ClipMoe.Model.Sampling;
 /// <param name="Stages">Stages accumulated.</param>
 /// <param name="Labels">The distinct accumulated labels of its samples, ascending.</param>
 /// <param name="Sizes">Number of samples with each of <paramref name="Labels"/>.</param>
-public sealed record LabelledShard(int Shard, string Sha256, int Stages, IReadOnlyList<long> Labels, IReadOnlyList<int> Sizes);
+public sealed record LabeledShard(int Shard, string Sha256, int Stages, IReadOnlyList<long> Labels, IReadOnlyList<int> Sizes);
 
 /// <summary>
 /// The file of one shard's labels: <c>labels</c> [distinct] I64 and <c>sizes</c> [distinct] I32 as in <see cref="LabelledShard"/>, and
@@ -25,7 +25,7 @@ public static class LabelShardFile
         StagesKey = "stages";
 
     /// <param name="labels">Of the shard's samples, at most 65,536.</param>
-    public static LabelledShard Write(string path, int shard, PseudoLabels labels)
+    public static LabeledShard Write(string path, int shard, PseudoLabels labels)
     {
         var (distinct, sizes) = (labels.Labels.ToArray(), labels.Sizes.ToArray());
         var samples = new ushort[labels.Count];
@@ -44,7 +44,7 @@ public static class LabelShardFile
             writer.Commit();
         }
 
-        return new LabelledShard(shard, FileHash.Sha256OfWritten(path), labels.Stages, distinct, sizes);
+        return new LabeledShard(shard, FileHash.Sha256OfWritten(path), labels.Stages, distinct, sizes);
     }
 
     /// <summary>The labels of the shard's samples in the order of the samples.</summary>

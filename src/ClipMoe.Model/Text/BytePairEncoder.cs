@@ -68,7 +68,7 @@ internal sealed class BytePairEncoder
         if (candidate.Rank >= 0) queue.Enqueue(candidate, (candidate.Rank, candidate.Position));
     }
 
-    /// <summary>A pair of neighbours that can merge, as it was when it was found.</summary>
+    /// <summary>A pair of neighbors that can merge, as it was when it was found.</summary>
     private readonly record struct Candidate(int Position, int Left, int Right, int Rank, int Token);
 
     /// <summary>The word's symbols as a list from which merged ones drop out; a symbol keeps its position in the array.</summary>

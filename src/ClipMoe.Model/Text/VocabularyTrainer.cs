@@ -4,7 +4,7 @@ using System.Text;
 namespace ClipMoe.Model.Text;
 
 /// <summary>
-/// Learns a vocabulary from captions by byte-pair encoding (Sennrich et al. 2016): the most frequent pair of neighbouring tokens becomes a
+/// Learns a vocabulary from captions by byte-pair encoding (Sennrich et al. 2016): the most frequent pair of neighboring tokens becomes a
 /// token, again and again. The same captions give the same vocabulary, in whatever order they come.
 /// </summary>
 public sealed class VocabularyTrainer
@@ -52,7 +52,7 @@ public sealed class VocabularyTrainer
         return Vocabulary.FromMerges(new Corpus(_words).Learn(size - Vocabulary.SmallestSize));
     }
 
-    /// <summary>The distinct words as sequences of tokens, and how often each pair of neighbours occurs in them.</summary>
+    /// <summary>The distinct words as sequences of tokens, and how often each pair of neighbors occurs in them.</summary>
     private sealed class Corpus
     {
         private readonly List<string> _tokens = [];
@@ -115,7 +115,7 @@ public sealed class VocabularyTrainer
             }
 
             _pairs.Remove(pair);
-            foreach (var neighbour in risen) Enqueue(neighbour);
+            foreach (var neighbor in risen) Enqueue(neighbor);
         }
 
         private static int[] Rewrite(int[] tokens, (int Left, int Right) pair, int merged)

@@ -9,15 +9,15 @@ namespace ClipMoe.Model.Training;
 /// <param name="Images">[n, 3, R, R].</param>
 /// <param name="Tokens">[n, context], zero padded.</param>
 /// <param name="ShortTokens">The same for short captions; null when they are not trained on.</param>
-public sealed record MicroShard(int Leaf, int Rows, PixelBatch Images, int[] Tokens, int[]? ShortTokens = null);
+public sealed record MicroBatch(int Leaf, int Rows, PixelBatch Images, int[] Tokens, int[]? ShortTokens = null);
 
 /// <summary>What a leaf publishes to all workers after its forward pass.</summary>
-/// <param name="Image">[n, C], L2-normalised, as are <paramref name="Text"/> and <paramref name="ShortText"/>.</param>
+/// <param name="Image">[n, C], L2-normalized, as are <paramref name="Text"/> and <paramref name="ShortText"/>.</param>
 /// <param name="Loads">Choices of the routers; null for a dense model.</param>
-public sealed record LeafFeatures(int Leaf, int Rows, float[] Image, float[] Text, float[]? ShortText, LeafLoads? Loads);
+public sealed record MicroBatchFeatures(int Leaf, int Rows, float[] Image, float[] Text, float[]? ShortText, MicroBatchLoads? Loads);
 
 /// <summary>Tokens per expert in a leaf's passes, of the tokens that the balance loss counts.</summary>
-public sealed record LeafLoads(RouterLoad Image, RouterLoad Text, RouterLoad? ShortText);
+public sealed record MicroBatchLoads(RouterLoad Image, RouterLoad Text, RouterLoad? ShortText);
 
 /// <summary>What a micro-batch publishes in a round of the loss: floats that only the loss understands; none without samples.</summary>
 public sealed record LossBlock(int MicroBatch, float[] Values);

@@ -6,7 +6,7 @@ namespace ClipMoe.Model.Training;
 /// <summary>
 /// Floating-point operations of the matrix products in one training step on one image and its caption, counted from the shapes: 2·m·n·k
 /// each, only what is computed: of the last block what one token per item needs, of the backward pass what the locking leaves. Softmax,
-/// normalisations, activations and AdamW are not counted.
+/// normalizations, activations and AdamW are not counted.
 /// </summary>
 public static class StepOperations
 {

@@ -30,7 +30,7 @@ internal sealed class SubtreeAccumulator(
         }
 
         using var scope = NewDisposeScope();
-        foreach (var part in parts) Slice(replica.LeafGradient!, part).zero_();
+        foreach (var part in parts) Slice(replica.MicroBatchGradient!, part).zero_();
     }
 
     public void End(int leaf) => _open = _open is { } first ? first with { To = leaf + 1 } : new Subtree(leaf, leaf + 1);
@@ -46,7 +46,7 @@ internal sealed class SubtreeAccumulator(
     {
         if (_open is not { } node) return;
         _open = null;
-        var fresh = replica.LeafGradient!;
+        var fresh = replica.MicroBatchGradient!;
         if (tree.Format == GradientFormat.Bf16)
             foreach (var part in parts) fresh.RoundToBFloat16(part.Start, part.Length);
         FlatBuffer? sum = null;

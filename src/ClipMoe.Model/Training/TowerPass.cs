@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Training;
 
-/// <summary>One leaf through one tower, with its graph: normalised features [n, C] in fp32, and what the routers did.</summary>
+/// <summary>One leaf through one tower, with its graph: normalized features [n, C] in fp32, and what the routers did.</summary>
 internal sealed record TowerPass(Tensor Features_nC, Routing? Routing, bool[]? Counted) : IDisposable
 {
     /// <param name="counted">Tokens that routers' losses count; null for all.</param>

@@ -20,9 +20,9 @@ public sealed class TrainingStep : IDisposable
     private readonly StepSettings _settings;
     private readonly int _step;
     private readonly double[] _logits;
-    private readonly List<(int Leaf, LeafPass? Pass)> _mine = [];
+    private readonly List<(int Leaf, MicroBatchPass? Pass)> _mine = [];
     private IReadOnlyList<SubtreeGradient> _gradients = [];
-    private IReadOnlyList<LeafFeatures> _all = [];
+    private IReadOnlyList<MicroBatchFeatures> _all = [];
     private Tensor[] _joined = [];
     private ContrastiveObjective[] _objectives = [];
     private int _received;
@@ -38,16 +38,16 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>Forward passes of this worker's leaves, consecutive and ascending; their graphs are kept.</summary>
-    public LeafFeatures[] Features(IReadOnlyList<MicroShard> mine)
+    public MicroBatchFeatures[] Features(IReadOnlyList<MicroBatch> mine)
     {
-        var published = new LeafFeatures[mine.Count];
+        var published = new MicroBatchFeatures[mine.Count];
         for (var i = 0; i < mine.Count; i++)
         {
             if (i > 0 && mine[i].Leaf != mine[i - 1].Leaf + 1)
                 throw new ArgumentException("a worker's leaves must be consecutive and ascending");
-            var pass = mine[i].Rows == 0 ? null : new LeafPass(_replica, _settings, _step, mine[i]);
+            var pass = mine[i].Rows == 0 ? null : new MicroBatchPass(_replica, _settings, _step, mine[i]);
             _mine.Add((mine[i].Leaf, pass));
-            published[i] = pass?.Publish() ?? EmptyLeaf(mine[i]);
+            published[i] = pass?.Publish() ?? EmptyMicroBatch(mine[i]);
         }
 
         return published;
@@ -55,7 +55,7 @@ public sealed class TrainingStep : IDisposable
 
     /// <summary>Begins the loss of the global batch.</summary>
     /// <param name="all">Features of all leaves, in leaf order.</param>
-    public void BeginLoss(IReadOnlyList<LeafFeatures> all)
+    public void BeginLoss(IReadOnlyList<MicroBatchFeatures> all)
     {
         if (all.Count != _settings.Leaves)
             throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
@@ -154,7 +154,7 @@ public sealed class TrainingStep : IDisposable
     /// <summary>Computes a part of the gradient leaf by leaf, and sums it along the tree.</summary>
     /// <param name="backward">Given which of the worker's leaves it is, the leaf's number, and its pass if it has samples.</param>
     private IReadOnlyList<(Subtree Node, FlatBuffer Sum)> Accumulate(
-        IReadOnlyList<GradientRange> parts, IReadOnlyDictionary<int, FlatBuffer> room, Action<int, int, LeafPass?> backward)
+        IReadOnlyList<GradientRange> parts, IReadOnlyDictionary<int, FlatBuffer> room, Action<int, int, MicroBatchPass?> backward)
     {
         var accumulator = new SubtreeAccumulator(new ReductionTree(_settings.Leaves, _settings.Gradients), _replica, parts, room);
         var trains = _replica.Layout.TrainableLength > 0;
@@ -178,20 +178,20 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>What a leaf without samples publishes: a batch may have fewer samples than leaves.</summary>
-    private LeafFeatures EmptyLeaf(MicroShard shard)
+    private MicroBatchFeatures EmptyMicroBatch(MicroBatch shard)
     {
         var config = _replica.Layout.Config;
         var withShort = shard.ShortTokens is not null;
         var (image, text) = (None(config.Vision), None(config.Text));
-        var loads = image is null ? null : new LeafLoads(image, text!, withShort ? text : null);
-        return new LeafFeatures(shard.Leaf, 0, [], [], withShort ? [] : null, loads);
+        var loads = image is null ? null : new MicroBatchLoads(image, text!, withShort ? text : null);
+        return new MicroBatchFeatures(shard.Leaf, 0, [], [], withShort ? [] : null, loads);
 
         RouterLoad? None(TowerConfig tower) => config.Moe is { } moe ? RouterLoad.None(moe.LayersOf(tower), moe.Experts) : null;
     }
 
     private int FirstRow(int leaf) => _all.Take(leaf).Sum(f => f.Rows);
 
-    private Tensor Join(IReadOnlyList<LeafFeatures> all, Func<LeafFeatures, float[]> part)
+    private Tensor Join(IReadOnlyList<MicroBatchFeatures> all, Func<MicroBatchFeatures, float[]> part)
     {
         var width = _replica.Layout.Config.EmbedDim;
         var values = all.SelectMany(part).ToArray();
@@ -199,11 +199,11 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>Loads of all leaves that share this leaf's balance loss.</summary>
-    private LeafLoads? GroupLoads(int leaf)
+    private MicroBatchLoads? GroupLoads(int leaf)
     {
         if (_all[leaf].Loads is null) return null;
         var perRank = _settings.Leaves / _settings.ReferenceWorld;
-        return _all.Skip(leaf / perRank * perRank).Take(perRank).Select(f => f.Loads!).Aggregate((a, b) => new LeafLoads(
+        return _all.Skip(leaf / perRank * perRank).Take(perRank).Select(f => f.Loads!).Aggregate((a, b) => new MicroBatchLoads(
             a.Image + b.Image, a.Text + b.Text, a.ShortText is null || b.ShortText is null ? null : a.ShortText + b.ShortText));
     }
 }

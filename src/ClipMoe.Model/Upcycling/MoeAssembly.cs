@@ -6,7 +6,7 @@ namespace ClipMoe.Model.Upcycling;
 /// <summary>
 /// How the gates of a new mixture start: uniform in ±scale/√width; at scale 1 PyTorch's default for a linear layer, and the reference's.
 /// </summary>
-public sealed record GateInitialisation(ulong Seed, double Scale = 1);
+public sealed record GateInitialization(ulong Seed, double Scale = 1);
 
 /// <summary>A dense CLIP and experts become a CLIP-MoE; nothing is computed, ranges are copied.</summary>
 public static class MoeAssembly
@@ -20,7 +20,7 @@ public static class MoeAssembly
     /// <param name="moe">A replica of the base's architecture with experts; its weights are replaced.</param>
     /// <param name="base">The dense model that the others were trained from.</param>
     /// <param name="experts">One dense model per expert; usually the base itself is the first.</param>
-    public static void FromDense(Replica moe, IParameterSource @base, IReadOnlyList<IParameterSource> experts, GateInitialisation gates)
+    public static void FromDense(Replica moe, IParameterSource @base, IReadOnlyList<IParameterSource> experts, GateInitialization gates)
     {
         var config = moe.Layout.Config.Moe ?? throw new ArgumentException("the model to fill has no experts");
         if (experts.Count != config.Experts) throw new ArgumentException($"{config.Experts} experts are needed, not {experts.Count}");
@@ -37,7 +37,7 @@ public static class MoeAssembly
     /// <summary>
     /// Sparse upcycling (arXiv 2212.05055; the reference's <c>initMoE_upcycle</c>): all experts are copies of the base's FFN.
     /// </summary>
-    public static void Upcycle(Replica moe, IParameterSource @base, GateInitialisation gates) =>
+    public static void Upcycle(Replica moe, IParameterSource @base, GateInitialization gates) =>
         FromDense(moe, @base, [.. Enumerable.Repeat(@base, moe.Layout.Config.Moe?.Experts ?? 0)], gates);
 
     /// <summary>The expert that a name belongs to and the name of the dense FFN's tensor; −1 for names outside the experts.</summary>
@@ -51,7 +51,7 @@ public static class MoeAssembly
         return (int.Parse(number[..end]), $"{name.AsSpan(0, at)}.mlp{number[end..]}");
     }
 
-    private static void Gate(Replica moe, ParameterSlot slot, GateInitialisation gates)
+    private static void Gate(Replica moe, ParameterSlot slot, GateInitialization gates)
     {
         var values = new float[slot.Count];
         ParameterInitialization.Fill(slot.Spec with { Scale = slot.Spec.Scale * gates.Scale }, gates.Seed, values);

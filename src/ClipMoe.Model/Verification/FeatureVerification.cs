@@ -31,10 +31,10 @@ public static class FeatureVerification
     /// zeros.
     /// </param>
     /// <param name="stored">
-    /// Holds <c>image_features</c> and <c>text_features</c> [n, C], not normalised, and for a CLIP-MoE <c>image_router_logits</c> and
+    /// Holds <c>image_features</c> and <c>text_features</c> [n, C], not normalized, and for a CLIP-MoE <c>image_router_logits</c> and
     /// <c>text_router_logits</c> [MoE blocks, positions·n, experts], position-major; at least one of them.
     /// </param>
-    /// <param name="inputs">Holds <c>images</c> [n, 3, R, R], normalised, and <c>tokens</c> [n, context].</param>
+    /// <param name="inputs">Holds <c>images</c> [n, 3, R, R], normalized, and <c>tokens</c> [n, context].</param>
     /// <param name="tolerance">Largest absolute difference that fits; decides only whether other numbers of experts per token are
     /// tried.</param>
     /// <param name="topK">Experts per token, where the checkpoint does not say.</param>
@@ -64,7 +64,7 @@ public static class FeatureVerification
     {
         using var replica = new Replica(ParameterLayout.Create(config, TrainableParameters.None), device, Precision.Fp32);
         replica.Load(new CheckpointSource(checkpoint, config, roundToHalf: true));
-        var encoder = new Encoder(replica, normalise: false);
+        var encoder = new Encoder(replica, normalize: false);
         var differences = new List<Difference>();
         if (Asked(ImageFeatures, ImageLogits))
         {

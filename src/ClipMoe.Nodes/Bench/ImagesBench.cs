@@ -118,7 +118,7 @@ internal static class ImagesBench
         }
     }
 
-    /// <summary>Clouds of colour with a little grain: about as many bytes as a photo of this size has.</summary>
+    /// <summary>Clouds of color with a little grain: about as many bytes as a photo of this size has.</summary>
     private static byte[] MakePhoto()
     {
         var bands = Enumerable.Range(0, 3).Select(seed =>
@@ -130,8 +130,8 @@ internal static class ImagesBench
             return sum.Cast(Enums.BandFormat.Uchar);
         }).ToArray();
         using var photo = bands[0].Bandjoin(bands[1..]);
-        using var coloured = photo.Copy(interpretation: Enums.Interpretation.Srgb);
-        var file = coloured.JpegsaveBuffer(q: MadeUpQuality);
+        using var colored = photo.Copy(interpretation: Enums.Interpretation.Srgb);
+        var file = colored.JpegsaveBuffer(q: MadeUpQuality);
         foreach (var band in bands) band.Dispose();
         return file;
     }

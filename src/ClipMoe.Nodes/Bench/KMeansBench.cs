@@ -70,7 +70,7 @@ internal static class KMeansBench
             operations / (total - startSeconds) / 1e9, result.Inertia);
     }
 
-    /// <summary>Points around random centres, so wide that the groups overlap as those of real features do.</summary>
+    /// <summary>Points around random centers, so wide that the groups overlap as those of real features do.</summary>
     private static KMeansShard MakeShard(RandomKey key, int firstRow, int rows, int dimension)
     {
         var values = new float[rows * dimension];

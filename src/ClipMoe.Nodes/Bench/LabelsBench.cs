@@ -103,9 +103,9 @@ internal static class LabelsBench
         return state;
     }
 
-    private static LabelledShard[] WriteShards(string index, ShardLayout layout, int clusters, int stages)
+    private static LabeledShard[] WriteShards(string index, ShardLayout layout, int clusters, int stages)
     {
-        var shards = new LabelledShard[layout.Count];
+        var shards = new LabeledShard[layout.Count];
         Parallel.For(0, layout.Count, shard =>
         {
             var (first, end) = layout[shard];

@@ -10,14 +10,14 @@ namespace ClipMoe.Nodes.Bench;
 /// <summary><c>clipmoe bench tokenizer</c>: captions to rows of token ids.</summary>
 internal static class TokenizerBench
 {
-    private const int Context = 248, MadeUpCaptions = 20_000, MadeUpWords = 20_000, LearntSize = 8192, LearntFrom = 5_000;
+    private const int Context = 248, MadeUpCaptions = 20_000, MadeUpWords = 20_000, LearnedSize = 8192, LearnedFrom = 5_000;
 
     public static Command Build()
     {
         var vocabulary = new Option<string?>("--vocab")
         {
             Description =
-            "Vocabulary file or folder. Default: one learnt from the captions."
+            "Vocabulary file or folder. Default: one learned from the captions."
         };
         var captions = new Option<string?>("--captions") { Description = "Text file with one caption a line. Default: made-up captions." };
         var threads = new Option<int>("--threads") { Description = "Threads that share one tokenizer.", DefaultValueFactory = _ => 1 };
@@ -46,7 +46,7 @@ internal static class TokenizerBench
             var lines = parsed.GetValue(captions) is { } path ? CaptionInput.Lines([path]).ToList() : MakeCaptions();
             var known = parsed.GetValue(vocabulary) is { } file
                 ? Vocabulary.Load(file)
-                : VocabularyTrainer.Train(lines.Take(LearntFrom), LearntSize);
+                : VocabularyTrainer.Train(lines.Take(LearnedFrom), LearnedSize);
             var figures = Measure(new Tokenizer(known), lines, parsed.GetValue(threads), parsed.GetValue(seconds));
             BenchOptions.Print(figures, parsed.GetValue(json), f =>
                 $"{f.Captions} captions, {f.Threads} threads: {f.MegabytesPerSecondPerThread:F1} MB/s and " +

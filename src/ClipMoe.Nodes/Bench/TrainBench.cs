@@ -144,7 +144,7 @@ internal static class TrainBench
         public double Total => Forward + Backward + Update;
     }
 
-    private static Times Step(Replica replica, StepSettings settings, List<MicroShard> shards, int number)
+    private static Times Step(Replica replica, StepSettings settings, List<MicroBatch> shards, int number)
     {
         var clock = Stopwatch.StartNew();
         using var step = new TrainingStep(replica, settings, number);
@@ -158,7 +158,7 @@ internal static class TrainBench
         return new Times(forward, backward - forward, clock.Elapsed.TotalSeconds - backward);
     }
 
-    private static List<MicroShard> Shards(Setup setup, ClipConfig config)
+    private static List<MicroBatch> Shards(Setup setup, ClipConfig config)
     {
         var random = RandomKey.FromSeed(1);
         var pixels = 3 * config.ImageResolution * config.ImageResolution;
@@ -175,7 +175,7 @@ internal static class TrainBench
                 (caption[0], caption[^1]) = (config.VocabularySize - 2, config.VocabularySize - 1);
             }
 
-            return new MicroShard(leaf, to - from, images, tokens);
+            return new MicroBatch(leaf, to - from, images, tokens);
         })];
     }
 

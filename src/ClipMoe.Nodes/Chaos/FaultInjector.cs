@@ -7,7 +7,7 @@ namespace ClipMoe.Nodes.Chaos;
 
 /// <summary>
 /// Does to a cluster what is planned, and makes good what does not mend itself: continues what it stopped, starts again what it ended. One
-/// fault at a time begins; what it lasts overlaps with others. It always leaves alive what the experiment needs to go on.
+/// fault at a time begins; what it lasts overlaps with others. It always leaves alive what the experiment needs to continue.
 /// </summary>
 internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, ClusterView view, SoakRecord record, Stopwatch clock)
     : IAsyncDisposable
@@ -54,7 +54,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
     };
 
     /// <summary>
-    /// A request that nobody answered may be done late: what is paused or drained without being meant to is told to go on.
+    /// A request that nobody answered may be done late: what is paused or drained without being meant to is told to continue.
     /// </summary>
     public async Task Mend(ClusterStatus status)
     {

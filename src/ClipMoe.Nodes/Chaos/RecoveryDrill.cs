@@ -93,7 +93,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         var coordinator = cluster.Nodes.Single(n => n.Address == view.Status!.Coordinator);
         var lost = Stopwatch.GetTimestamp();
         await coordinator.Kill();
-        // Where it alone may run experiments, nothing goes on before it is back.
+        // Where it alone may run experiments, nothing continues before it is back.
         if (settings.Cluster.Journal == ClusterPlan.Sqlite) coordinator.Start();
         var moved = Seconds(lost, await Next(c => c.At > lost, stop));
         say($"coordinator's node killed: next step after {moved:0.0} s");

@@ -170,7 +170,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             {
                 if (e is RunEvent shown) _record.Event(id, shown, _clock.Elapsed);
                 if (e is StageProgress p) last = $"{p.Stage} {p.Done} of {p.Total}";
-                if (e is StageProgress or StageStartedEvent or StageFinished) patience.CancelAfter(Patience);
+                if (e is StageProgress or StageStartedEvent or StageCompletedEvent) patience.CancelAfter(Patience);
                 if (e is CommandRefused refused) _record.Violation($"{id} is lost: {refused.Message}");
                 if (e is ExperimentEnded ended) Judge(ended, expected, clock.Elapsed);
             }

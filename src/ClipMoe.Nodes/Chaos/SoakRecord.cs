@@ -78,9 +78,9 @@ internal sealed class SoakRecord
     {
         lock (_gate)
         {
-            if (e is StageProgress or StageFinished) _progress = at;
+            if (e is StageProgress or StageCompletedEvent) _progress = at;
             if (e is StageProgress { Generation: { } generation } step) Committed(experiment, step, generation, at);
-            if (e is not (StageFinished or RunPaused)) return;
+            if (e is not (StageCompletedEvent or RunPaused)) return;
             _last = null;
             _killed.Clear();
         }

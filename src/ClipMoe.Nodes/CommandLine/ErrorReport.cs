@@ -10,7 +10,7 @@ internal static class ErrorReport
     /// <summary>Whether the user asked for stack traces.</summary>
     public static bool Debugging => Environment.GetEnvironmentVariable(Diagnostics.DebugVariable) == "1";
 
-    /// <summary>One line: what happened, without the wrappers of other threads and static initialisers, and how to learn where.</summary>
+    /// <summary>One line: what happened, without the wrappers of other threads and static initializers, and how to learn where.</summary>
     public static string Sentence(Exception e)
     {
         var cause = e;

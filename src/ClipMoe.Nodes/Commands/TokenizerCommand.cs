@@ -18,7 +18,7 @@ internal static class TokenizerCommand
         };
         var size = new Option<int>("--size")
         {
-            Description = $"Tokens at most, {Vocabulary.SmallestSize} to {Vocabulary.LargestSize}: the bytes, what is learnt, start and " +
+            Description = $"Tokens at most, {Vocabulary.SmallestSize} to {Vocabulary.LargestSize}: the bytes, what is learned, start and " +
             $"end.",
             Required = true,
         };
@@ -51,7 +51,7 @@ internal static class TokenizerCommand
             var vocabulary = trainer.Learn(parsed.GetValue(size));
             vocabulary.Save(parsed.GetRequiredValue(file));
             var fewer = vocabulary.Size < parsed.GetValue(size) ? ", since no further pair occurs twice" : "";
-            Console.WriteLine($"{vocabulary.Size} tokens learnt from {count} captions{fewer}: {parsed.GetRequiredValue(file)}");
+            Console.WriteLine($"{vocabulary.Size} tokens learned from {count} captions{fewer}: {parsed.GetRequiredValue(file)}");
             return Task.FromResult(ExitCodes.Success);
         });
         return command;

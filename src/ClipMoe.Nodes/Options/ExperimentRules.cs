@@ -72,7 +72,7 @@ internal static class ExperimentRules
                 yield return new(
                     [$"{section}.warmup_steps", $"{section}.steps"], $"found {warmup}; allowed are fewer than {section}.steps, {steps}.");
             if (rate == 0)
-                yield return new([$"{section}.learning_rate"], "found 0; with that nothing is learnt.");
+                yield return new([$"{section}.learning_rate"], "found 0; with that nothing is learned.");
         }
     }
 

@@ -16,7 +16,7 @@ internal static class Spelling
         return best;
     }
 
-    /// <summary>Optimal string alignment distance: letters left out, added, changed, and neighbours swapped.</summary>
+    /// <summary>Optimal string alignment distance: letters left out, added, changed, and neighbors swapped.</summary>
     private static int Distance(string a, string b)
     {
         var distance = new int[a.Length + 1, b.Length + 1];

@@ -61,7 +61,7 @@ internal static class LocalRun
         }
     }
 
-    /// <summary>A run as it is about to go on.</summary>
+    /// <summary>A run as it is about to continue.</summary>
     /// <param name="Begun">What it was begun with; null for a new run, and for one that did not note it.</param>
     private sealed record PreparedRun(Workspace Workspace, LocalResources Where, ComputeConditions Conditions, ComputeConditions? Begun);
 

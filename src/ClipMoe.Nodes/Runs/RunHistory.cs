@@ -12,7 +12,7 @@ namespace ClipMoe.Nodes.Runs;
 /// <param name="State">As its journal tells it.</param>
 internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
 {
-    /// <summary>Makes the folder ready for a run of the experiment, or for going on with the one in it.</summary>
+    /// <summary>Makes the folder ready for a run of the experiment, or for continuing with the one in it.</summary>
     /// <exception cref="UserErrorException">It holds a run with a result, and that is not to be resumed.</exception>
     /// <exception cref="IOException">Its journal can't be read.</exception>
     public static RunHistory Open(RunFolder folder, Experiment experiment, bool resume)

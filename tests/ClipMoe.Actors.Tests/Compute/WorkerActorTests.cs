@@ -48,7 +48,7 @@ public sealed class WorkerActorTests : IDisposable
                 Stage, 1, Rank: 0, MemberDirectory.Ranges(members.Select(m => m.Worker)), MemberDirectory.Pack(members),
                 new LeafRange(0, 2), 0, CatchUp.InPlace, []),
             aggregator);
-        worker.Tell(new PlanStep(new StepId(Stage, 1, 0)), aggregator);
+        worker.Tell(new ComputeStep(new StepId(Stage, 1, 0)), aggregator);
 
         Assert.Equal(joined.Worker + 1, Assert.IsType<ExchangeBroke>(await Next()).Peer);
         Assert.IsType<WorkAborted>(await Next());

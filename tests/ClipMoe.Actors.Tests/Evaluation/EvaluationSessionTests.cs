@@ -42,7 +42,7 @@ public sealed class EvaluationSessionTests : IDisposable
 
         Assert.Equal(asked, await Next(_workers));
         parent.Tell(Measured("node-2", worker: 2, "base"));
-        var done = Assert.IsType<StageDone>(await Next(_coordinator));
+        var done = Assert.IsType<CompleteStage>(await Next(_coordinator));
         var results = ReportJson.LoadEvaluation(here.Absolute(done.Result.File!));
         Assert.Equal(["base", "moe"], results.Retrieval.Select(r => r.Model));
         Assert.Equal(FileHash.Sha256OrNull(here.Absolute(done.Result.File!)), done.Result.Sha256);

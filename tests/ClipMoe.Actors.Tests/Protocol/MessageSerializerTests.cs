@@ -52,7 +52,8 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
             typeof(RetireWorker), typeof(WatchWorkers), typeof(WorkerArrived), typeof(WorkerGone), typeof(ListWorkers), typeof(WorkerList),
             typeof(RunExperiment), typeof(DrainAccepted),
             typeof(StopExperiment), typeof(PauseExperiment), typeof(ResumeExperiment), typeof(ReleaseWorker), typeof(WorkerReleased),
-            typeof(JournalFact), typeof(FactJournaled), typeof(StageDone), typeof(StageStopped), typeof(StagePaused), typeof(StageFailed),
+            typeof(JournalFact), typeof(FactJournaled), typeof(CompleteStage), typeof(StageStopped), typeof(StagePaused),
+            typeof(StageFailed),
             typeof(HoldGeneration), typeof(GenerationHeld), typeof(StepProgress), typeof(ReplicasDisagree), typeof(StepOverdue),
         ];
         Assert.Empty(local.Intersect(MessageSerializer.Messages));
@@ -69,9 +70,9 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
     }
 
     [Fact]
-    public void Every_command_to_the_manager_is_a_message()
+    public void Every_command_to_the_scheduler_is_a_message()
     {
-        var commands = typeof(IManagerCommand).Assembly.GetTypes().Where(t => t.IsClass && t.IsAssignableTo(typeof(IManagerCommand)));
+        var commands = typeof(ISchedulerCommand).Assembly.GetTypes().Where(t => t.IsClass && t.IsAssignableTo(typeof(ISchedulerCommand)));
         Assert.Empty(commands.Except(MessageSerializer.Messages));
     }
 

@@ -8,8 +8,8 @@ public sealed class GenerationPlanTests
     private static ReplicaPosition At(int step, string state = "w", string? last = "g", string? pending = null) =>
         new(step, state, last, pending);
 
-    private static GenerationPlan Plan(int leaves, params (int Worker, ReplicaPosition Standing)[] standings) =>
-        Assert.IsType<GenerationPlan>(GenerationPlan.Create(standings.ToDictionary(s => s.Worker, s => s.Standing), leaves));
+    private static GenerationPlan Plan(int leaves, params (int Worker, ReplicaPosition Position)[] positions) =>
+        Assert.IsType<GenerationPlan>(GenerationPlan.Create(positions.ToDictionary(s => s.Worker, s => s.Position), leaves));
 
     [Fact]
     public void Leaves_are_dealt_without_gap_in_rank_order_of_the_worker_numbers()

@@ -25,9 +25,9 @@ public sealed class PlannerProperties
     }
 
     /// <param name="Leaves">Of a batch.</param>
-    public sealed record Replicas(int Leaves, IReadOnlyList<ReplicaPosition> Standings)
+    public sealed record Replicas(int Leaves, IReadOnlyList<ReplicaPosition> Positions)
     {
-        public override string ToString() => $"{Leaves} leaves: {string.Join(", ", Standings)}";
+        public override string ToString() => $"{Leaves} leaves: {string.Join(", ", Positions)}";
     }
 
     public static class Inputs
@@ -38,11 +38,11 @@ public sealed class PlannerProperties
             select new Attempt(members, [.. reports]),
             a => a.Reports.Select((_, i) => a with { Reports = [.. a.Reports.Where((_, at) => at != i)] }));
 
-        public static Arbitrary<Replicas> Standings() => Arb.From(
+        public static Arbitrary<Replicas> Positions() => Arb.From(
             from leaves in Gen.Choose(1, 6)
-            from standings in Standing().NonEmptyListOf()
-            select new Replicas(leaves, [.. standings.Take(8)]),
-            r => r.Standings.Skip(1).Select((_, i) => r with { Standings = [.. r.Standings.Where((_, at) => at != i)] }));
+            from positions in Position().NonEmptyListOf()
+            select new Replicas(leaves, [.. positions.Take(8)]),
+            r => r.Positions.Skip(1).Select((_, i) => r with { Positions = [.. r.Positions.Where((_, at) => at != i)] }));
 
         private static Gen<Said> Report() =>
             from worker in Gen.Choose(0, 5)
@@ -52,7 +52,7 @@ public sealed class PlannerProperties
             from state in Gen.Frequency((8, Gen.Constant(0)), (1, Gen.Constant(1)))
             select new Said(worker, generation, step, gradient, state);
 
-        private static Gen<ReplicaPosition> Standing() =>
+        private static Gen<ReplicaPosition> Position() =>
             from step in Gen.Choose(-1, 3)
             from state in Gen.Choose(0, 2)
             from last in Gen.Elements<string?>(null, "a", "b")
@@ -83,10 +83,10 @@ public sealed class PlannerProperties
     [Property(MaxTest = 2000)]
     public void A_generation_begins_at_the_farthest_step_with_the_state_that_most_replicas_share(Replicas replicas)
     {
-        var standings = replicas.Standings.Select((s, i) => (Worker: 3 * i, Standing: s)).ToDictionary(s => s.Worker, s => s.Standing);
-        var farthest = standings.Values.Max(s => s.Step);
-        var votes = standings.Values.Where(s => s.Step == farthest).CountBy(s => s.StateHash).OrderByDescending(v => v.Value).ToList();
-        if (GenerationPlan.Create(standings, replicas.Leaves) is not { } plan)
+        var positions = replicas.Positions.Select((s, i) => (Worker: 3 * i, Position: s)).ToDictionary(s => s.Worker, s => s.Position);
+        var farthest = positions.Values.Max(s => s.Step);
+        var votes = positions.Values.Where(s => s.Step == farthest).CountBy(s => s.StateHash).OrderByDescending(v => v.Value).ToList();
+        if (GenerationPlan.Create(positions, replicas.Leaves) is not { } plan)
         {
             Assert.Equal(votes[0].Value, votes.ElementAtOrDefault(1).Value);
             return;
@@ -94,27 +94,27 @@ public sealed class PlannerProperties
 
         Assert.True(votes.Count == 1 || votes[0].Value > votes[1].Value, "one of several states was taken that as many replicas have");
         Assert.Equal(farthest, plan.Step);
-        Assert.Equal(Math.Min(replicas.Leaves, standings.Count), plan.Members.Count);
+        Assert.Equal(Math.Min(replicas.Leaves, positions.Count), plan.Members.Count);
         Assert.Equal(plan.Members.Select(m => m.Worker).Order(), plan.Members.Select(m => m.Worker));
         var leaves = plan.Members.SelectMany(m => Enumerable.Range(m.Leaves.First, m.Leaves.End - m.Leaves.First));
         Assert.Equal(Enumerable.Range(0, replicas.Leaves), leaves);
         Assert.All(plan.Members, m => Assert.True(m.Leaves.End > m.Leaves.First, $"worker {m.Worker} has no leaf"));
         Assert.Contains(plan.Members, m => m.Entry == CatchUp.InPlace);
-        Assert.All(plan.Members, m => Assert.True(Fits(m.Entry, standings[m.Worker]), $"worker {m.Worker} enters by {m.Entry}"));
+        Assert.All(plan.Members, m => Assert.True(Fits(m.Entry, positions[m.Worker]), $"worker {m.Worker} enters by {m.Entry}"));
         // None that stands there stays out for one that does not.
-        var stayOut = standings.Keys.Except(plan.Members.Select(m => m.Worker)).ToList();
+        var stayOut = positions.Keys.Except(plan.Members.Select(m => m.Worker)).ToList();
         if (plan.Members.All(m => m.Entry == CatchUp.InPlace)) return;
-        Assert.DoesNotContain(stayOut, worker => Fits(CatchUp.InPlace, standings[worker]));
+        Assert.DoesNotContain(stayOut, worker => Fits(CatchUp.InPlace, positions[worker]));
 
-        bool Fits(CatchUp entry, ReplicaPosition standing)
+        bool Fits(CatchUp entry, ReplicaPosition position)
         {
-            var inPlace = standing.Step == farthest && standing.StateHash == votes[0].Key;
+            var inPlace = position.Step == farthest && position.StateHash == votes[0].Key;
             return entry switch
             {
                 CatchUp.InPlace => inPlace,
                 // The gradient is of the step before, and a replica with the right state applied the same.
-                CatchUp.Apply => standing.Step == farthest - 1 && standing.PendingGradient is { } pending
-                    && standings.Values.Any(s => s.Step == farthest && s.StateHash == votes[0].Key && s.LastGradient == pending),
+                CatchUp.Apply => position.Step == farthest - 1 && position.PendingGradient is { } pending
+                    && positions.Values.Any(s => s.Step == farthest && s.StateHash == votes[0].Key && s.LastGradient == pending),
                 _ => !inPlace,
             };
         }

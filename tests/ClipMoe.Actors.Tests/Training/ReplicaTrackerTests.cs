@@ -5,46 +5,46 @@ namespace ClipMoe.Actors.Tests.Training;
 
 public sealed class ReplicaTrackerTests
 {
-    private readonly ReplicaTracker _attendance = new();
+    private readonly ReplicaTracker _tracker = new();
 
     private static ReplicaPosition At(int step) => new(step, $"weights {step}", null, null);
 
     private void Join(params int[] workers)
     {
-        foreach (var worker in workers) Assert.True(_attendance.Invite(worker) && _attendance.Join(worker, At(0)));
+        foreach (var worker in workers) Assert.True(_tracker.Invite(worker) && _tracker.Join(worker, At(0)));
     }
 
     [Fact]
     public void Only_who_was_invited_joins()
     {
-        Assert.False(_attendance.Join(1, At(0)));
-        Assert.True(_attendance.Invite(1));
-        Assert.True(_attendance.SomeJoin);
-        Assert.True(_attendance.Join(1, At(3)));
-        Assert.Equal((3, false), (_attendance.Standing[1].Step, _attendance.SomeJoin));
+        Assert.False(_tracker.Join(1, At(0)));
+        Assert.True(_tracker.Invite(1));
+        Assert.True(_tracker.SomeJoin);
+        Assert.True(_tracker.Join(1, At(3)));
+        Assert.Equal((3, false), (_tracker.Positions[1].Step, _tracker.SomeJoin));
     }
 
     [Fact]
     public void Who_says_that_it_lives_has_longer_to_answer_and_must_say_so_again()
     {
         Join(1, 2, 3);
-        _attendance.Ask([1, 2, 3]);
-        Assert.True(_attendance.Answer(1, At(7)));
-        _attendance.Lives(2);
-        Assert.Equal([3], _attendance.TakeSilent());
-        Assert.Equal([2, 3], _attendance.TakeSilent().Order());
-        Assert.True(_attendance.SomeAreToAnswer);
+        _tracker.Ask([1, 2, 3]);
+        Assert.True(_tracker.Answer(1, At(7)));
+        _tracker.Lives(2);
+        Assert.Equal([3], _tracker.TakeSilent());
+        Assert.Equal([2, 3], _tracker.TakeSilent().Order());
+        Assert.True(_tracker.SomeAreToAnswer);
     }
 
     [Fact]
     public void An_answer_counts_once_and_only_from_those_who_were_asked()
     {
         Join(1, 2);
-        _attendance.Ask([1]);
-        Assert.True(_attendance.Answer(1, At(7)));
-        Assert.False(_attendance.Answer(1, At(8)));
-        Assert.False(_attendance.Answer(2, At(8)));
-        Assert.Equal([7, 0], new[] { 1, 2 }.Select(w => _attendance.Standing[w].Step));
+        _tracker.Ask([1]);
+        Assert.True(_tracker.Answer(1, At(7)));
+        Assert.False(_tracker.Answer(1, At(8)));
+        Assert.False(_tracker.Answer(2, At(8)));
+        Assert.Equal([7, 0], new[] { 1, 2 }.Select(w => _tracker.Positions[w].Step));
     }
 
     [Fact]
@@ -53,10 +53,10 @@ public sealed class ReplicaTrackerTests
         for (var time = 0; time < 5; time++)
         {
             Join(1);
-            _attendance.Drop(1);
-            Assert.False(_attendance.Has(1));
+            _tracker.Drop(1);
+            Assert.False(_tracker.Has(1));
         }
-        Assert.False(_attendance.Invite(1));
+        Assert.False(_tracker.Invite(1));
         Join(2);
     }
 
@@ -64,20 +64,20 @@ public sealed class ReplicaTrackerTests
     public void Who_is_gone_does_not_move()
     {
         Join(1, 2);
-        _attendance.Remove(2);
-        _attendance.Move([1, 2], worker => At(10 * worker));
-        Assert.Equal([1], _attendance.Standing.Keys);
-        Assert.Equal(10, _attendance.Standing[1].Step);
+        _tracker.Remove(2);
+        _tracker.Move([1, 2], worker => At(10 * worker));
+        Assert.Equal([1], _tracker.Positions.Keys);
+        Assert.Equal(10, _tracker.Positions[1].Step);
     }
 
     [Fact]
     public void Without_replicas_of_use_others_still_join()
     {
         Join(1);
-        _attendance.Invite(2);
-        _attendance.Forget();
-        Assert.Empty(_attendance.Standing);
-        Assert.False(_attendance.SomeJoin);
-        Assert.False(_attendance.Join(2, new ReplicaPosition(0, "a", null, null)));
+        _tracker.Invite(2);
+        _tracker.Forget();
+        Assert.Empty(_tracker.Positions);
+        Assert.False(_tracker.SomeJoin);
+        Assert.False(_tracker.Join(2, new ReplicaPosition(0, "a", null, null)));
     }
 }

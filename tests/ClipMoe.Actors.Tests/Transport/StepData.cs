@@ -16,9 +16,9 @@ internal static class StepData
 
     private static readonly ConcurrentDictionary<(Subtree Node, int Length, GradientFormat Format), float[]> Sums = new();
 
-    public static LeafFeatures Features(int leaf, bool moe) => new(
+    public static MicroBatchFeatures Features(int leaf, bool moe) => new(
         leaf, leaf % 3, Floats(leaf, leaf % 3 * 5), Floats(leaf + 1, leaf % 3 * 5), moe ? null : Floats(leaf + 2, leaf % 3 * 5),
-        moe ? new LeafLoads(Load(leaf), Load(leaf + 1), leaf % 2 == 0 ? Load(leaf + 2) : null) : null);
+        moe ? new MicroBatchLoads(Load(leaf), Load(leaf + 1), leaf % 2 == 0 ? Load(leaf + 2) : null) : null);
 
     public static LossBlock Block(int leaf) => new(leaf, Floats(leaf, leaf % 3 * 2));
 
@@ -60,7 +60,7 @@ internal static class StepData
     }
 
     /// <summary>Everything of it, floats as bits, so that equal text means equal bits.</summary>
-    public static string Text(LeafFeatures f) =>
+    public static string Text(MicroBatchFeatures f) =>
         $"{f.Leaf} {f.Rows} {Text(f.Image)} {Text(f.Text)} {Text(f.ShortText)} " +
         $"{Text(f.Loads?.Image)} {Text(f.Loads?.Text)} {Text(f.Loads?.ShortText)}";
 

@@ -33,7 +33,7 @@ public sealed class HealingTests(UndisturbedRun undisturbed)
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(donor.Output);
 
-        // While training pauses a worker loses its state, so that it copies the other's when it goes on.
+        // While training pauses a worker loses its state, so that it copies the other's when it continues.
         async Task HasToCopy(TestNode node, Action armFault)
         {
             await cluster.Ask("pause");

@@ -20,10 +20,10 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         cluster.Holds.Hold("base", 12);
         using var run = cluster.Submit();
         var held = await cluster.Holds.Until("base", workers: 3);
-        var manager = cluster.HostOf((await cluster.Status()).GetProperty("coordinator").GetString()!);
-        var other = (manager + 1) % 3;
+        var scheduler = cluster.HostOf((await cluster.Status()).GetProperty("coordinator").GetString()!);
+        var other = (scheduler + 1) % 3;
 
-        // One that only computes: the others go on without it, and are held until it is back.
+        // One that only computes: the others continue without it, and are held until it is back.
         network.TakeDown(other);
         var clock = Stopwatch.StartNew();
         cluster.Holds.Hold("base", 16);
@@ -33,18 +33,18 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         network.BringUp(other);
         await cluster.Holds.Until("base", workers: 3);
         // Were the next cut to come before the third node knows that this one is back, it would count itself a minority, too.
-        await cluster.Nodes[3 - manager - other].UntilLogged($"coordinator {cluster.Nodes[other].Address} is in the cluster", cut);
+        await cluster.Nodes[3 - scheduler - other].UntilLogged($"coordinator {cluster.Nodes[other].Address} is in the cluster", cut);
 
-        // The one that runs the experiment: the other two go on with what is in the journal.
-        network.TakeDown(manager);
+        // The one that runs the experiment: the other two continue with what is in the journal.
+        network.TakeDown(scheduler);
         clock.Restart();
         cluster.Holds.Release("base");
-        var stopped = await cluster.Nodes[manager].UntilLogged("put out of the cluster");
+        var stopped = await cluster.Nodes[scheduler].UntilLogged("put out of the cluster");
         var moved = await run.Until("run_started");
         output.WriteLine($"link of the coordinator's node down: another one runs the experiment after {clock.Elapsed.TotalSeconds:0.0} s");
         await run.Until("stage_progress");
         output.WriteLine($"link of the coordinator's node down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
-        network.BringUp(manager);
+        network.BringUp(scheduler);
         Assert.True(stopped < moved.GetProperty("time").GetDateTime(),
             "another coordinator began before the one that was cut off had stopped");
 

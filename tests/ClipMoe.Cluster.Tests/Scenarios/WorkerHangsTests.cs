@@ -2,7 +2,7 @@ using ClipMoe.Actors.Faults;
 
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
-/// <summary>A worker stands still in mid-training, and nobody has it go on.</summary>
+/// <summary>A worker stands still in mid-training, and nobody has it continue.</summary>
 [Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
 public sealed class WorkerHangsTests(UndisturbedRun undisturbed)

@@ -108,7 +108,7 @@ public sealed class TensorWriterTests : IDisposable
 
         using var file = TensorFile.Open(_folder.File(name));
         Assert.Equal(values.Select(v => (float)(Half)v), file.ReadFloats("h"));
-        // Ties go to the even neighbour: 1 + 2^-8 down to 1, 1 + 3·2^-8 up to 1 + 2^-6.
+        // Ties go to the even neighbor: 1 + 2^-8 down to 1, 1 + 3·2^-8 up to 1 + 2^-6.
         Assert.Equal([1f, 1f, 65536f, 1.0011718e-8f, float.NaN, float.NegativeInfinity, 1f, 1.015625f], file.ReadFloats("b"));
         Assert.Equal(values, file.ReadFloats("f"));
         Assert.Equal(values, file.ReadFloats("d"));

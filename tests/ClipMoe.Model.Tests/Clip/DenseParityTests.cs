@@ -17,7 +17,7 @@ public sealed class DenseParityTests
     {
         using var io = TensorFile.Open(Fixtures.Path("dense_io.safetensors"));
         using var replica = Models.Load(file, stretch: true);
-        var encoder = new Encoder(replica, normalise: false);
+        var encoder = new Encoder(replica, normalize: false);
         var rows = (int)io.Get("images").Shape[0];
 
         var image = encoder.EncodeImages(PixelBatch.FromStandardized(io.ReadFloats("images")), rows);

@@ -9,7 +9,7 @@ namespace ClipMoe.Model.Tests.Clip;
 public sealed class EncoderTests
 {
     [Fact]
-    public void Features_are_of_unit_length_unless_asked_otherwise_and_bytes_equal_their_normalised_values()
+    public void Features_are_of_unit_length_unless_asked_otherwise_and_bytes_equal_their_normalized_values()
     {
         var config = Models.Small;
         using var replica = Models.Seeded(config, TrainableParameters.None);
@@ -17,12 +17,12 @@ public sealed class EncoderTests
         new Random(1).NextBytes(bytes);
         float[] mean = [0.48145466f, 0.4578275f, 0.40821073f], deviation = [0.26862954f, 0.26130258f, 0.27577711f];
         var channel = config.ImageResolution * config.ImageResolution;
-        float[] normalised = [.. bytes.Select((level, i) => (level / 255f - mean[i / channel % 3]) / deviation[i / channel % 3])];
+        float[] normalized = [.. bytes.Select((level, i) => (level / 255f - mean[i / channel % 3]) / deviation[i / channel % 3])];
 
         var unit = new Encoder(replica).EncodeImages(bytes, 2).Features;
-        var raw = new Encoder(replica, normalise: false).EncodeImages(bytes, 2).Features;
+        var raw = new Encoder(replica, normalize: false).EncodeImages(bytes, 2).Features;
 
-        Assert.Equal(raw, new Encoder(replica, normalise: false).EncodeImages(PixelBatch.FromStandardized(normalised), 2).Features);
+        Assert.Equal(raw, new Encoder(replica, normalize: false).EncodeImages(PixelBatch.FromStandardized(normalized), 2).Features);
         foreach (var row in unit.Chunk(config.EmbedDim)) Close.Within(1e-6, 1, Math.Sqrt(row.Sum(v => (double)v * v)), "length");
         Close.Within(1e-6, unit, [.. raw.Chunk(config.EmbedDim)
             .SelectMany(row => row.Select(v => v / (float)Math.Sqrt(row.Sum(x => (double)x * x))))], "features");

@@ -20,7 +20,7 @@ public sealed class MixtureTests
         var config = Models.Small with { Moe = new MoeConfig(3, topK, layers) };
         using var dense = Models.Seeded(Models.Small, TrainableParameters.None);
         using var moe = Models.New(config, TrainableParameters.RouterOnly);
-        MoeAssembly.Upcycle(moe, dense, new GateInitialisation(1));
+        MoeAssembly.Upcycle(moe, dense, new GateInitialization(1));
 
         foreach (var (tower, prefix) in ((TowerConfig, string)[])[(config.Vision, "visual.transformer"), (config.Text, "transformer")])
         {
@@ -47,7 +47,7 @@ public sealed class MixtureTests
         Assert.All(one, v => Assert.InRange(Math.Abs(v), 0, 0.25f));
         Assert.All(none, v => Assert.Equal(0, v));
 
-        float[] Gate(GateInitialisation gates)
+        float[] Gate(GateInitialization gates)
         {
             using var moe = Models.New(Models.SmallMoe, TrainableParameters.None);
             MoeAssembly.Upcycle(moe, dense, gates);

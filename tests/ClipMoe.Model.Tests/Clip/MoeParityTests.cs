@@ -25,7 +25,7 @@ public sealed class MoeParityTests
         var rows = (int)inputs.Get("images").Shape[0];
         var images = PixelBatch.FromStandardized(inputs.ReadFloats("images"));
         var tokens = Models.Tokens(inputs, "tokens");
-        var encoder = new Encoder(replica, normalise: false);
+        var encoder = new Encoder(replica, normalize: false);
 
         Close.Within(1e-5, io.ReadFloats("image_features"), encoder.EncodeImages(images, rows).Features, "image_features");
         Close.Within(1e-5, io.ReadFloats("text_features"), encoder.EncodeTexts(tokens, rows).Features, "text_features");
@@ -47,8 +47,8 @@ public sealed class MoeParityTests
         var dense = Fixtures.DenseCheckpoints().Select(path => Models.Load(path)).ToList();
         using var actual = Models.New(expected.Layout.Config, TrainableParameters.None);
 
-        if (HasEqualExperts(expected)) MoeAssembly.Upcycle(actual, dense.Single(d => IsSourceOf(d, expected)), new GateInitialisation(1));
-        else MoeAssembly.FromDense(actual, dense[0], [.. dense], new GateInitialisation(1));
+        if (HasEqualExperts(expected)) MoeAssembly.Upcycle(actual, dense.Single(d => IsSourceOf(d, expected)), new GateInitialization(1));
+        else MoeAssembly.FromDense(actual, dense[0], [.. dense], new GateInitialization(1));
 
         foreach (var slot in expected.Layout.Slots.Where(s => !s.Name.Contains(".gate.")))
             Assert.True(Models.Read(expected, slot.Name).AsSpan().SequenceEqual(Models.Read(actual, slot.Name)), slot.Name);
@@ -61,7 +61,7 @@ public sealed class MoeParityTests
         using var inputs = TensorFile.Open(Fixtures.Path("moe_inputs.safetensors"));
         using var replica = Models.Load("moe_dense_0.pt");
         var rows = (int)inputs.Get("images").Shape[0];
-        var encoder = new Encoder(replica, normalise: false);
+        var encoder = new Encoder(replica, normalize: false);
 
         Close.Within(1e-5, inputs.ReadFloats("dense0_image_features"),
             encoder.EncodeImages(PixelBatch.FromStandardized(inputs.ReadFloats("images")), rows).Features, "image features");

@@ -45,7 +45,7 @@ public sealed partial class KMeansParityTests
             var inertia = expected.GetProperty("kmeans_n_init10_inertia").GetDouble();
             Assert.Equal(inertia, total.Inertia, tolerance: 1e-4 * inertia);
 
-            // Rows on a border may fall to either side, since the stored centres are the means of the labels, one rounding later.
+            // Rows on a border may fall to either side, since the stored centers are the means of the labels, one rounding later.
             var labels = tensors.ReadIntegers($"{name}_kmeans_labels");
             var differing = shard.Assign(centroids, threads: 1).Zip(labels).Count(pair => pair.First != pair.Second);
             Assert.InRange(differing, 0, Math.Max(3, shard.Rows / 200));

@@ -197,7 +197,7 @@ public sealed class KMeansTests
             new CancellationToken(canceled: true)));
     }
 
-    /// <summary>Row i lies around centre i mod groups; coordinates of the centres are ±1.</summary>
+    /// <summary>Row i lies around center i mod groups; coordinates of the centers are ±1.</summary>
     private static float[] Groups(int rows, int dimension, int groups, double spread)
     {
         var features = new float[rows * dimension];

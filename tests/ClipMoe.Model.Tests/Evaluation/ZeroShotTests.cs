@@ -10,7 +10,7 @@ public sealed class ZeroShotTests
         ZeroShot.Prompts(["cat", "dog"], ["a photo of a {}.", "art of a {}"]));
 
     [Fact]
-    public void Class_weights_are_means_of_normalised_prompts()
+    public void Class_weights_are_means_of_normalized_prompts()
     {
         var weights = ZeroShot.ClassWeights(new Features(new float[] { 10, 0, 0, 0.5f, 0, -2, 0, -3 }, 2), templates: 2);
         Assert.Equal([1, 1, 0, -2], weights.Values.ToArray());

@@ -19,7 +19,7 @@ public sealed class ImageDecoderTests
     [Fact]
     public void Modes_are_those_of_Pillow_not_those_of_libvips()
     {
-        // libvips makes opacity of a transparent colour, and colours of a palette.
+        // libvips makes opacity of a transparent color, and colors of a palette.
         byte[] grey = [0, 1, 2, 3], trns = [0, 2], rgb = SampleImages.Noise(12);
         Assert.Equal(PixelMode.Gray, ModeOf(SampleImages.Png(2, 2, 8, 0, grey, ("tRNS", trns))));
         Assert.Equal(PixelMode.Rgb, ModeOf(SampleImages.Png(2, 2, 8, 2, rgb, ("tRNS", [0, 1, 0, 2, 0, 3]))));
@@ -55,7 +55,7 @@ public sealed class ImageDecoderTests
     }
 
     [Fact]
-    public void Long_GIF_rows_of_a_grey_ramp_are_grey()
+    public void Long_GIF_rows_of_a_gray_ramp_are_gray()
     {
         var palette = Enumerable.Range(0, 256 * 3).Select(i => (byte)(i / 3)).ToArray();
         var indices = SampleImages.Noise(300 * 20);

@@ -41,7 +41,7 @@ public sealed class PillowResamplerTests
     [Fact]
     public void Coefficients_are_Pillows()
     {
-        // Enlarging 2 → 4: the second output lies at 0.25 of the source, between its pixels' centres at −0.5 … 2.
+        // Enlarging 2 → 4: the second output lies at 0.25 of the source, between its pixels' centers at −0.5 … 2.
         var taps = BicubicTaps.For(2, 4, 0, 4);
         Assert.Equal((0, 2), (taps.Starts[1], taps.Lengths[1]));
         var (near, far) = (1 - 2.5 * 0.0625 + 1.5 * 0.015625, 1 - 2.5 * 0.5625 + 1.5 * 0.421875);

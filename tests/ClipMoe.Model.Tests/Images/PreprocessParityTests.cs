@@ -85,7 +85,7 @@ public sealed class PreprocessParityTests(ITestOutputHelper output)
         return expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max();
     }
 
-    /// <summary>Some modes have several names: 16-bit grey by the file's format, and 16-bit grey with opacity becomes RGBA.</summary>
+    /// <summary>Some modes have several names: 16-bit gray by the file's format, and 16-bit gray with opacity becomes RGBA.</summary>
     private static string[] PillowNames(PixelMode mode) => mode switch
     {
         PixelMode.Bilevel => ["1"],

@@ -28,13 +28,13 @@ internal static class SampleImages
 
     /// <summary>A PNG of any kind.</summary>
     /// <param name="samples">The rows, packed as the kind demands, without filter bytes.</param>
-    public static byte[] Png(int width, int height, byte bitDepth, byte colourType, byte[] samples,
+    public static byte[] Png(int width, int height, byte bitDepth, byte colorType, byte[] samples,
         params (string Type, byte[] Data)[] extra)
     {
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        (header[8], header[9]) = (bitDepth, colourType);
+        (header[8], header[9]) = (bitDepth, colorType);
         return [.. PngSignature, .. Chunk("IHDR", header), .. extra.SelectMany(c => Chunk(c.Type, c.Data)),
             .. Chunk("IDAT", Deflate(samples, height)), .. Chunk("IEND", [])];
     }

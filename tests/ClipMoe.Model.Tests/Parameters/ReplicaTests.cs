@@ -119,7 +119,7 @@ public sealed class ReplicaTests
     }
 
     [Fact]
-    public void A_learnt_temperature_never_exceeds_a_hundred()
+    public void A_learned_temperature_never_exceeds_a_hundred()
     {
         using var replica = Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true });
         replica.Write(ParameterNames.LogitScale, [4.6f]);

@@ -184,14 +184,14 @@ public sealed class EpochOrderProperties
         public IndexedLabels(PseudoLabels labels, int shardSize)
         {
             var layout = new ShardLayout(labels.Count, shardSize);
-            var shards = new List<LabelledShard>();
+            var shards = new List<LabeledShard>();
             for (var shard = 0; shard < layout.Count; shard++)
             {
                 var (first, end) = layout[shard];
                 long[] accumulated = [.. Enumerable.Range(first, end - first).Select(s => labels[s])];
                 var part = PseudoLabels.FromAccumulated(accumulated, labels.Clusters, labels.Stages);
                 _sorted.Add(part.Sorted.ToArray());
-                shards.Add(new LabelledShard(shard, new string('0', 64), part.Stages, part.Labels, part.Sizes));
+                shards.Add(new LabeledShard(shard, new string('0', 64), part.Stages, part.Labels, part.Sizes));
             }
             // They come in any order.
             _index = LabelIndex.Create(layout, labels.Clusters, Enumerable.Reverse(shards));

@@ -85,7 +85,7 @@ public sealed class ShardedLabelsTests : IDisposable
     public void An_index_needs_each_shard_once_and_whole()
     {
         var hash = new string('0', 64);
-        LabelledShard Shard(int number, int samples, int stages = 1) => new(number, hash, stages, [4], [samples]);
+        LabeledShard Shard(int number, int samples, int stages = 1) => new(number, hash, stages, [4], [samples]);
         var layout = new ShardLayout(15, 10);
         Assert.Equal([15], LabelIndex.Create(layout, clusters: 3, [Shard(1, 5), Shard(0, 10)]).Sizes);
         Assert.Throws<ArgumentException>(() => LabelIndex.Create(layout, clusters: 3, [Shard(0, 10)]));
@@ -123,15 +123,15 @@ public sealed class ShardedLabelsTests : IDisposable
         for (var stage = 0; stage < stages.Joint.Count; stage++)
         {
             path = Path.Combine(folder, $"{stage}", "labels.safetensors");
-            var labelled = new List<LabelledShard>();
+            var labeled = new List<LabeledShard>();
             foreach (var shard in Enumerable.Range(0, layout.Count).Reverse())
             {
                 var (first, end) = layout[shard];
                 var before = previous?.Read(shard) ?? PseudoLabels.None(end - first, stages.Clusters);
-                labelled.Add(LabelShardFile.Write(
+                labeled.Add(LabelShardFile.Write(
                     LabelIndexFile.ShardPath(path, shard), shard, before.Accumulate(stages.Joint[stage].AsSpan(first, end - first))));
             }
-            LabelIndexFile.Write(path, LabelIndex.Create(layout, stages.Clusters, labelled));
+            LabelIndexFile.Write(path, LabelIndex.Create(layout, stages.Clusters, labeled));
             previous?.Dispose();
             previous = Open(path);
         }

@@ -2,7 +2,7 @@ using ClipMoe.Model.Text;
 
 namespace ClipMoe.Model.Tests.Text;
 
-/// <summary>A vocabulary learnt from a handful of captions, for tests that need any.</summary>
+/// <summary>A vocabulary learned from a handful of captions, for tests that need any.</summary>
 internal static class SmallVocabulary
 {
     public static readonly IReadOnlyList<string> Captions =

@@ -42,7 +42,7 @@ public sealed class VocabularyTrainerTests
     }
 
     [Fact]
-    public void A_learnt_word_of_the_captions_costs_one_token()
+    public void A_learned_word_of_the_captions_costs_one_token()
     {
         var tokenizer = new Tokenizer(VocabularyTrainer.Train(SmallVocabulary.Captions.Concat(SmallVocabulary.Captions), 1000));
         Assert.All(SmallVocabulary.Captions[0].Split(' '), word => Assert.Single(tokenizer.Encode(word)));
@@ -55,8 +55,8 @@ public sealed class VocabularyTrainerTests
         var random = new Random(9);
         var words = Enumerable.Range(0, 300)
             .Select(_ => string.Concat(Enumerable.Range(0, random.Next(1, 9)).Select(_ => (char)('a' + random.Next(4))))).ToList();
-        var learnt = VocabularyTrainer.Train([string.Join(' ', words)], Vocabulary.SmallestSize + 60).Merges;
-        Assert.Equal(Naive(words, learnt.Count), learnt);
+        var learned = VocabularyTrainer.Train([string.Join(' ', words)], Vocabulary.SmallestSize + 60).Merges;
+        Assert.Equal(Naive(words, learned.Count), learned);
     }
 
     [Theory]

@@ -44,10 +44,10 @@ public sealed class ContrastiveGradientTests
         }
     }
 
-    private static (float[] Gradient, double Loss) Autograd(Replica replica, List<MicroShard> shards, StepSettings settings)
+    private static (float[] Gradient, double Loss) Autograd(Replica replica, List<MicroBatch> shards, StepSettings settings)
     {
         using var scope = NewDisposeScope();
-        replica.LeafGradient!.Tensor.zero_();
+        replica.MicroBatchGradient!.Tensor.zero_();
         var image = Features(s => Towers.Image(replica, s.Images, s.Rows));
         var kind = replica.Layout.Config.Loss;
         var logitParameters = kind.LogitParameters().ToDictionary(
@@ -56,14 +56,14 @@ public sealed class ContrastiveGradientTests
         if (shards[0].ShortTokens is not null) loss += settings.ShortTextWeight * Clip(Text(s => s.ShortTokens!));
         loss.backward();
         var gradient = new float[replica.Layout.TrainableLength];
-        replica.LeafGradient.Read(0, gradient);
+        replica.MicroBatchGradient.Read(0, gradient);
         foreach (var (name, value) in logitParameters) gradient[replica.Layout[name].Offset] = value.grad!.item<float>();
         return (gradient, loss.item<float>());
 
-        Tensor Text(Func<MicroShard, int[]> tokens) =>
+        Tensor Text(Func<MicroBatch, int[]> tokens) =>
             Features(s => Towers.Text(replica, TokenBatch.Create(s.Rows, tokens(s), replica.Layout.Config.ContextLength)));
 
-        Tensor Features(Func<MicroShard, Tensor> tower) => nn.functional.normalize(cat([.. shards.Select(tower)]));
+        Tensor Features(Func<MicroBatch, Tensor> tower) => nn.functional.normalize(cat([.. shards.Select(tower)]));
 
         Tensor Clip(Tensor text)
         {

@@ -9,7 +9,7 @@ internal static class LocalWorld
 {
     /// <summary>The gradient of the global batch, [trainable length], and each leaf's share of the loss.</summary>
     public static (float[] Gradient, StepLoss[] Losses) Step(
-        Replica replica, StepSettings settings, int step, IReadOnlyList<MicroShard> leaves, int workers = 1)
+        Replica replica, StepSettings settings, int step, IReadOnlyList<MicroBatch> leaves, int workers = 1)
     {
         var deals = Enumerable.Range(0, workers).Select(w => LeafPartition.Leaves(w, leaves.Count, workers)).ToList();
         var steps = deals.Select(_ => new TrainingStep(replica, settings, step)).ToList();

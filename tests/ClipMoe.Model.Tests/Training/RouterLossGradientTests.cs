@@ -63,10 +63,10 @@ public sealed class RouterLossGradientTests
         }
     }
 
-    private static (float[] Gradient, double Loss) Autograd(Replica replica, List<MicroShard> shards, RouterLossTokens tokens)
+    private static (float[] Gradient, double Loss) Autograd(Replica replica, List<MicroBatch> shards, RouterLossTokens tokens)
     {
         using var scope = NewDisposeScope();
-        replica.LeafGradient!.Tensor.zero_();
+        replica.MicroBatchGradient!.Tensor.zero_();
         var (image, routers) = Tower(s => (null, r => Towers.Image(replica, s.Images, s.Rows, r)));
         var (text, textRouters) = Text(s => s.Tokens);
         var loss = Contrastive(text) + routers + textRouters / 2;
@@ -78,17 +78,17 @@ public sealed class RouterLossGradientTests
 
         loss.backward();
         var gradient = new float[replica.Layout.TrainableLength];
-        replica.LeafGradient.Read(0, gradient);
+        replica.MicroBatchGradient.Read(0, gradient);
         return (gradient, loss.item<float>());
 
-        (Tensor Features, Tensor Routers) Text(Func<MicroShard, int[]> captions) => Tower(s =>
+        (Tensor Features, Tensor Routers) Text(Func<MicroBatch, int[]> captions) => Tower(s =>
         {
             var all = tokens == RouterLossTokens.All;
             var batch = TokenBatch.Create(s.Rows, captions(s), replica.Layout.Config.ContextLength, keepPadding: all);
             return (all ? null : batch.ValidTokens(), r => Towers.Text(replica, batch, r));
         });
 
-        (Tensor Features, Tensor Routers) Tower(Func<MicroShard, (bool[]? Counted, Func<Routing, Tensor> Run)> pass)
+        (Tensor Features, Tensor Routers) Tower(Func<MicroBatch, (bool[]? Counted, Func<Routing, Tensor> Run)> pass)
         {
             var moe = replica.Layout.Config.Moe!;
             var (features, logits, choices) = (new List<Tensor>(), new List<Tensor>(), new List<long>());

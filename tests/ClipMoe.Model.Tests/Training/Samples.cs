@@ -6,7 +6,7 @@ namespace ClipMoe.Model.Tests.Training;
 /// <summary>Seeded pictures and captions of varying lengths, cut into leaves.</summary>
 internal static class Samples
 {
-    public static List<MicroShard> Leaves(ClipConfig config, int rows, int leaves, int seed = 1, bool withShort = false)
+    public static List<MicroBatch> Leaves(ClipConfig config, int rows, int leaves, int seed = 1, bool withShort = false)
     {
         var random = new Random(seed);
         var pixels = 3 * config.ImageResolution * config.ImageResolution;
@@ -16,7 +16,7 @@ internal static class Samples
         return [.. Enumerable.Range(0, leaves).Select(leaf =>
         {
             var (from, to) = LeafPartition.Rows(leaf, rows, leaves);
-            return new MicroShard(leaf, to - from, images[(from * pixels)..(to * pixels)], Rows(tokens, from, to), withShort
+            return new MicroBatch(leaf, to - from, images[(from * pixels)..(to * pixels)], Rows(tokens, from, to), withShort
                 ? Rows(shorts, from, to) : null);
         })];
 

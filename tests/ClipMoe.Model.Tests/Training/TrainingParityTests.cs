@@ -123,7 +123,7 @@ public sealed class TrainingParityTests
         return LocalWorld.Step(replica, settings, 0, Shards(name, leaves), workers: Math.Min(leaves, 2));
     }
 
-    private static List<MicroShard> Shards(string name, int leaves)
+    private static List<MicroBatch> Shards(string name, int leaves)
     {
         using var inputs = TensorFile.Open(Fixtures.Path(Inputs));
         var (images, tokens, shorts) = (inputs.ReadFloats("images"), Models.Tokens(inputs, "tokens_long"),
@@ -134,7 +134,7 @@ public sealed class TrainingParityTests
         return [.. Enumerable.Range(0, leaves).Select(leaf =>
         {
             var (from, to) = LeafPartition.Rows(leaf, rows, leaves);
-            return new MicroShard(leaf, to - from, PixelBatch.FromStandardized(images.AsMemory(from * pixels, (to - from) * pixels)),
+            return new MicroBatch(leaf, to - from, PixelBatch.FromStandardized(images.AsMemory(from * pixels, (to - from) * pixels)),
                 tokens[(from * context)..(to * context)], usesShort ? shorts[(from * context)..(to * context)] : null);
         })];
     }

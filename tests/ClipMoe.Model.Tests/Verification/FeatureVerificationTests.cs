@@ -76,7 +76,7 @@ public sealed class FeatureVerificationTests : IDisposable
         using var model = TensorFile.Open(_folder.File("model.safetensors"));
         using var replica = Models.New(Config with { Moe = Config.Moe! with { TopK = topK } }, TrainableParameters.None);
         replica.Load(new CheckpointSource(model, Config, roundToHalf: true));
-        var encoder = new Encoder(replica, normalise: false);
+        var encoder = new Encoder(replica, normalize: false);
         var random = new Random(1);
         float[] images = [.. Enumerable.Range(0, Rows * 3 * 8 * 8).Select(_ => random.NextSingle() - 0.5f)];
         int[] tokens = [.. Enumerable.Range(0, Rows * Tokens).Select(i => i % Tokens == Tokens - 1 ? 29 : random.Next(1, 28))];

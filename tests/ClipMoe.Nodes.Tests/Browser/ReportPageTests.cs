@@ -14,7 +14,7 @@ public sealed class ReportPageTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [BrowserFact]
-    public async Task PageIsShownWholeInEverySizeAndColour()
+    public async Task PageIsShownWholeInEverySizeAndColor()
     {
         var path = Save(SampleReport.Make(0, 1, 2));
         await using var browser = await HeadlessBrowser.Start();

@@ -6,7 +6,7 @@ namespace ClipMoe.Nodes.Tests.CommandLine;
 public sealed class ErrorReportTests
 {
     [Fact]
-    public void WrappersOfThreadsAndInitialisersAreLeftOut()
+    public void WrappersOfThreadsAndInitializersAreLeftOut()
     {
         var cause = new InvalidOperationException("the device is gone");
         Assert.StartsWith("the device is gone. ",

@@ -2,7 +2,7 @@ using Xunit.Abstractions;
 
 namespace ClipMoe.Nodes.Tests.Runs;
 
-/// <summary>Whatever ends a run, the run that goes on from its journal ends in the same bytes.</summary>
+/// <summary>Whatever ends a run, the run that continues from its journal ends in the same bytes.</summary>
 [Trait("Category", "Pipeline")]
 public sealed class KillAndResumeTests(UndisturbedRun undisturbed, ITestOutputHelper output) : IClassFixture<UndisturbedRun>
 {

@@ -11,7 +11,7 @@ internal static class Connector
     /// Connects over the Unix socket if both processes are on one host, else over TCP, and waits until the peer has agreed.
     /// </summary>
     /// <param name="cancellation">Ends every wait in here at once.</param>
-    /// <exception cref="IOException">The peer can't be reached, or isn't what it should be; the message goes on after the peer's
+    /// <exception cref="IOException">The peer can't be reached, or isn't what it should be; the message continues after the peer's
     /// name.</exception>
     /// <exception cref="ConnectionRefusedException">The peer said no, and why.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>

@@ -121,7 +121,7 @@ public sealed class BulkClient : IDisposable
         _connection.SendChecked(BulkRange.Header(FrameKind.Request, ++_requests, 0, 0), range.Encode());
     }
 
-    /// <summary>The header of the next frame of content, which must go on where the last one ended.</summary>
+    /// <summary>The header of the next frame of content, which must continue where the last one ended.</summary>
     private FrameHeader NextHeader(BulkRange range, long fetched)
     {
         _connection.BeginDeadline(_patience);

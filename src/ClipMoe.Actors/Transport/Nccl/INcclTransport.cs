@@ -13,18 +13,18 @@ internal interface INcclTransport : IDisposable
     /// Sends and receives all of this at once, and returns when it is done. What one member has for another is received in the order in
     /// which it is sent, with the same lengths; nothing is empty.
     /// </summary>
-    /// <exception cref="NcclTransportException">It failed. The carrier is of no use any more, and touches no memory any more.</exception>
+    /// <exception cref="NcclTransportException">It failed. The transport is of no use any more, and touches no memory any more.</exception>
     /// <remarks>Ends with the exception of the generation, too, when that is over.</remarks>
     void Carry(IReadOnlyList<Outgoing> sends, IReadOnlyList<Incoming> receives);
 }
 
-/// <summary>Connects the members of a generation by carriers.</summary>
+/// <summary>Connects the members of a generation by transports.</summary>
 internal interface INcclTransports
 {
     /// <summary>What this process can do; asked for once a generation.</summary>
     NcclOffer Offer { get; }
 
-    /// <summary>Names a group of carriers that doesn't exist yet; one member asks for it and tells the others.</summary>
+    /// <summary>Names a group of transports that doesn't exist yet; one member asks for it and tells the others.</summary>
     /// <exception cref="NcclTransportException">There is none.</exception>
     byte[] NewGroup();
 
@@ -35,7 +35,7 @@ internal interface INcclTransports
     INcclTransport Connect(byte[] group, int rank, int world, TimeSpan patience, Action throwIfOver);
 }
 
-/// <summary>A carrier failed.</summary>
+/// <summary>A transport failed.</summary>
 /// <param name="what">What happened, to be read after the name of the member.</param>
 /// <param name="peer">Whom it happened with; null: the member itself.</param>
 internal sealed class NcclTransportException(string what, int? peer = null) : IOException(what)

@@ -9,16 +9,16 @@ namespace ClipMoe.Actors.Transport.Nccl;
 /// A member's exchange of a generation whose gradients go from GPU to GPU. What is small stays with the streams, which also tell when a
 /// member dies.
 /// </summary>
-internal sealed class NcclExchange(StreamExchange streams, INcclTransport carrier) : IStepExchange, IDisposable
+internal sealed class NcclExchange(StreamExchange streams, INcclTransport transport) : IStepExchange, IDisposable
 {
-    private readonly NcclReduction _reduction = new(carrier, streams.Rank, streams.World);
+    private readonly NcclReduction _reduction = new(transport, streams.Rank, streams.World);
 
     public ExchangeGeneration Generation => streams.Generation;
 
     /// <summary>Told whether a reduction went well; if not, why.</summary>
     public Action<string?> Outcome { private get; init; } = _ => { };
 
-    public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) => streams.Gather(mine);
+    public IReadOnlyList<MicroBatchFeatures> Gather(IReadOnlyList<MicroBatchFeatures> mine) => streams.Gather(mine);
 
     public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) => streams.Gather(mine);
 
@@ -29,11 +29,11 @@ internal sealed class NcclExchange(StreamExchange streams, INcclTransport carrie
         return new SumOnCompletion((gradients, into) => Reduce(tree, gradients, into), mine, sum, part);
     }
 
-    /// <summary>Frees what the carrier has on the device; from any thread, once the streams are over.</summary>
-    public void Dispose() => carrier.Dispose();
+    /// <summary>Frees what the transport has on the device; from any thread, once the streams are over.</summary>
+    public void Dispose() => transport.Dispose();
 
-    /// <summary>Ends the exchange for all members because of a carrier; if it was over before, it ended for another reason.</summary>
-    /// <param name="note">Told of a failure that is the carrier's.</param>
+    /// <summary>Ends the exchange for all members because of a transport; if it was over before, it ended for another reason.</summary>
+    /// <param name="note">Told of a failure that is the transport's.</param>
     public static Exception Broken(StreamExchange streams, NcclTransportException cause, Action<string> note)
     {
         streams.ThrowIfOver();

@@ -15,7 +15,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
     private const int MaxFailures = 3;
 
     private readonly StreamExchanges _streams;
-    private readonly INcclTransports _carriers;
+    private readonly INcclTransports _transports;
     private readonly Action<string> _log;
     private readonly Lock _gate = new();
     private readonly List<NcclExchange> _open = [];
@@ -32,8 +32,8 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
     {
     }
 
-    internal NcclExchanges(StreamExchanges streams, INcclTransports carriers, Action<string> log) =>
-        (_streams, _carriers, _log) = (streams, carriers, log);
+    internal NcclExchanges(StreamExchanges streams, INcclTransports transports, Action<string> log) =>
+        (_streams, _transports, _log) = (streams, transports, log);
 
     public IStepExchange Join(ExchangeGeneration generation)
     {
@@ -51,7 +51,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
 
     public void Abort(string stage, int generation)
     {
-        // Who waits in a carrier asks the streams whether it is over.
+        // Who waits in a transport asks the streams whether it is over.
         _streams.Abort(stage, generation);
         Close(stage, generation);
     }
@@ -71,9 +71,9 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
         if (why is not null) return streams;
 
         var (rank, world) = (streams.Rank, streams.World);
-        var group = streams.Gather(rank == 0 ? _carriers.NewGroup() : [])[0];
-        var carrier = _carriers.Connect(group, rank, world, streams.Generation.Patience, streams.ThrowIfOver);
-        var exchange = new NcclExchange(streams, carrier) { Outcome = Note };
+        var group = streams.Gather(rank == 0 ? _transports.NewGroup() : [])[0];
+        var transport = _transports.Connect(group, rank, world, streams.Generation.Patience, streams.ThrowIfOver);
+        var exchange = new NcclExchange(streams, transport) { Outcome = Note };
         lock (_gate) _open.Add(exchange);
         try
         {
@@ -93,7 +93,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
     {
         lock (_gate)
         {
-            return _failures < MaxFailures ? _carriers.Offer
+            return _failures < MaxFailures ? _transports.Offer
                 : NcclOffer.None($"saw it fail {_failures} times without a success in between, the last time: {_lastFailure}");
         }
     }

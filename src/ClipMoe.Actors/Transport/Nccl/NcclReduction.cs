@@ -3,7 +3,7 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// The sum of everybody's gradients over a carrier. In each round every member sends every other one a piece of that member's slice and
+/// The sum of everybody's gradients over a transport. In each round every member sends every other one a piece of that member's slice and
 /// gets those of its own, adds them along the tree, and sends the sum to all together with the gradients of the next round.
 /// </summary>
 /// <remarks>
@@ -12,9 +12,9 @@ namespace ClipMoe.Actors.Transport.Nccl;
 /// step would save five passes over its bus: the gradients' way down before this, up again, those of the own slice down, its sum up, and
 /// the sums of the others down.
 /// </remarks>
-internal sealed class NcclReduction(INcclTransport carrier, int rank, int world)
+internal sealed class NcclReduction(INcclTransport transport, int rank, int world)
 {
-    private readonly TransferRound _round = new(carrier);
+    private readonly TransferRound _round = new(transport);
     private readonly IReadOnlyList<int> _others = [.. Enumerable.Range(0, world).Where(r => r != rank)];
     private float[] _scratch = [];
 
@@ -22,7 +22,7 @@ internal sealed class NcclReduction(INcclTransport carrier, int rank, int world)
     /// <param name="mine">A gradient for each of the own nodes.</param>
     /// <param name="sum">Receives the sum over all leaves.</param>
     /// <returns>The hash of the sum.</returns>
-    /// <exception cref="NcclTransportException">The carrier failed.</exception>
+    /// <exception cref="NcclTransportException">The transport failed.</exception>
     public UInt128 Reduce(
         ReductionTree tree, IReadOnlyList<IReadOnlyList<Subtree>> nodes, IReadOnlyList<ReadOnlyMemory<float>> mine, Memory<float> sum)
     {

@@ -48,7 +48,7 @@ internal sealed class NcclTransport : INcclTransport
         for (var i = 0; i < receives.Count; i++) _cuda.Copy(_memory + targets[i], receives[i].Bytes.Span, _stream);
     });
 
-    /// <summary>If another thread uses the carrier, that one frees it when it is done.</summary>
+    /// <summary>If another thread uses the transport, that one frees it when it is done.</summary>
     public void Dispose()
     {
         _disposed = true;
@@ -74,7 +74,7 @@ internal sealed class NcclTransport : INcclTransport
     {
         lock (_use)
         {
-            if (_disposed) throw new NcclTransportException("had its carrier closed");
+            if (_disposed) throw new NcclTransportException("had its transport closed");
             try
             {
                 _cuda.Enter(_context);

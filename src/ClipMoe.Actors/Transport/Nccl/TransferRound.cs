@@ -10,7 +10,7 @@ namespace ClipMoe.Actors.Transport.Nccl;
 /// What a member sends and receives at once, in the format in which it travels, each piece followed by the checksums of its chunks. Used
 /// for one round after another, in the same memory.
 /// </summary>
-internal sealed class TransferRound(INcclTransport carrier)
+internal sealed class TransferRound(INcclTransport transport)
 {
     private readonly List<Outgoing> _sends = [];
     private readonly List<Incoming> _receives = [];
@@ -20,7 +20,7 @@ internal sealed class TransferRound(INcclTransport carrier)
     private readonly Arena<ulong> _checksums = new();
     private GradientFormat _format;
 
-    private readonly record struct Arrival(int From, Memory<byte> Travelled, Memory<ulong> Checksums, Memory<float> Piece);
+    private readonly record struct Arrival(int From, Memory<byte> Traveled, Memory<ulong> Checksums, Memory<float> Piece);
 
     /// <summary>Forgets the last round, whose memory is used again.</summary>
     public void Begin(GradientFormat format)
@@ -70,15 +70,15 @@ internal sealed class TransferRound(INcclTransport carrier)
     /// <exception cref="NcclTransportException">It failed, or something arrived damaged.</exception>
     public void Transfer()
     {
-        if (_sends.Count + _receives.Count > 0) carrier.Carry(_sends, _receives);
+        if (_sends.Count + _receives.Count > 0) transport.Carry(_sends, _receives);
         foreach (var arrival in _arrivals)
         {
             var found = new ulong[arrival.Checksums.Length];
-            Check(arrival.Travelled.Span, found);
+            Check(arrival.Traveled.Span, found);
             if (!arrival.Checksums.Span.SequenceEqual(found))
                 throw new NcclTransportException("sent something that arrived damaged", arrival.From);
             if (_format == GradientFormat.Bf16)
-                BFloat16.Widen(MemoryMarshal.Cast<byte, ushort>(arrival.Travelled.Span), arrival.Piece.Span);
+                BFloat16.Widen(MemoryMarshal.Cast<byte, ushort>(arrival.Traveled.Span), arrival.Piece.Span);
         }
     }
 

@@ -36,7 +36,7 @@ internal abstract class Operation
     public abstract void Start();
 
     /// <summary>On the receiving thread of a peer: takes the payload that follows this header off the stream.</summary>
-    /// <exception cref="InvalidDataException">The frame doesn't belong here; the message goes on after the peer's name.</exception>
+    /// <exception cref="InvalidDataException">The frame doesn't belong here; the message continues after the peer's name.</exception>
     public abstract void Receive(Peer peer, in FrameHeader header);
 
     /// <summary>After the exchange failed: lets threads that wait within the operation notice.</summary>

@@ -10,7 +10,7 @@ namespace ClipMoe.Actors.Transport.Streams;
 /// <summary>What members tell each other in a step, as little-endian bytes; floats go as their bits. Null lists have length −1.</summary>
 internal static class StepCodec
 {
-    public static ReadOnlyMemory<byte> Encode(IReadOnlyList<LeafFeatures> features) => Encode(features, (output, leaf) =>
+    public static ReadOnlyMemory<byte> Encode(IReadOnlyList<MicroBatchFeatures> features) => Encode(features, (output, leaf) =>
     {
         Write(output, leaf.Leaf);
         Write(output, leaf.Rows);
@@ -35,8 +35,8 @@ internal static class StepCodec
     });
 
     /// <exception cref="InvalidDataException">These bytes are something else.</exception>
-    public static IReadOnlyList<LeafFeatures> DecodeFeatures(ReadOnlySpan<byte> bytes) => Decode(
-        bytes, (ref Reader input) => new LeafFeatures(
+    public static IReadOnlyList<MicroBatchFeatures> DecodeFeatures(ReadOnlySpan<byte> bytes) => Decode(
+        bytes, (ref Reader input) => new MicroBatchFeatures(
             input.Int(), input.Int(), input.List<float>() ?? [], input.List<float>() ?? [], input.List<float>(), input.Loads()));
 
     /// <inheritdoc cref="DecodeFeatures"/>
@@ -114,10 +114,10 @@ internal static class StepCodec
             return MemoryMarshal.Cast<byte, T>(Take(Count(size) * size)).ToArray();
         }
 
-        public LeafLoads? Loads()
+        public MicroBatchLoads? Loads()
         {
             var (image, text, shortText) = (Load(), Load(), Load());
-            return image is null || text is null ? null : new LeafLoads(image, text, shortText);
+            return image is null || text is null ? null : new MicroBatchLoads(image, text, shortText);
         }
 
         private RouterLoad? Load()

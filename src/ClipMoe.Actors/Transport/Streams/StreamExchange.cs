@@ -90,7 +90,7 @@ internal sealed class StreamExchange : IStepExchange
         }
     }
 
-    public IReadOnlyList<LeafFeatures> Gather(IReadOnlyList<LeafFeatures> mine) =>
+    public IReadOnlyList<MicroBatchFeatures> Gather(IReadOnlyList<MicroBatchFeatures> mine) =>
         Gather(FrameKind.Features, StepCodec.Encode(mine), StepCodec.DecodeFeatures);
 
     public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>
@@ -245,7 +245,7 @@ internal sealed class StreamExchange : IStepExchange
         return operation;
     }
 
-    /// <summary>Begins an operation, which goes on upon the peers' threads; <see cref="End"/> is to follow.</summary>
+    /// <summary>Begins an operation, which continues upon the peers' threads; <see cref="End"/> is to follow.</summary>
     private T Begin<T>(Func<uint, T> create)
         where T : Operation
     {

@@ -32,8 +32,8 @@ internal static class SceneDrawing
     /// <returns>RGB bytes [32, 32, 3].</returns>
     public static byte[] Draw(SceneFactors f, ref SceneRandom random)
     {
-        var centreX = Side * Unit / 2 + random.Between(-Unit, Unit);
-        var centreY = Side * Unit / 2 + random.Between(-Unit, Unit);
+        var centerX = Side * Unit / 2 + random.Between(-Unit, Unit);
+        var centerY = Side * Unit / 2 + random.Between(-Unit, Unit);
         var dotX = (f.DotCorner % 2 == 0 ? 4 : Side - 4) * Unit + random.Between(-Unit / 2, Unit / 2);
         var dotY = (f.DotCorner / 2 == 0 ? 4 : Side - 4) * Unit + random.Between(-Unit / 2, Unit / 2);
         var light = random.Between(90, 106);
@@ -48,7 +48,7 @@ internal static class SceneDrawing
                 {
                     var px = x * Unit + (s % SamplesPerAxis) * (Unit / SamplesPerAxis) + Unit / SamplesPerAxis / 2;
                     var py = y * Unit + (s / SamplesPerAxis) * (Unit / SamplesPerAxis) + Unit / SamplesPerAxis / 2;
-                    var colour = Sample(f, px - centreX, py - centreY, px - dotX, py - dotY);
+                    var colour = Sample(f, px - centerX, py - centerY, px - dotX, py - dotY);
                     (r, g, b) = (r + colour.R, g + colour.G, b + colour.B);
                 }
 
@@ -79,7 +79,7 @@ internal static class SceneDrawing
         return IsMarked(f.Texture, x, y) ? Colours[f.Colour].Scaled(35) : Colours[f.Colour];
     }
 
-    /// <summary>Whether a point relative to the object's centre lies in the shape of "radius" r.</summary>
+    /// <summary>Whether a point relative to the object's center lies in the shape of "radius" r.</summary>
     private static bool IsInside(int shape, int x, int y, int r)
     {
         int ax = Math.Abs(x), ay = Math.Abs(y), square = x * x + y * y;

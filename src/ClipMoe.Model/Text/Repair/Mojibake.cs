@@ -10,7 +10,7 @@ namespace ClipMoe.Model.Text.Repair;
 /// </summary>
 internal static class Mojibake
 {
-    /// <summary>Continuation bytes that stand for themselves too often to tell that garble goes on before them.</summary>
+    /// <summary>Continuation bytes that stand for themselves too often to tell that garble continues before them.</summary>
     private const string AmbiguousContinuations = "\u2013\u2014\u2015‘’‚“”„•…";
 
     private static readonly SearchValues<char> StrictContinuations = Characters(b => b is >= 0x80 and <= 0xBF,

@@ -63,7 +63,7 @@ internal static class MojibakeSigns
         (Kind.Box, "│┌┐┘├┤┬┼═-╬▀▄█▌▐░-▓"),
     ];
 
-    /// <summary>Two neighbours that are a sign together.</summary>
+    /// <summary>Two neighbors that are a sign together.</summary>
     private static readonly (Kind First, Kind Second)[] Pairs =
     [
         (Kind.Accented | Kind.Box | Kind.Opening | Kind.Closing | Kind.Currency | Kind.Numeric | Kind.Legal, Kind.Rare),
@@ -77,7 +77,7 @@ internal static class MojibakeSigns
         (Kind.Box, Kind.Face | Kind.Closing),
     ];
 
-    /// <summary>Three neighbours that are a sign together.</summary>
+    /// <summary>Three neighbors that are a sign together.</summary>
     private static readonly (Kind First, Kind Second, Kind Third)[] Triples =
     [
         (Kind.Accented | Kind.Box | Kind.Currency | Kind.Closing, Kind.Opening, Kind.Numeric),
@@ -85,7 +85,7 @@ internal static class MojibakeSigns
     ];
 
     /// <summary>
-    /// Beginnings of two- and three-byte sequences as they look in one encoding, with the characters that go on with them.
+    /// Beginnings of two- and three-byte sequences as they look in one encoding, with the characters that continue with them.
     /// </summary>
     private static readonly (string Start, string Next)[] Sequences =
     [

@@ -110,7 +110,7 @@ public static class TextRepair
         return result.ToString();
     }
 
-    /// <summary>Escape, bracket, numbers with semicolons, and the letter that says what they mean: colours and cursor movements.</summary>
+    /// <summary>Escape, bracket, numbers with semicolons, and the letter that says what they mean: colors and cursor movements.</summary>
     private static string RemoveTerminalEscapes(string text)
     {
         var next = text.IndexOf(Escape);

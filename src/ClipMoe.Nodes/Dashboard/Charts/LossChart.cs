@@ -28,7 +28,7 @@ internal static class LossChart
             """));
     }
 
-    /// <summary>Over about a tenth of the stage, centred on each step, so that the curve does not lag behind.</summary>
+    /// <summary>Over about a tenth of the stage, centered on each step, so that the curve does not lag behind.</summary>
     private static List<LossSample> RunningMean(List<LossSample> losses)
     {
         var sums = new double[losses.Count + 1];

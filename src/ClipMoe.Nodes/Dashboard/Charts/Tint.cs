@@ -3,7 +3,7 @@ using System.Globalization;
 namespace ClipMoe.Nodes.Dashboard.Charts;
 
 /// <summary>
-/// Colours of heat maps: above the expected one way, below it the other, as the expected without colour, in light and in dark.
+/// Colors of heat maps: above the expected one way, below it the other, as the expected without color, in light and in dark.
 /// </summary>
 internal static class Tint
 {

@@ -21,7 +21,7 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
         [typeof(RunStarted)] = "run_started",
         [typeof(StageStartedEvent)] = "stage_started",
         [typeof(StageProgress)] = "stage_progress",
-        [typeof(StageFinished)] = "stage_finished",
+        [typeof(StageCompletedEvent)] = "stage_finished",
         [typeof(ModelMeasured)] = "model_measured",
         [typeof(CheckpointSaved)] = "checkpoint_saved",
         [typeof(RunPaused)] = "run_paused",

@@ -36,7 +36,7 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
         StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {NumberFormat.Count(total)} steps",
         StageStartedEvent s => $"{s.Stage}: begins",
         StageProgress p => Progress(p, now),
-        StageFinished f =>
+        StageCompletedEvent f =>
             $"{f.Stage}: done in {NumberFormat.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
         ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {NumberFormat.Percent(m.Scores.MeanR1)} %",
         CheckpointSaved c => $"{c.Stage}: checkpoint after step {NumberFormat.Count(c.Step)}",

@@ -59,7 +59,7 @@ internal sealed class RunProgress
             case StageProgress progress when Find(progress.Stage) is { } stage:
                 Advance(stage, progress, now);
                 break;
-            case StageFinished finished when Find(finished.Stage) is { } stage:
+            case StageCompletedEvent finished when Find(finished.Stage) is { } stage:
                 Finish(stage, finished.Result, now);
                 break;
             case ModelMeasured measured:

@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace ClipMoe.Nodes.Dashboard.Live;
 
-/// <summary>Shows a run while it goes on. Events may come from any thread, one at a time.</summary>
+/// <summary>Shows a run while it continues. Events may come from any thread, one at a time.</summary>
 internal abstract class RunView : IDisposable
 {
     private int _stops;
@@ -19,7 +19,7 @@ internal abstract class RunView : IDisposable
         return terminal ? new LiveView(console, TimeProvider.System) : new PlainView(Console.Out, TimeProvider.System);
     }
 
-    /// <summary>Shows it as well as it can: a view that fails is given up, the run goes on without it.</summary>
+    /// <summary>Shows it as well as it can: a view that fails is given up, the run continues without it.</summary>
     public void Show(RunEvent e)
     {
         if (!_failed && !Succeeds(() => Display(e))) _failed = true;

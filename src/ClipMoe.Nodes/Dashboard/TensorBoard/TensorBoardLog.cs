@@ -4,7 +4,7 @@ namespace ClipMoe.Nodes.Dashboard.TensorBoard;
 
 /// <summary>
 /// Scalars of the training stages for TensorBoard, a run for each stage. A convenience: where it can't be written (a full disk), it stops
-/// and training goes on.
+/// and training continues.
 /// </summary>
 internal sealed class TensorBoardLog(string folder) : IDisposable
 {
@@ -53,7 +53,7 @@ internal sealed class TensorBoardLog(string folder) : IDisposable
             case CheckpointSaved:
                 _file?.Flush();
                 break;
-            case StageFinished finished when finished.Stage == _stage:
+            case StageCompletedEvent finished when finished.Stage == _stage:
                 _file!.Dispose();
                 (_stage, _file) = (null, null);
                 break;

@@ -32,13 +32,13 @@ public enum Happening
     /// <summary>A worker's message arrives again, or late.</summary>
     Repeat,
 
-    /// <summary>A device stands still, or goes on.</summary>
+    /// <summary>A device stands still, or continues.</summary>
     Hang,
 
     /// <summary>A worker is to be let go.</summary>
     Release,
 
-    /// <summary>Training is to pause, or to go on.</summary>
+    /// <summary>Training is to pause, or to continue.</summary>
     Pause,
 
     /// <summary>Another coordinator takes over from the journal.</summary>

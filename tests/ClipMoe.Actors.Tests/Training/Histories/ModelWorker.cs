@@ -22,7 +22,7 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
         public ulong Weights, Gradient;
         public string? LastGradient, PendingGradient;
 
-        public ReplicaPosition Standing => new(Committed, Arithmetic.Hash(Weights), LastGradient, PendingGradient);
+        public ReplicaPosition Position => new(Committed, Arithmetic.Hash(Weights), LastGradient, PendingGradient);
     }
 
     private readonly Queue<Work> _device = [];
@@ -79,7 +79,7 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
                 _gate.Announce(open.Stage, open.Generation);
                 OnDevice(() => Enter(open, sender));
                 break;
-            case PlanStep plan:
+            case ComputeStep plan:
                 OnDevice(() => Compute(plan.Id, sender), plan.Id);
                 break;
             case CommitStep commit when !_gate.IsOver(commit.Id.Generation):
@@ -92,7 +92,7 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
             case AbandonGeneration abandon:
                 Say(sender, new StillHere(abandon.Stage, abandon.Generation, Number));
                 _gate.Close(abandon.Generation);
-                OnDevice(() => Say(sender, new GenerationAbandoned(abandon.Stage, abandon.Generation, Number, _replica!.Standing)));
+                OnDevice(() => Say(sender, new GenerationAbandoned(abandon.Stage, abandon.Generation, Number, _replica!.Position)));
                 break;
             case WriteCheckpoint { Duty: CheckpointDuty.Write }:
                 OnDevice(WriteCheckpoint);
@@ -119,7 +119,7 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
             var weights = join.Checkpoint is { } written ? world.Checkpoints[written] : world.Arithmetic.Undisturbed(0);
             _replica = new Replica { Committed = join.Step, Weights = weights };
         }
-        Say(_session, new StageJoined(join.Spec.Name, Number, world.History.Steps, _replica.Standing));
+        Say(_session, new StageJoined(join.Spec.Name, Number, world.History.Steps, _replica.Position));
     }
 
     private void Enter(OpenGeneration open, IActorRef sender)

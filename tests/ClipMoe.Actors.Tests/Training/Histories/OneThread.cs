@@ -5,7 +5,7 @@ using Akka.TestKit;
 namespace ClipMoe.Actors.Tests.Training.Histories;
 
 /// <summary>
-/// Actors that take in a message before its sender goes on, and timers that go by virtual time: what they do is the same again each time.
+/// Actors that take in a message before its sender continues, and timers that go by virtual time: what they do is the same again each time.
 /// No actor that runs elsewhere may tell them anything, so they neither log nor listen to the event stream.
 /// </summary>
 public sealed class OneThread : IDisposable

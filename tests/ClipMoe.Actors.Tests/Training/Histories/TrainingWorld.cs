@@ -159,7 +159,7 @@ internal sealed class TrainingWorld
                     Session.Tell(new FactJournaled(fact), Coordinator);
                 });
                 break;
-            case StageDone:
+            case CompleteStage:
                 // The coordinator takes in what it was told before.
                 _journal.WriteAll();
                 Check(_journal.Steps == History.Steps, $"the stage ended with {_journal.Steps} steps in the journal");

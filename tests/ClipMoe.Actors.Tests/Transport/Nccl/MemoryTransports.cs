@@ -3,8 +3,8 @@ using ClipMoe.Actors.Transport.Nccl;
 
 namespace ClipMoe.Actors.Tests.Transport.Nccl;
 
-/// <summary>What the carriers of several members in this process have in common.</summary>
-internal sealed class CarrierHub
+/// <summary>What the transports of several members in this process have in common.</summary>
+internal sealed class TransportHub
 {
     private int _groups;
 
@@ -16,29 +16,30 @@ internal sealed class CarrierHub
     public int Left => Queues.Values.Sum(q => q.Count);
 }
 
-/// <summary>A member's carriers: they pass bytes from hand to hand.</summary>
-internal sealed class MemoryTransports(CarrierHub hub, NcclOffer offer) : INcclTransports
+/// <summary>A member's transports: they pass bytes from hand to hand.</summary>
+internal sealed class MemoryTransports(TransportHub hub, NcclOffer offer) : INcclTransports
 {
     public NcclOffer Offer => offer;
 
     /// <summary>May change what is sent, lose it (null), or fail.</summary>
     public Func<byte[], byte[]?> OnSend { get; set; } = b => b;
 
-    public List<Carrier> Made { get; } = [];
+    public List<Transport> Made { get; } = [];
 
     public byte[] NewGroup() => hub.NewGroup();
 
     INcclTransport INcclTransports.Connect(byte[] group, int rank, int world, TimeSpan patience, Action throwIfOver) =>
         Connect(group, rank, throwIfOver);
 
-    public Carrier Connect(byte[] group, int rank, Action throwIfOver)
+    public Transport Connect(byte[] group, int rank, Action throwIfOver)
     {
-        var carrier = new Carrier(hub, Convert.ToHexString(group), rank, b => OnSend(b), throwIfOver);
-        Made.Add(carrier);
-        return carrier;
+        var transport = new Transport(hub, Convert.ToHexString(group), rank, b => OnSend(b), throwIfOver);
+        Made.Add(transport);
+        return transport;
     }
 
-    internal sealed class Carrier(CarrierHub hub, string group, int rank, Func<byte[], byte[]?> onSend, Action throwIfOver) : INcclTransport
+    internal sealed class Transport(TransportHub hub, string group, int rank, Func<byte[], byte[]?> onSend, Action throwIfOver)
+        : INcclTransport
     {
         public string Group => group;
 

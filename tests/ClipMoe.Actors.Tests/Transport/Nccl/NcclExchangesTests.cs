@@ -4,7 +4,7 @@ using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Tests.Transport.Nccl;
 
-/// <summary>Streams or carriers, and what becomes of carriers when something goes wrong; real sockets, carriers in memory.</summary>
+/// <summary>Streams or transports, and what becomes of transports when something goes wrong; real sockets, transports in memory.</summary>
 public sealed class NcclExchangesTests : IDisposable
 {
     private const int World = 3, Length = 20 * GradientChunks.Size;
@@ -12,8 +12,8 @@ public sealed class NcclExchangesTests : IDisposable
     private static readonly ReductionTree Tree = new(World);
 
     private readonly Mesh _mesh = new(World, unix: true);
-    private readonly CarrierHub _hub = new();
-    private readonly List<MemoryTransports> _carriers = [];
+    private readonly TransportHub _hub = new();
+    private readonly List<MemoryTransports> _transports = [];
     private readonly List<NcclExchanges> _exchanges = [];
     private readonly List<string>[] _logs = [[], [], []];
 
@@ -21,8 +21,8 @@ public sealed class NcclExchangesTests : IDisposable
     {
         foreach (var (rank, offer) in offers.Index())
         {
-            _carriers.Add(new MemoryTransports(_hub, offer));
-            _exchanges.Add(new NcclExchanges(_mesh.Exchanges[rank], _carriers[rank], _logs[rank].Add));
+            _transports.Add(new MemoryTransports(_hub, offer));
+            _exchanges.Add(new NcclExchanges(_mesh.Exchanges[rank], _transports[rank], _logs[rank].Add));
         }
     }
 
@@ -52,11 +52,11 @@ public sealed class NcclExchangesTests : IDisposable
         OfferAll();
         AssertReduces(0);
         AssertReduces(1);
-        Assert.All(_carriers, c => Assert.Equal([true, false], c.Made.Select(m => m.IsDisposed)));
-        Assert.Equal(2, _carriers.SelectMany(c => c.Made).Select(m => m.Group).Distinct().Count());
+        Assert.All(_transports, c => Assert.Equal([true, false], c.Made.Select(m => m.IsDisposed)));
+        Assert.Equal(2, _transports.SelectMany(c => c.Made).Select(m => m.Group).Distinct().Count());
         Assert.All(_logs, l => Assert.Equal(["gradients go over NCCL"], l));
         _exchanges.ForEach(e => e.Abort(Mesh.Stage, 1));
-        Assert.All(_carriers.SelectMany(c => c.Made), m => Assert.True(m.IsDisposed));
+        Assert.All(_transports.SelectMany(c => c.Made), m => Assert.True(m.IsDisposed));
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class NcclExchangesTests : IDisposable
     {
         Offer(new NcclOffer(null, 22703, "a"), NcclOffer.Processor, NcclOffer.None("has no libnccl"));
         AssertReduces(0);
-        Assert.All(_carriers, c => Assert.Empty(c.Made));
+        Assert.All(_transports, c => Assert.Empty(c.Made));
         const string why = "gradients go over sockets and not over NCCL: rank 1 computes on a processor";
         Assert.Equal<List<string>>([[why], [], [why]], _logs);
     }
@@ -78,18 +78,18 @@ public sealed class NcclExchangesTests : IDisposable
             if (rank == World)
             {
                 // Not before all wait, for what is lost on its way.
-                SpinWait.SpinUntil(() => _carriers.TrueForAll(c => c.Made.Count == 1 && c.Made[0].Waits.IsSet));
+                SpinWait.SpinUntil(() => _transports.TrueForAll(c => c.Made.Count == 1 && c.Made[0].Waits.IsSet));
                 _exchanges.ForEach(e => e.Abort(Mesh.Stage, 0));
                 return;
             }
 
-            _carriers[rank].OnSend = _ => null;
+            _transports[rank].OnSend = _ => null;
             Reduce(rank, Join(rank));
         });
         Assert.Null(failures[World]);
         Assert.All(failures[..World], f => Assert.True(f is OperationCanceledException or ExchangeBrokenException));
         Assert.Contains(failures, f => f is OperationCanceledException);
-        Assert.All(_carriers.SelectMany(c => c.Made), m => Assert.True(m.IsDisposed));
+        Assert.All(_transports.SelectMany(c => c.Made), m => Assert.True(m.IsDisposed));
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class NcclExchangesTests : IDisposable
                 return;
             }
 
-            _carriers[1].OnSend = _ =>
+            _transports[1].OnSend = _ =>
             {
                 _mesh.Exchanges[1].Dispose();
                 throw new InvalidOperationException("dead");
@@ -120,7 +120,7 @@ public sealed class NcclExchangesTests : IDisposable
     public void A_carrier_that_fails_again_and_again_is_given_up_by_all()
     {
         OfferAll();
-        _carriers[2].OnSend = _ => throw new NcclTransportException("had ncclSend of NCCL fail with 2");
+        _transports[2].OnSend = _ => throw new NcclTransportException("had ncclSend of NCCL fail with 2");
         for (var generation = 0; generation < 3; generation++)
         {
             var number = generation;
@@ -130,7 +130,7 @@ public sealed class NcclExchangesTests : IDisposable
         }
 
         AssertReduces(3);
-        Assert.All(_carriers, c => Assert.Equal(3, c.Made.Count));
+        Assert.All(_transports, c => Assert.Equal(3, c.Made.Count));
         Assert.All(_logs, l => Assert.Contains(
             "rank 2 saw it fail 3 times without a success in between, the last time: had ncclSend of NCCL fail with 2", l.Last()));
     }

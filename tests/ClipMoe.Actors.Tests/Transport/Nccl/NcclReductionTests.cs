@@ -6,7 +6,7 @@ using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Transport.Nccl;
 
-/// <summary>Who sends what to whom, and the sum of it, over carriers in memory.</summary>
+/// <summary>Who sends what to whom, and the sum of it, over transports in memory.</summary>
 public sealed class NcclReductionTests
 {
     private const int Leaves = 8;
@@ -58,7 +58,7 @@ public sealed class NcclReductionTests
         var expected = new List<string>[world];
         Assert.All(Mesh.Threads(world, rank => expected[rank] = Reduce(rank, local.Join(Generation(rank, world)).Reduce)), Assert.Null);
 
-        var hub = new CarrierHub();
+        var hub = new TransportHub();
         var carried = Run(hub, world, (rank, reduction) => Reduce(rank, (t, mine, sum) => Carry(reduction, t, world, mine, sum)));
         Assert.All(carried, c => Assert.Equal(expected[0], c));
         Assert.Equal(0, hub.Left);
@@ -82,7 +82,7 @@ public sealed class NcclReductionTests
         var (tree, length) = (new ReductionTree(Leaves, GradientFormat.Bf16), 5 * GradientChunks.Size + 3);
         using var mesh = new Mesh(world, unix: true);
         var streamed = mesh.Run((rank, exchange) => Reduce(rank, exchange.Reduce));
-        var carried = Run(new CarrierHub(), world,
+        var carried = Run(new TransportHub(), world,
             (rank, reduction) => Reduce(rank, (t, mine, sum) => Carry(reduction, t, world, mine, sum)));
         Assert.Single(streamed.Concat(carried).Distinct());
 
@@ -99,7 +99,7 @@ public sealed class NcclReductionTests
     public void Members_without_leaves_own_slices_all_the_same()
     {
         var (tree, length) = (new ReductionTree(2), 9 * GradientChunks.Size);
-        var sums = Run(new CarrierHub(), 5, (rank, reduction) =>
+        var sums = Run(new TransportHub(), 5, (rank, reduction) =>
         {
             var (from, to) = LeafPartition.Leaves(rank, 2, 5);
             var sum = new float[length];
@@ -112,13 +112,13 @@ public sealed class NcclReductionTests
     [Fact]
     public void A_bit_that_flips_on_its_way_is_noticed_by_who_receives_it()
     {
-        var (hub, tree, length) = (new CarrierHub(), new ReductionTree(2), 2 * GradientChunks.Size);
+        var (hub, tree, length) = (new TransportHub(), new ReductionTree(2), 2 * GradientChunks.Size);
         using var over = new CancellationTokenSource();
         var failures = Mesh.Threads(2, rank =>
         {
-            var carriers = new MemoryTransports(hub, NcclOffer.Processor);
-            if (rank == 1) carriers.OnSend = bytes => [.. bytes[..^1], (byte)(bytes[^1] ^ 1)];
-            var reduction = new NcclReduction(carriers.Connect([], rank, over.Token.ThrowIfCancellationRequested), rank, 2);
+            var transports = new MemoryTransports(hub, NcclOffer.Processor);
+            if (rank == 1) transports.OnSend = bytes => [.. bytes[..^1], (byte)(bytes[^1] ^ 1)];
+            var reduction = new NcclReduction(transports.Connect([], rank, over.Token.ThrowIfCancellationRequested), rank, 2);
             try
             {
                 Carry(reduction, tree, 2, StepData.Subtrees(tree, rank, rank + 1, length), new float[length]);
@@ -133,13 +133,13 @@ public sealed class NcclReductionTests
         Assert.IsType<OperationCanceledException>(failures[1]);
     }
 
-    private static T[] Run<T>(CarrierHub hub, int world, Func<int, NcclReduction, T> member)
+    private static T[] Run<T>(TransportHub hub, int world, Func<int, NcclReduction, T> member)
     {
         var results = new T[world];
         var failures = Mesh.Threads(world, rank =>
         {
-            var carrier = new MemoryTransports(hub, NcclOffer.Processor).Connect([], rank, () => { });
-            results[rank] = member(rank, new NcclReduction(carrier, rank, world));
+            var transport = new MemoryTransports(hub, NcclOffer.Processor).Connect([], rank, () => { });
+            results[rank] = member(rank, new NcclReduction(transport, rank, world));
         });
         Assert.All(failures, Assert.Null);
         return results;

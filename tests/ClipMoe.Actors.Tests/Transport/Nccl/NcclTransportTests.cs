@@ -10,10 +10,10 @@ public sealed class NcclTransportTests : IDisposable
 {
     private const int World = 3, Leaves = 8, Length = 70 * GradientChunks.Size + 11;
 
-    private static NcclTransports Carriers(int gpu) => new([StandIn.Path], StandIn.Path, gpu);
+    private static NcclTransports Transports(int gpu) => new([StandIn.Path], StandIn.Path, gpu);
 
     private static INcclTransport Connect(byte[] group, int rank, int world, Action? throwIfOver = null) =>
-        Carriers(rank).Connect(group, rank, world, Mesh.Patience, throwIfOver ?? (() => { }));
+        Transports(rank).Connect(group, rank, world, Mesh.Patience, throwIfOver ?? (() => { }));
 
     public void Dispose()
     {
@@ -25,8 +25,8 @@ public sealed class NcclTransportTests : IDisposable
     [StandInFact]
     public void An_offer_tells_version_and_GPU()
     {
-        Assert.Equal(new NcclOffer(null, 22703, string.Concat(Enumerable.Repeat("a3", 16))), Carriers(3).Offer);
-        Assert.Contains("cuDeviceGet fail with 101", Carriers(8).Offer.Lack);
+        Assert.Equal(new NcclOffer(null, 22703, string.Concat(Enumerable.Repeat("a3", 16))), Transports(3).Offer);
+        Assert.Contains("cuDeviceGet fail with 101", Transports(8).Offer.Lack);
     }
 
     [StandInFact]
@@ -38,11 +38,11 @@ public sealed class NcclTransportTests : IDisposable
             var members = Enumerable.Range(0, World).Select(r => LeafPartition.Leaves(r, Leaves, World)).ToList();
             var nodes = members.Select(m => tree.MaximalSubtrees(m.From, m.To)).ToList();
             var root = StepData.Digest(StepData.Subtrees(tree, 0, Leaves, Length).Single().Gradient.Span);
-            var group = Carriers(0).NewGroup();
+            var group = Transports(0).NewGroup();
             var failures = Mesh.Threads(World, rank =>
             {
-                using var carrier = Connect(group, rank, World);
-                var reduction = new NcclReduction(carrier, rank, World);
+                using var transport = Connect(group, rank, World);
+                var reduction = new NcclReduction(transport, rank, World);
                 var mine = StepData.Subtrees(tree, members[rank].From, members[rank].To, Length);
                 for (var step = 0; step < 2; step++)
                 {
@@ -66,7 +66,7 @@ public sealed class NcclTransportTests : IDisposable
         {
             var failures = Mesh.Threads(World, rank =>
             {
-                var exchanges = new NcclExchanges(mesh.Exchanges[rank], Carriers(rank), (logs[rank] = []).Add);
+                var exchanges = new NcclExchanges(mesh.Exchanges[rank], Transports(rank), (logs[rank] = []).Add);
                 for (var generation = 0; generation < 2; generation++)
                 {
                     var sum = new float[Length];
@@ -87,11 +87,11 @@ public sealed class NcclTransportTests : IDisposable
     [StandInFact]
     public void One_rank_is_a_communicator_and_may_send_to_itself()
     {
-        using (var carrier = Connect(Carriers(0).NewGroup(), 0, 1))
+        using (var transport = Connect(Transports(0).NewGroup(), 0, 1))
         {
             var received = new byte[100_001];
             var sent = StepData.Gradient(0, received.Length).Select(f => (byte)f).ToArray();
-            carrier.Carry([new Outgoing(sent, [0])], [new Incoming(0, received)]);
+            transport.Carry([new Outgoing(sent, [0])], [new Incoming(0, received)]);
             Assert.Equal(sent, received);
         }
 
@@ -101,7 +101,7 @@ public sealed class NcclTransportTests : IDisposable
     [StandInFact]
     public void Who_waits_for_members_that_do_not_come_gets_loose_when_the_generation_is_over()
     {
-        var (group, over) = (Carriers(0).NewGroup(), new OperationCanceledException());
+        var (group, over) = (Transports(0).NewGroup(), new OperationCanceledException());
         Assert.Same(over, Record.Exception(() => Connect(group, 0, 2, () => throw over)));
         AssertNothingLeft();
     }
@@ -110,20 +110,20 @@ public sealed class NcclTransportTests : IDisposable
     public void Who_waits_for_bytes_that_do_not_come_gets_loose_and_the_carrier_is_freed()
     {
         var over = new OperationCanceledException();
-        var carrier = Connect(Carriers(0).NewGroup(), 0, 1, () => throw over);
+        var transport = Connect(Transports(0).NewGroup(), 0, 1, () => throw over);
         var two = new Incoming(0, new byte[2]);
-        Assert.Same(over, Record.Exception(() => carrier.Carry([new Outgoing(new byte[2], [0])], [two, two])));
+        Assert.Same(over, Record.Exception(() => transport.Carry([new Outgoing(new byte[2], [0])], [two, two])));
         AssertNothingLeft();
-        Assert.Contains("closed", Assert.Throws<NcclTransportException>(() => carrier.Carry([], [two])).Message);
+        Assert.Contains("closed", Assert.Throws<NcclTransportException>(() => transport.Carry([], [two])).Message);
     }
 
     [StandInFact]
     public void A_carrier_that_is_disposed_of_while_it_is_used_is_freed_by_who_uses_it()
     {
-        INcclTransport? carrier = null;
-        carrier = Connect(Carriers(0).NewGroup(), 0, 1, () => carrier!.Dispose());
+        INcclTransport? transport = null;
+        transport = Connect(Transports(0).NewGroup(), 0, 1, () => transport!.Dispose());
         var received = new byte[2];
-        carrier.Carry([new Outgoing(new byte[] { 1, 2 }, [0])], [new Incoming(0, received)]);
+        transport.Carry([new Outgoing(new byte[] { 1, 2 }, [0])], [new Incoming(0, received)]);
         Assert.Equal([1, 2], received);
         AssertNothingLeft();
     }
@@ -144,9 +144,9 @@ public sealed class NcclTransportTests : IDisposable
             if (beforehand) StandIn.Fail(function);
             var failure = Assert.Throws<NcclTransportException>(() =>
             {
-                var carrier = Connect(Carriers(0).NewGroup(), 0, 1);
+                var transport = Connect(Transports(0).NewGroup(), 0, 1);
                 StandIn.Fail(function);
-                carrier.Carry([new Outgoing(new byte[2], [0])], [new Incoming(0, new byte[2])]);
+                transport.Carry([new Outgoing(new byte[2], [0])], [new Incoming(0, new byte[2])]);
             });
             Assert.Contains(what, failure.Message);
             AssertNothingLeft();

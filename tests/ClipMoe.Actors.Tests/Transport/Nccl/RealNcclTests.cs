@@ -58,17 +58,17 @@ public sealed class RealNcclTests
     [GpuFact]
     public void One_rank_is_a_communicator_that_carries_a_reduction()
     {
-        var carriers = new NcclTransports("cuda:0", encrypted: false);
-        using var carrier = carriers.Connect(carriers.NewGroup(), 0, 1, Mesh.Patience, () => { });
+        var transports = new NcclTransports("cuda:0", encrypted: false);
+        using var transport = transports.Connect(transports.NewGroup(), 0, 1, Mesh.Patience, () => { });
         var received = new byte[10_000_001];
         var sent = StepData.Gradient(0, received.Length).Select(f => (byte)f).ToArray();
-        carrier.Carry([new Outgoing(sent, [0])], [new Incoming(0, received)]);
+        transport.Carry([new Outgoing(sent, [0])], [new Incoming(0, received)]);
         Assert.Equal(sent, received);
 
         var (tree, length) = (new ReductionTree(2), 3 * GradientChunks.Size + 7);
         var sum = new float[length];
         var mine = StepData.Subtrees(tree, 0, 2, length);
-        new NcclReduction(carrier, 0, 1).Reduce(tree, [[.. mine.Select(m => m.Node)]], [.. mine.Select(m => m.Gradient)], sum);
+        new NcclReduction(transport, 0, 1).Reduce(tree, [[.. mine.Select(m => m.Node)]], [.. mine.Select(m => m.Gradient)], sum);
         Assert.Equal(StepData.Digest(mine.Single().Gradient.Span), StepData.Digest(sum));
     }
 }

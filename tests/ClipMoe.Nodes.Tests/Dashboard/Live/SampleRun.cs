@@ -28,7 +28,8 @@ internal static class SampleRun
             run.Apply(new StageProgress(stage.Name, total / 2, total, stage.Kind == "train" ? 1.5 : null, 1e-3, 1234, 2), now);
             if (stage.Name == last) return run;
             now += TimeSpan.FromSeconds(total / 200.0);
-            run.Apply(new StageFinished(stage.Name, new StageResult(null, null, total / 100.0) { Steps = stage.Steps, FinalLoss = 1.25 }),
+            run.Apply(new StageCompletedEvent(stage.Name, new StageResult(null, null, total / 100.0) { Steps = stage.Steps,
+                FinalLoss = 1.25 }),
                 now);
         }
         return run;

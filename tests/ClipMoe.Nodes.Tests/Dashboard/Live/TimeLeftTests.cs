@@ -64,7 +64,7 @@ public sealed class TimeLeftTests
         Assert.Null(TimeLeft.Estimate(run, TimeSpan.FromSeconds(30)));
         run.Apply(new StageProgress("base", 11, 100, 1, 1, 1, 1), TimeSpan.FromSeconds(35));
         Assert.Equal((89 + 50) * 0.5, TimeLeft.Estimate(run, TimeSpan.FromSeconds(35))!.Value.TotalSeconds, 6);
-        run.Apply(new StageFinished("base", new StageResult(null, null, 80) { Steps = 101 }), TimeSpan.FromSeconds(80));
+        run.Apply(new StageCompletedEvent("base", new StageResult(null, null, 80) { Steps = 101 }), TimeSpan.FromSeconds(80));
         Assert.Equal(50 * 0.5, TimeLeft.Estimate(run, TimeSpan.FromSeconds(99))!.Value.TotalSeconds, 6);
     }
 
@@ -111,6 +111,6 @@ public sealed class TimeLeftTests
     private static void Finish(RunProgress run, string stage, double from, double to, int? steps)
     {
         run.Apply(new StageStartedEvent(stage, steps, 0), TimeSpan.FromSeconds(from));
-        run.Apply(new StageFinished(stage, new StageResult(null, null, to - from) { Steps = steps }), TimeSpan.FromSeconds(to));
+        run.Apply(new StageCompletedEvent(stage, new StageResult(null, null, to - from) { Steps = steps }), TimeSpan.FromSeconds(to));
     }
 }

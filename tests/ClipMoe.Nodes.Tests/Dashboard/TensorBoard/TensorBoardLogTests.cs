@@ -20,7 +20,7 @@ public sealed class TensorBoardLogTests : IDisposable
             Train(log, "base", from: 0, to: 3);
             log.Write(new StageStartedEvent("extract-1", null, 0));
             log.Write(new StageProgress("extract-1", 1, 2, null, null, 500, 1));
-            log.Write(new StageFinished("extract-1", new StageResult(null, null, 1)));
+            log.Write(new StageCompletedEvent("extract-1", new StageResult(null, null, 1)));
             Train(log, "mcl-1", from: 0, to: 300);
         }
 
@@ -61,7 +61,7 @@ public sealed class TensorBoardLogTests : IDisposable
     {
         log.Write(new StageStartedEvent(stage, to, from));
         for (var step = from; step < to; step++) log.Write(new StageProgress(stage, step + 1, to, step + 0.5, 0.25, 1000, 1));
-        log.Write(new StageFinished(stage, new StageResult(null, null, 1) { Steps = to }));
+        log.Write(new StageCompletedEvent(stage, new StageResult(null, null, 1) { Steps = to }));
     }
 
     private static IEnumerable<(string Tag, float Value)> Scalars(ProtoMessage e) =>

@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 namespace ClipMoe.Model.Training;
 
 /// <summary>Forward and backward pass of one leaf.</summary>
-internal sealed class LeafPass : IDisposable
+internal sealed class MicroBatchPass : IDisposable
 {
     private readonly Replica _replica;
     private readonly StepSettings _settings;
@@ -21,7 +21,7 @@ internal sealed class LeafPass : IDisposable
     private readonly IReadOnlyList<RouterLoss> _routerLosses;
     private double[] _textRouters = [], _shortRouters = [];
 
-    public LeafPass(Replica replica, StepSettings settings, int step, MicroShard shard)
+    public MicroBatchPass(Replica replica, StepSettings settings, int step, MicroBatch shard)
     {
         (_replica, _settings, Leaf, Rows) = (replica, settings, shard.Leaf, shard.Rows);
         var moe = replica.Layout.Config.Moe;
@@ -48,11 +48,12 @@ internal sealed class LeafPass : IDisposable
     private int Leaf { get; }
     private int Rows { get; }
 
-    public LeafFeatures Publish()
+    public MicroBatchFeatures Publish()
     {
         var moe = _replica.Layout.Config.Moe;
-        var loads = moe is null ? null : new LeafLoads(_image.Load(moe.Experts)!, _text.Load(moe.Experts)!, _short?.Load(moe.Experts));
-        return new LeafFeatures(Leaf, Rows, HostTensor.Read(_image.Features_nC), HostTensor.Read(_text.Features_nC),
+        var loads = moe is null ? null : new MicroBatchLoads(_image.Load(moe.Experts)!, _text.Load(moe.Experts)!,
+            _short?.Load(moe.Experts));
+        return new MicroBatchFeatures(Leaf, Rows, HostTensor.Read(_image.Features_nC), HostTensor.Read(_text.Features_nC),
             _short is null ? null : HostTensor.Read(_short.Features_nC), loads);
     }
 
@@ -69,7 +70,7 @@ internal sealed class LeafPass : IDisposable
 
     /// <summary>From the text features and the routers' probabilities into the text tower's part of the replica's leaf gradient.</summary>
     /// <param name="group">Load of the tokens that share one balance loss.</param>
-    public void BackwardText(LeafLoads? group)
+    public void BackwardText(MicroBatchLoads? group)
     {
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
@@ -84,8 +85,8 @@ internal sealed class LeafPass : IDisposable
         Backward(roots);
     }
 
-    /// <summary>The same for the image tower, and the loss's learnt numbers; after <see cref="BackwardText"/>.</summary>
-    public StepLoss BackwardImages(LeafLoads? group)
+    /// <summary>The same for the image tower, and the loss's learned numbers; after <see cref="BackwardText"/>.</summary>
+    public StepLoss BackwardImages(MicroBatchLoads? group)
     {
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
@@ -133,6 +134,6 @@ internal sealed class LeafPass : IDisposable
         using var scope = NewDisposeScope();
         var layout = _replica.Layout;
         foreach (var (parameter, derivative) in layout.Config.Loss.LogitParameters().Zip(derivatives))
-            _replica.LeafGradient!.Tensor.narrow(0, layout[parameter.Name].Offset, 1).PlusInPlace(derivative);
+            _replica.MicroBatchGradient!.Tensor.narrow(0, layout[parameter.Name].Offset, 1).PlusInPlace(derivative);
     }
 }

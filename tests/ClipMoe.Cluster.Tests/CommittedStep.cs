@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace ClipMoe.Cluster.Tests;
 
-/// <summary>A training step as those who follow a run are told of it.</summary>
+/// <summary>A training step as watchers of a run see it.</summary>
 /// <param name="Step">How many steps of the stage are committed with it.</param>
 internal sealed record CommittedStep(string Stage, int Generation, int Step, int Workers)
 {

@@ -17,7 +17,7 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     public string ConnectionString => $"Host={_host};Port={_port};Database=postgres;Username=postgres";
 
-    /// <param name="host">Address of this machine on which it listens; who reaches that may connect.</param>
+    /// <param name="host">Address of this machine on which it listens; what reaches that may connect.</param>
     public static async Task<PostgresServer> Start(string host = "127.0.0.1")
     {
         var server = new PostgresServer(host, ReservedPorts.Next());

@@ -51,8 +51,8 @@ internal sealed class TestCluster : IAsyncDisposable
     }
 
     /// <summary>
-    /// Starts three coordinators that know of each other from the beginning, each with a worker: what is put out of the cluster finds back
-    /// also when one of them is lost for good.
+    /// Starts three coordinators that know of each other from the beginning, each with a worker: what is removed from the cluster finds
+    /// back also when one of them is lost for good.
     /// </summary>
     public void StartThreeCoordinators()
     {

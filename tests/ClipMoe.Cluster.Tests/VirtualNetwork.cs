@@ -6,7 +6,7 @@ namespace ClipMoe.Cluster.Tests;
 
 /// <summary>
 /// Hosts on this machine: network namespaces, each with a link of its own to a bridge that this process is on too. A link that is taken
-/// down loses what is sent without telling anybody, as a cable does that is pulled.
+/// down loses what is sent without an error, as a pulled cable does.
 /// </summary>
 internal sealed class VirtualNetwork : IDisposable
 {

@@ -12,7 +12,7 @@ namespace ClipMoe.Actors.Clustering;
 /// <summary>
 /// k-means of each modality over feature shards where they lie: centroids go out, sums come back, so that an iteration costs k × D numbers
 /// a worker. Then workers write their shards' accumulated pseudo labels, and the session their index. When a worker is lost the shards are
-/// dealt anew and it begins again, with the same result: it is short, and sums do not depend on who makes them.
+/// dealt anew and it begins again, with the same result: it is short, and sums do not depend on which worker makes them.
 /// </summary>
 public sealed class ClusteringSession : StageActor
 {

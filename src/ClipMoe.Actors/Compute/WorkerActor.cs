@@ -44,7 +44,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<WorkerWelcome>(Welcomed);
         Receive<Terminated>(t => t.ActorRef.Equals(_roster), _ =>
         {
-            // Its generation is over; the replica stays for whoever takes over.
+            // Its generation is over; the replica stays for the next session.
             _device.Fence.Close();
             Timers.StartPeriodicTimer("hello", new SayHello(), HelloEvery);
         });
@@ -100,7 +100,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     protected override void PostStop()
     {
-        // Whoever waited for others waits no longer; the replica stays for whoever asks for it next.
+        // Waits for other members end; the replica stays for the next session that asks for it.
         _device.Fence.Close();
     }
 
@@ -168,7 +168,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Enter(OpenGeneration open)
     {
-        // A coordinator that was put out of the cluster, and does not know it yet, means other workers by these numbers.
+        // A coordinator that was removed from the cluster, and does not know it yet, means other workers by these numbers.
         if (!Sender.Path.Parent.Equals(_session.Path)) return;
         _members = _directory.MembersOf(open);
         var generation = new ExchangeGeneration(
@@ -224,7 +224,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
         catch (ExchangeBrokenException e)
         {
-            // The session goes by whoever is first to tell it, who may know no more than that the other one closed: what each found stays
+            // The session acts on the first report, which may say no more than that the other end closed: what each found stays
             // in its log.
             _log.Warning("Stage {0}: the stream with worker {1} broke ({2})", stage, _members[e.Peer].Worker, e.What);
             _session.Tell(new ExchangeBroke(stage, generation, _number, _members[e.Peer].Worker, e.What));
@@ -247,7 +247,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Leave(LeaveStage leave)
     {
-        if (leave.Why is { } why) _log.Warning("Left behind in stage {0}: {1}. Asks to come back when its device is free.", leave.Stage,
+        if (leave.Why is { } why) _log.Warning("Dropped from stage {0}: {1}. Will rejoin when its device is idle.", leave.Stage,
             why);
         _device.Fence.Close($"{Workspace.Id}/{leave.Stage}");
         _preparing?.Cancel();

@@ -64,7 +64,7 @@ public abstract class ExperimentJournal : ReceivePersistentActor
     protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
     {
         base.OnPersistRejected(cause, @event, sequenceNr);
-        OnFactRefused(new IOException($"the journal does not take what it is to hold: {cause.Message}", cause));
+        OnFactRefused(new IOException($"the journal rejected an event: {cause.Message}", cause));
     }
 
     protected override void OnRecoveryFailure(Exception reason, object? message = null)

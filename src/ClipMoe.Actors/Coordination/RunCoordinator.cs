@@ -146,16 +146,16 @@ public sealed class RunCoordinator : ExperimentJournal
     {
         if (_pool.Refused(refused.Worker) is not { } worker) return;
         var missing = refused.Failure.Kind == FailureKind.MissingInput;
-        // Somebody had the data set, and in a cluster may come again.
+        // A worker had the data set, and in a cluster may rejoin.
         var othersMayCome = missing && State.Data is not null && _settings.Conditions is null;
         if (_pool.NobodyIsLeft && _stage.IsNobody() && !othersMayCome)
         {
             End(new RunFailed("start", refused.Failure.ToException()));
             return;
         }
-        Warn($"worker {worker.Info.Name} can't work for this experiment: {refused.Failure.Message}"
+        Warn($"worker {worker.Info.Name} can't take part in this experiment: {refused.Failure.Message}"
             + (missing && _settings.Conditions is null
-                ? " Put it there, under the same path as on the other nodes, and start this node again." : ""));
+                ? " Put it there, under the same path as on the other nodes, and restart this node." : ""));
         Settle();
     }
 
@@ -177,7 +177,7 @@ public sealed class RunCoordinator : ExperimentJournal
     }
 
     /// <summary>
-    /// Does something as soon as all workers there are have opened the experiment, and there is one; who wants to stop does not wait for
+    /// Does something as soon as all workers there are have opened the experiment, and there is one; a request to stop does not wait for
     /// that.
     /// </summary>
     private void WhenSettled(Action next)
@@ -242,7 +242,7 @@ public sealed class RunCoordinator : ExperimentJournal
         if (spec.Reads.FirstOrDefault(r => !State.Completed.ContainsKey(r)) is { } missing)
         {
             End(new RunFailed(spec.Name, new UserErrorException(
-                $"stage {spec.Name} reads what stage {missing} makes, and that has not run in {_settings.Folder.Root}: run it first, or " +
+                $"stage {spec.Name} needs the result of stage {missing}, which has not run in {_settings.Folder.Root}: run it first, or " +
                 $"all with clipmoe run --resume.")));
             return;
         }
@@ -297,7 +297,7 @@ public sealed class RunCoordinator : ExperimentJournal
         });
     }
 
-    /// <summary>A stage that misses a file continues once that is made again.</summary>
+    /// <summary>A stage that misses a file continues once that is recomputed.</summary>
     private void Failed(StageFailed failed)
     {
         // Several workers may have missed the same file.
@@ -381,7 +381,7 @@ public sealed class RunCoordinator : ExperimentJournal
     }
 
     /// <summary>
-    /// Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which continues with it.
+    /// Workers free what they hold for the stage. A coordinator that is lost leaves it to the next one, which continues it.
     /// </summary>
     private void CloseStage()
     {

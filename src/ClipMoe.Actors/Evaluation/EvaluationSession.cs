@@ -38,7 +38,7 @@ public sealed class EvaluationSession : StageActor
         Receive<FiguresHere>(Measured);
         Receive<FiguresLost>(m =>
         {
-            Publish(new RunWarning($"the figures of model {m.Model} were lost with the worker that had them: it is measured again"));
+            Publish(new RunWarning($"the figures of model {m.Model} were lost with the worker that held them; measuring it again"));
             _leases.DoAgain(m.Model);
             GiveWork();
         });

@@ -87,6 +87,6 @@ public sealed record StageResult(string? File, string? Sha256, double Seconds)
 public sealed record ExperimentCompleted(string WeightsSha256) : ExperimentEvent;
 
 /// <summary>
-/// The journal can't be read or written now. What is in it is kept, and a coordinator that begins later continues from there.
+/// The journal can't be read or written now. What is in it is kept, and a later coordinator resumes from there.
 /// </summary>
 public sealed class JournalException(string message, Exception inner) : IOException(message, inner);

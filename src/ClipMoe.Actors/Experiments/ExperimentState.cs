@@ -19,7 +19,7 @@ public sealed record ExperimentState
     public ImmutableList<ShardExtracted> Shards { get; init; } = [];
     public ImmutableDictionary<string, int> TotalSteps { get; init; } = ImmutableDictionary<string, int>.Empty;
 
-    /// <summary>How often each stage was begun anew.</summary>
+    /// <summary>How often each stage was restarted.</summary>
     public ImmutableDictionary<string, int> Attempts { get; init; } = ImmutableDictionary<string, int>.Empty;
     public string? WeightsSha256 { get; init; }
 

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace ClipMoe.Actors.Experiments;
 
 /// <summary>
-/// Which keys of an experiment count in its hash. Every key stands in exactly one of the lists: who adds one decides. Runs continue only
-/// under the hash that they were begun with, so a key never changes its list.
+/// Which keys of an experiment count in its hash. Every key is in exactly one of the lists, so adding a key means deciding. Runs continue
+/// only under the hash that they were started with, so a key never changes its list.
 /// </summary>
 public static class HashedKeys
 {

@@ -1,6 +1,6 @@
 namespace ClipMoe.Actors.Experiments;
 
-/// <summary>What people see of a run while it continues. Nothing depends on these events; what counts is in the journal.</summary>
+/// <summary>What people see of a run while it runs. Nothing depends on these events; what counts is in the journal.</summary>
 public abstract record RunEvent;
 
 public sealed record RunStarted(
@@ -39,7 +39,7 @@ public sealed record ModelMeasured(string Stage, RetrievalScores Scores) : RunEv
 
 public sealed record CheckpointSaved(string Stage, int Step, string File) : RunEvent;
 
-/// <summary>Everything is written; the run waits to be told to continue.</summary>
+/// <summary>Everything is written; the run waits for a resume.</summary>
 public sealed record RunPaused(string Stage) : RunEvent;
 
 public sealed record RunWarning(string Message) : RunEvent;

@@ -20,14 +20,14 @@ public sealed record Ended(string Id, ExperimentStatus Status, string? Message, 
 /// <summary>From now on so many workers are given work at a time; null: all.</summary>
 public sealed record WorkersScaled(int? Max) : SchedulerEvent;
 
-/// <summary>What the user wants of the experiment that runs, and wants of it still when another scheduler takes over.</summary>
+/// <summary>What the user wants of the experiment that runs; it outlives the scheduler that was told.</summary>
 public sealed record ControlWanted(string Id, Control Control) : SchedulerEvent;
 
 /// <summary>A worker is given no more work, under whatever process it comes back.</summary>
 /// <param name="Back">It is again.</param>
 public sealed record WorkerDrained(string Name, bool Back) : SchedulerEvent;
 
-/// <summary>An experiment that failed is to continue from where its journal stands, after those that wait.</summary>
+/// <summary>An experiment that failed is to resume from its journal, after those that wait.</summary>
 public sealed record Reopened(string Id) : SchedulerEvent;
 
 /// <summary>An experiment that was submitted, and how it ended.</summary>
@@ -40,7 +40,7 @@ public sealed record SchedulerState
 {
     public static readonly SchedulerState Empty = new();
 
-    /// <summary>Managers that there were.</summary>
+    /// <summary>Number of schedulers that there were.</summary>
     public int Terms { get; init; }
 
     /// <summary>Workers that are given work at a time; null: all.</summary>

@@ -2,7 +2,7 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Faults;
 
-/// <summary>A fault that somebody outside the worker asks for.</summary>
+/// <summary>A fault that is requested from outside the worker.</summary>
 public enum RequestedFault
 {
     /// <summary>A bit of a weight flips with the next update.</summary>
@@ -34,7 +34,7 @@ public sealed class FaultRequests(string output, int process)
     public bool IsOpen(RequestedFault fault) => File.Exists(FileOf(fault));
 
     /// <summary>Takes an order away, to carry it out or because it came to nothing.</summary>
-    /// <returns>Whether it was open. Of several who try, one gets it.</returns>
+    /// <returns>Whether it was open. Of several that try, one gets it.</returns>
     public bool Take(RequestedFault fault)
     {
         if (!IsOpen(fault)) return false;

@@ -99,7 +99,7 @@ public sealed class StepHolds(string? folder)
         }
     }
 
-    /// <summary>Who reads it reads all of it.</summary>
+    /// <summary>A reader always sees all of it.</summary>
     private static void Write(string file, string text)
     {
         var temporary = Path.Combine(Path.GetDirectoryName(file)!, $".{Path.GetFileName(file)}-{Environment.ProcessId}");

@@ -5,7 +5,7 @@ public static class OutputIdentity
 {
     private const string FileName = ".output-id";
 
-    /// <summary>What the folder is called by all who reach it; given to it by the first who asks.</summary>
+    /// <summary>The name of the folder for all processes that reach it; given by the first that asks.</summary>
     /// <exception cref="IOException">The folder can't be made.</exception>
     public static string ReadOrCreate(string output)
     {
@@ -13,14 +13,14 @@ public static class OutputIdentity
         var link = new FileInfo(Path.Combine(output, FileName));
         try
         {
-            // A symbolic link to nowhere: file systems, those of networks too, make it whole or not at all, and only one of several who
+            // A symbolic link to nowhere: file systems, those of networks too, make it whole or not at all, and only one of several that
             // try.
             if (link.LinkTarget is null) link.CreateAsSymbolicLink($"{Guid.NewGuid():n}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Somebody was faster, or the file system has no links: then every path is a folder of its own, and one that is shared is
-            // written to twice.
+            // Another process was faster, or the file system has no links: then every path is a folder of its own, and one that is shared
+            // is written to twice.
         }
         link.Refresh();
         return link.LinkTarget ?? $"{Environment.MachineName}:{Path.GetFullPath(output)}";

@@ -34,7 +34,8 @@ public sealed class ClusterClient : IAsyncDisposable
     private bool Tls => Transport.Certificate is not null;
 
     /// <summary>
-    /// Asks the scheduler something, over the node that is the first to answer at all; over the next one when no answer comes that way.
+    /// Asks the scheduler something, through the node that is the first to answer at all; through the next one when no answer comes that
+    /// way.
     /// </summary>
     /// <returns>Its answer; never a <see cref="CommandRefused"/>.</returns>
     /// <exception cref="Model.UserErrorException">It refused, and says why.</exception>

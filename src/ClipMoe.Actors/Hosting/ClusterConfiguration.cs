@@ -8,7 +8,7 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Hosting;
 
-/// <summary>Where a process of a cluster listens, and whom it asks to be let in.</summary>
+/// <summary>Where a process of a cluster listens, and which nodes it joins through.</summary>
 /// <param name="Host">Name or address by which the others reach it.</param>
 /// <param name="Port">0: any that is free.</param>
 /// <param name="Seeds">host:port of nodes that are there already, or will be; the first one founds the cluster.</param>
@@ -38,8 +38,8 @@ public static class ClusterConfiguration
 {
     /// <summary>
     /// Failure detection that was measured on small clusters (a killed process is removed after 11 s, with Akka's defaults after 27 s),
-    /// heartbeats on threads of their own, a closed list of messages. Coordinators decide who survives a partition: the side with most of
-    /// them.
+    /// heartbeats on threads of their own, a closed list of messages. Coordinators decide which side survives a partition: the side with
+    /// most of them.
     /// </summary>
     public static Config Create(ClusterAddress address, bool tls = false) => ConfigurationFactory.ParseString($$"""
         akka {
@@ -104,7 +104,7 @@ public static class ClusterConfiguration
         """);
 
     /// <summary>
-    /// What an actor system is started with. With a certificate remoting speaks TLS both ways, and whoever connects, or is connected to,
+    /// What an actor system is started with. With a certificate remoting speaks TLS both ways, and each end of a connection
     /// must show that certificate.
     /// </summary>
     public static ActorSystemSetup Setup(Config configuration, ClusterCertificate? certificate)
@@ -117,7 +117,7 @@ public static class ClusterConfiguration
                 customValidator: (shown, _, peer, _, log) =>
                 {
                     if (certificate.Is(shown)) return true;
-                    log.Warning("A connection with {0} was refused: it showed another certificate than the cluster's", peer);
+                    log.Warning("Refused a connection with {0}: its certificate is not the cluster's", peer);
                     return false;
                 }));
     }

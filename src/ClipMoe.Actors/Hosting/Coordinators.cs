@@ -5,7 +5,7 @@ namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
 /// Says which coordinators come and go, as this process sees it, and leaves a cluster whose last one has left it in good order: such a
-/// cluster never ends by itself, and the coordinator founds another one when it is started again: whoever stayed behind is to be found in
+/// cluster never ends by itself, and the coordinator founds another one when it is started again: nodes that stayed are to be found in
 /// that one.
 /// </summary>
 internal sealed class Coordinators : ReceiveActor

@@ -4,10 +4,10 @@ using Akka.Event;
 
 namespace ClipMoe.Actors.Hosting;
 
-/// <summary>What the actor system says for those who look for a fault; what users must know are events of the run.</summary>
+/// <summary>What the actor system says for debugging; what users must know are events of the run.</summary>
 public static class Diagnostics
 {
-    /// <summary>Environment variable that is set to 1 by those who look for a fault.</summary>
+    /// <summary>Environment variable that is set to 1 for debugging.</summary>
     public const string DebugVariable = "CLIPMOE_DEBUG";
 
     internal static bool Debugging => Environment.GetEnvironmentVariable(DebugVariable) == "1";
@@ -22,7 +22,7 @@ public static class Diagnostics
 
 /// <summary>
 /// Writes log events to standard error, a line each: when, how bad, what, where, and the same once a minute: of a node out of reach Akka
-/// speaks every second. Who looks for a fault gets all of them, with stack traces.
+/// speaks every second. For debugging all of them are shown, with stack traces.
 /// </summary>
 internal sealed class StandardErrorLogger : ReceiveActor, IRequiresMessageQueue<ILoggerMessageQueueSemantics>
 {

@@ -6,8 +6,8 @@ namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
 /// Founds the cluster, on the first of several seeds. Akka's own rule, to found one as soon as no other seed answers, makes two clusters
-/// of one when the first seed is cut off from the others and starts again. Until it may found one, Akka continues asking the other seeds to
-/// be let in.
+/// of one when the first seed is cut off from the others and starts again. Until it may found one, Akka keeps asking the other seeds for
+/// admission.
 /// </summary>
 internal sealed class FirstSeed : ReceiveActor, IWithTimers
 {

@@ -5,8 +5,8 @@ using Akka.Cluster;
 namespace ClipMoe.Actors.Hosting;
 
 /// <summary>
-/// This process in a cluster. Who is put out of it, by a partition or because all coordinators were lost, can't come back as who it was:
-/// it joins again as a new member, with a new actor system; what lives outside of that continues.
+/// This process in a cluster. A process that is removed, by a partition or because all coordinators were lost, can't rejoin as the same
+/// member: it joins again as a new member, with a new actor system; what lives outside of that continues.
 /// </summary>
 internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> begin) : IAsyncDisposable
 {
@@ -29,8 +29,8 @@ internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> beg
             // Akka also ends an actor system that a node, to which it connects, shows another certificate.
             var downed = CoordinatedShutdown.Get(System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
             log(downed
-                ? "put out of the cluster, because it could not be reached for a while, or most coordinators are gone; joins again."
-                : "not in the cluster: a node has another certificate; tries again.");
+                ? "removed from the cluster after being unreachable, or after most coordinators were lost; rejoining."
+                : "not in the cluster: a node has another certificate; retrying.");
             await Task.Delay(downed ? Pause : PauseAfterRefusal);
             while (!_leaving.IsCancellationRequested && !TryStart(log)) await Task.Delay(PauseAfterRefusal);
         }
@@ -45,9 +45,9 @@ internal sealed class Membership(ActorSystemSetup setup, Action<ActorSystem> beg
         }
         catch (Exception e)
         {
-            // Its port, for one, may be somebody else's by now. The base of an AggregateException is the first that is none; its cause is
-            // what tells.
-            log($"can't join again: {e.GetBaseException().GetBaseException().Message}; tries again in " +
+            // Its port, for one, may belong to another process by now. The base of an AggregateException is the first that is none; its
+            // cause is what tells.
+            log($"can't rejoin: {e.GetBaseException().GetBaseException().Message}; retrying in " +
                 $"{PauseAfterRefusal.TotalSeconds:0} s.");
             return false;
         }

@@ -82,14 +82,14 @@ public sealed class NodeHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// A scheduler ends when its journal fails; another one begins where the journal stands as soon as that can be read again.
+    /// A scheduler ends when its journal fails; another one starts where the journal stands as soon as that can be read again.
     /// </summary>
     private static Props Supervised(Props scheduler) => BackoffSupervisor.Props(
         Backoff.OnStop(scheduler, SchedulerProxy.ActorName, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), randomFactor: 0,
             maxNrOfRetries: -1)
             .WithFinalStopMessage(m => m is Scheduler.HandOver));
 
-    /// <summary>Makes the node known to the scheduler, whoever that is, and learns from it where files are.</summary>
+    /// <summary>Registers the node with the scheduler, wherever that runs, and learns from it where files are.</summary>
     private sealed class NodePresence : ReceiveActor, IWithTimers
     {
         private readonly NodeHello _hello;

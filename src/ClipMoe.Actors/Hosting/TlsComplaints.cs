@@ -19,7 +19,7 @@ internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log
     public void Watch(ActorSystem system) => system.ActorOf(Props.Create(() => new Listener(this)), "tls");
 
     /// <summary>
-    /// A connection to a node failed. Nobody is asked without need: who does not speak TLS takes the question for a message, and logs an
+    /// A connection to a node failed. Probes are not sent without need: a node without TLS takes one for a message, and logs an
     /// error.
     /// </summary>
     private void About(string node, Exception cause)

@@ -15,7 +15,7 @@ internal static class TlsProbe
 
     /// <param name="node">host:port of a node.</param>
     /// <param name="mine">Null: this process has no certificate.</param>
-    /// <returns>One sentence; null when TLS is not the reason, or nobody listens there.</returns>
+    /// <returns>One sentence; null when TLS is not the reason, or nothing listens there.</returns>
     public static async Task<string?> Complaint(string node, ClusterCertificate? mine)
     {
         using var patience = new CancellationTokenSource(Patience);
@@ -31,7 +31,7 @@ internal static class TlsProbe
         }
         return (mine, await Shown(client, node[..colon], mine, patience.Token)) switch
         {
-            (null, not null) => $"{node} speaks TLS and lets nobody in without the cluster's certificate: give --tls.",
+            (null, not null) => $"{node} requires TLS and the cluster's certificate: give --tls.",
             (not null, null) => $"{node} does not speak TLS: give all nodes the same --tls, or none.",
             (not null, false) => $"{node} has another certificate than this process: give all nodes the same --tls.",
             _ => null,

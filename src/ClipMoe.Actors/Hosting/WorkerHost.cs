@@ -66,7 +66,7 @@ public sealed class WorkerHost : IAsyncDisposable
     /// </summary>
     public Task Run(Action<string> log) => _membership.Run(log);
 
-    /// <summary>Ends when the stage at work continues without this worker, or when nobody says so for a while.</summary>
+    /// <summary>Ends when the stage at work continues without this worker, or after a while without such a message.</summary>
     public async Task Drain()
     {
         try
@@ -76,7 +76,7 @@ public sealed class WorkerHost : IAsyncDisposable
         }
         catch (AskTimeoutException)
         {
-            // Whoever waits for this worker finds out by its streams.
+            // Members that wait for this worker find out by its streams.
         }
     }
 

@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 
 namespace ClipMoe.Actors.Journal;
 
-/// <summary>Reads the journal of a run that nobody runs just now.</summary>
+/// <summary>Reads the journal of a run that is not running.</summary>
 public static class JournalReader
 {
     /// <param name="file">SQLite file.</param>

@@ -5,7 +5,7 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Protocol;
 
-/// <summary>What the command line sends to the scheduler, over any node.</summary>
+/// <summary>What the command line sends to the scheduler, through any node.</summary>
 public interface ISchedulerCommand;
 
 /// <summary>Node → scheduler, again and again: here files of runs can be fetched.</summary>

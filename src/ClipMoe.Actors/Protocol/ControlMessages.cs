@@ -19,7 +19,7 @@ public sealed record DrainWorker(string Name, bool Back) : ISchedulerCommand;
 /// <summary>Roster → scheduler: it is done, and to be remembered; then the sender, on the command line, is told.</summary>
 public sealed record DrainAccepted(DrainWorker Drain, string Message);
 
-/// <summary>Command line → scheduler → roster: how many workers are given work at a time. The others stay in reserve.</summary>
+/// <summary>Command line → scheduler → roster: how many workers are given work at a time. The others are in reserve.</summary>
 /// <param name="Max">At least 1; null: all.</param>
 public sealed record ScaleWorkers(int? Max) : ISchedulerCommand;
 

@@ -12,7 +12,7 @@ public sealed record StopExperiment;
 /// <summary>Command line → coordinator → stage: write a checkpoint and wait, with everything in memory.</summary>
 public sealed record PauseExperiment;
 
-/// <summary>Command line → coordinator → stage: continue.</summary>
+/// <summary>Command line → coordinator → stage: resume.</summary>
 public sealed record ResumeExperiment;
 
 /// <summary>Coordinator → stage: give this worker nothing more to do; <see cref="WorkerReleased"/> follows.</summary>

@@ -1,6 +1,6 @@
 namespace ClipMoe.Actors.Protocol;
 
-/// <summary>How long the last steps took, and so how long one may take before somebody must be in trouble. Pure.</summary>
+/// <summary>How long the last steps took, and so how long one may take before a worker must be in trouble. Pure.</summary>
 public sealed record StepPace
 {
     /// <summary>No step was seen.</summary>

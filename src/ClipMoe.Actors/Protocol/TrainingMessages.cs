@@ -17,9 +17,9 @@ public sealed record StepId(string Stage, int Generation, int Step);
 public readonly record struct LeafRange(int First, int End);
 
 /// <summary>
-/// Session → worker: build the replica that the stage starts or continues from. A worker that has it already keeps its state.
+/// Session → worker: build the replica that the stage starts or resumes from. A worker that has it already keeps its state.
 /// </summary>
-/// <param name="Attempt">Counts how often the stage was begun anew; a replica of another attempt is of no use.</param>
+/// <param name="Attempt">Counts the restarts of the stage; a replica of another attempt is of no use.</param>
 /// <param name="Model">Model file that the stage starts from; null: seeded initialization.</param>
 /// <param name="Labels">Index of the pseudo labels, for cluster-pure batches.</param>
 /// <param name="Checkpoint">Manifest hash of the checkpoint after <paramref name="Step"/> steps; null at step 0.</param>
@@ -80,7 +80,7 @@ public enum CheckpointDuty
     /// <summary>Write it, and report it with <see cref="CheckpointWritten"/>.</summary>
     Write,
 
-    /// <summary>Write the same files, for when the writer's node is lost. Whether that succeeds matters to nobody else.</summary>
+    /// <summary>Write the same files, for when the writer's node is lost. Nothing else depends on whether that succeeds.</summary>
     Copy,
 }
 

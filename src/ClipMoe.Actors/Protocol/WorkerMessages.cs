@@ -17,7 +17,7 @@ public sealed record WorkerInfo(string Name, WorkerDevice Device, BulkEndpoint E
 public sealed record WorkerHello(WorkerInfo Info);
 
 /// <summary>Roster → worker: your number, while this coordinator lasts.</summary>
-/// <param name="Term">Counts the coordinators of the cluster: who has heard of a later one ignores an earlier one.</param>
+/// <param name="Term">Counts the schedulers of the cluster: a worker that has heard of a later one ignores an earlier one.</param>
 public sealed record WorkerWelcome(int Number, int Term);
 
 /// <summary>Process → its worker: ask to be given no more work.</summary>
@@ -51,14 +51,14 @@ public sealed record WorkerArrived(Worker Worker);
 /// <summary>Roster → coordinator, coordinator → stage: nothing more will come from it.</summary>
 public sealed record WorkerGone(int Number, string Why);
 
-/// <summary>Worker → whoever gave it the work: it failed.</summary>
+/// <summary>Worker → sender of the work: it failed.</summary>
 public sealed record WorkFailed(string Stage, int Worker, WorkFailure Failure);
 
-/// <summary>Worker → whoever gave it the work: dropped, because its stage or generation ended meanwhile.</summary>
+/// <summary>Worker → sender of the work: dropped, because its stage or generation ended meanwhile.</summary>
 public sealed record WorkAborted(string Stage, int Worker);
 
 /// <summary>Why work failed, in a form that travels.</summary>
-/// <param name="Detail">For who looks for a fault of ours: where it happened.</param>
+/// <param name="Detail">For debugging: where it happened.</param>
 /// <param name="Lost">The file that is nowhere; with <see cref="FailureKind.LostFile"/> only.</param>
 public sealed record WorkFailure(FailureKind Kind, string Message, string? Detail = null, WrittenFile? Lost = null)
 {

@@ -13,17 +13,17 @@ public sealed record ControlDecision(SchedulerEvent? Fact, string Answer)
         if (wish.Control == Control.Resume && state[wish.Id] is { End.Status: ExperimentStatus.Failed } failed)
         {
             return new ControlDecision(
-                new Reopened(failed.Id), $"experiment {failed.Id} goes on from where it " +
-                $"stands{(state.Current is null ? "" : ", after those that wait")}.");
+                new Reopened(failed.Id), $"experiment {failed.Id} resumes from where it " +
+                $"stopped{(state.Current is null ? "" : ", after those that wait")}.");
         }
         if ((wish.Id is null ? state.Current : state[wish.Id]) is not { End: null } experiment)
             return new ControlDecision(null, wish.Id is null ? "no experiment is running."
-                : $"experiment {wish.Id} is not there, or is over.");
+                : $"experiment {wish.Id} does not exist, or has ended.");
         if (experiment == state.Current)
         {
             return new ControlDecision(
                 new ControlWanted(experiment.Id, wish.Control),
-                $"experiment {experiment.Id}: {wish.Control.ToString().ToLowerInvariant()} is under way.");
+                $"experiment {experiment.Id}: {wish.Control.ToString().ToLowerInvariant()} requested.");
         }
         return wish.Control == Control.Cancel
             ? new ControlDecision(

@@ -5,19 +5,19 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Scheduling;
 
 /// <summary>
-/// Who made itself known to the scheduler: nodes, which serve files, and workers, which with them want to know where files are.
+/// What registered with the scheduler: nodes, which serve files, and workers; both are told where files are.
 /// </summary>
 internal sealed class NodeList
 {
     private readonly HashSet<IActorRef> _clients = [];
     private readonly Dictionary<IActorRef, NodeHello> _nodes = [];
 
-    /// <summary>All who want to know where files are.</summary>
+    /// <summary>All that are told where files are.</summary>
     public IReadOnlyCollection<IActorRef> Clients => _clients;
 
     public int Coordinators => _nodes.Values.Count(n => n.Coordinator);
 
-    /// <summary>Whoever made itself known and is no node.</summary>
+    /// <summary>What registered and is not a node.</summary>
     public int Workers => _clients.Count - _nodes.Count;
 
     public IReadOnlyList<BulkEndpoint> FileServers => [.. _nodes.Values.Select(n => n.Files)];

@@ -90,16 +90,16 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
         Command<RunOutcome>(_ => Sender.Equals(_coordinator), Over);
         Command<ReportFailed>(failed => End(ExperimentStatus.Failed, $"report: {failed.Cause.Message}", null, []));
         Command<ReportReady>(ready => End(ExperimentStatus.Finished, null, ready.WeightsSha256, ready.Files));
-        Command<Status.Failure>(f => _log.Error(f.Cause, "The manager could not finish what it was asked for"));
+        Command<Status.Failure>(f => _log.Error(f.Cause, "The scheduler could not complete a request"));
         Command<HandOver>(_ => HandOverRun());
         Command<QuorumSettled>(_ =>
         {
-            if (CoordinatorQuorum.Warning(_coordinators) is { } warning) _log.Warning("The cluster can be lost: {0}", warning);
+            if (CoordinatorQuorum.Warning(_coordinators) is { } warning) _log.Warning("The cluster is at risk: {0}", warning);
         });
     }
 
     /// <summary>
-    /// Ends this scheduler in good order, because its node leaves: the experiment stops at a checkpoint and continues elsewhere.
+    /// Ends this scheduler in good order, because its node leaves: the experiment stops at a checkpoint and resumes elsewhere.
     /// </summary>
     public sealed record HandOver;
 
@@ -118,7 +118,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
     private void Begin()
     {
         var term = _state.Terms;
-        _log.Info("Manager {0} of this cluster runs on {1}", term, _settings.Name);
+        _log.Info("Scheduler {0} of this cluster runs on {1}", term, _settings.Name);
         var (max, drained) = (_state.MaxWorkers, _state.Drained);
         _roster = Context.ActorOf(Props.Create(() => new WorkerRoster(term, 1, max, drained)), "roster");
         Next();
@@ -180,7 +180,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
     {
         if (scale.Max < 1)
         {
-            Sender.Tell(new CommandRefused("at least one worker is needed; clipmoe pause has an experiment wait."));
+            Sender.Tell(new CommandRefused("at least one worker is needed; clipmoe pause makes an experiment wait."));
             return;
         }
         var client = Sender;
@@ -204,7 +204,7 @@ public sealed class Scheduler : ReceivePersistentActor, IWithTimers
                     self, failure: e => new ReportFailed(e));
                 break;
             case RunFailed { Cause: JournalException }:
-                // Nothing can be decided without the journal: the next scheduler continues from where it stands.
+                // Nothing can be decided without the journal: the next scheduler resumes from it.
                 Context.Stop(Self);
                 break;
             case RunFailed failed:

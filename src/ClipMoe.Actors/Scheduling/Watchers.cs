@@ -2,7 +2,7 @@ using Akka.Actor;
 
 namespace ClipMoe.Actors.Scheduling;
 
-/// <summary>Who follows which experiment.</summary>
+/// <summary>Which clients watch which experiment.</summary>
 internal sealed class Watchers
 {
     private readonly Dictionary<IActorRef, string> _watched = [];
@@ -17,7 +17,7 @@ internal sealed class Watchers
 
     public void Remove(IActorRef watcher) => _watched.Remove(watcher);
 
-    /// <summary>Tells something to all who follow the experiment.</summary>
+    /// <summary>Sends a message to all watchers of the experiment.</summary>
     public void Tell(string experiment, object message)
     {
         foreach (var (watcher, watched) in _watched)

@@ -54,7 +54,7 @@ public sealed class ProtocolSimulation : IAsyncDisposable
         }
     }
 
-    /// <summary>The next commit; they come as fast as they can, whether anybody asks for them or not.</summary>
+    /// <summary>The next commit; they come as fast as they can, whether they are awaited or not.</summary>
     /// <exception cref="System.Threading.Channels.ChannelClosedException">Training has ended.</exception>
     public ValueTask<CommitMark> NextCommit() => _traffic.Commits.ReadAsync();
 

@@ -14,7 +14,7 @@ namespace ClipMoe.Actors.Simulation;
 /// </summary>
 internal sealed class SimulatedWorker : ReceiveActor
 {
-    /// <summary>A worker was killed: it says nothing any more, and those who took steps with it see their streams break.</summary>
+    /// <summary>A worker was killed: it sends nothing any more, and the streams of the other members break.</summary>
     /// <param name="Number">What the roster calls it.</param>
     public sealed record Kill(int Number);
 

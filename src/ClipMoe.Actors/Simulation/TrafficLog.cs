@@ -21,7 +21,7 @@ internal sealed class TrafficLog : IExtension
     public ChannelReader<CommitMark> Commits => _commits.Reader;
 
     /// <summary>No more commits will come.</summary>
-    /// <param name="cause">Thrown to whoever waits for one.</param>
+    /// <param name="cause">Thrown in whatever waits for one.</param>
     public void End(Exception? cause) => _commits.Writer.TryComplete(cause);
 
     public void Sent(object message, string manifest, byte[] bytes)

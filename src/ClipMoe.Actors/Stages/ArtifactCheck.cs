@@ -75,7 +75,7 @@ public static class ArtifactCheck
         }
     }
 
-    /// <summary>What is to be made again when a file of the run is nowhere as it was written. Pure.</summary>
+    /// <summary>What is to be recomputed when a file of the run is nowhere as it was written. Pure.</summary>
     /// <param name="why">For people.</param>
     /// <returns>Empty when no journaled fact rests on the file.</returns>
     public static IReadOnlyList<ExperimentEvent> Damages(ExperimentState state, WrittenFile lost, string why)
@@ -93,9 +93,9 @@ public static class ArtifactCheck
 
     public static string Describe(ExperimentEvent damage) => damage switch
     {
-        CheckpointDamaged c => $"the checkpoint of stage {c.Stage} after step {c.ToStep} can't be used, so the one before it is: {c.Why}",
-        ShardDamaged s => $"feature shard {s.Shard} of stage {s.Stage} is missing or damaged: it is extracted again",
-        StageDamaged s => $"the result of stage {s.Stage} is missing or damaged: it is made again from what is intact",
+        CheckpointDamaged c => $"the checkpoint of stage {c.Stage} after step {c.ToStep} can't be used; using the one before it: {c.Why}",
+        ShardDamaged s => $"feature shard {s.Shard} of stage {s.Stage} is missing or damaged; extracting it again",
+        StageDamaged s => $"the result of stage {s.Stage} is missing or damaged; recomputing it from what is intact",
         _ => damage.ToString(),
     };
 }

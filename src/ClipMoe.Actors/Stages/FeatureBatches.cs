@@ -10,7 +10,9 @@ namespace ClipMoe.Actors.Stages;
 /// <paramref name="TextLoad"/>.</param>
 internal sealed record SampleFeatures(int Width, float[] Image, float[] Text, RouterLoad? ImageLoad, RouterLoad? TextLoad);
 
-/// <summary>Features of any number of samples, in batches of a fixed size, so that they do not depend on who asks for which.</summary>
+/// <summary>
+/// Features of any number of samples, in batches of a fixed size, so that they do not depend on which caller asks for which.
+/// </summary>
 internal static class FeatureBatches
 {
     private const int BatchSize = 64;

@@ -49,7 +49,7 @@ public sealed class ModelBuilding : SingleWork
             new CompleteStage(stage, new StageResult(m.File.Path, m.File.Sha256, Clock.Elapsed.TotalSeconds))));
         Receive<StopExperiment>(_ =>
         {
-            // The work takes seconds and leaves nothing half done: it is finished rather than stopped, if somebody is at it.
+            // The work takes seconds and leaves nothing half done: it is finished rather than stopped, if a worker is on it.
             if (Workers.Count == 0) Context.Parent.Tell(new StageStopped(stage));
         });
     }

@@ -61,9 +61,9 @@ public abstract class StageActor : ReceiveActor
             Fail(failed.Failure.ToException());
             return;
         }
-        // One that the stage continues without may fail at more of what it was given.
+        // A worker that the stage continues without may fail at more of what it was given.
         if (!isMember) return;
-        Publish(new RunWarning($"worker {worker!.Info.Name} failed in {Stage}, which goes on without it: {failed.Failure.Message}"));
+        Publish(new RunWarning($"worker {worker!.Info.Name} failed in {Stage}, which continues without it: {failed.Failure.Message}"));
         worker.Actor.Tell(new LeaveStage(Stage, "it failed in it"));
         Remove(failed.Worker);
     }

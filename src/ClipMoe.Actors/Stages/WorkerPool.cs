@@ -23,7 +23,7 @@ internal sealed class WorkerPool
     /// <summary>None is ready, and none is about to be.</summary>
     public bool NobodyIsLeft => _opening.Count == 0 && _ready.Count == 0;
 
-    /// <summary>Somebody is asked to open the experiment.</summary>
+    /// <summary>A worker is opening the experiment.</summary>
     public void Open(Worker worker)
     {
         _known[worker.Number] = worker;

@@ -2,7 +2,7 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Training;
 
-/// <summary>Who writes a checkpoint, of those that have the same state. Pure.</summary>
+/// <summary>Which workers write a checkpoint, of those that have the same state. Pure.</summary>
 /// <param name="Writer">Reports it.</param>
 /// <param name="Copier">
 /// Writes the same files into another output folder, so that the loss of a node costs no training; null where all share one folder.

@@ -3,7 +3,7 @@ using ClipMoe.Actors.Transport;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// Which generations are over for a worker. Its actor closes them, its device thread asks before it waits for anybody: whichever comes
+/// Which generations are over for a worker. Its actor closes them, its device thread asks before it waits for a peer: whichever comes
 /// first, nothing waits in a generation that is over. Generations of an experiment have ascending numbers.
 /// </summary>
 internal sealed class GenerationFence(IExchangeProvider exchanges)

@@ -5,18 +5,18 @@ namespace ClipMoe.Actors.Training;
 
 public sealed record PlannedMember(int Worker, LeafRange Leaves, CatchUp Entry);
 
-/// <summary>Who takes part in a generation with which leaves, and where it begins. Pure.</summary>
+/// <summary>Which workers take part in a generation with which leaves, and where it begins. Pure.</summary>
 /// <param name="Step">Committed steps.</param>
 /// <param name="Members">In rank order; at least one is in place.</param>
 public sealed record GenerationPlan(int Step, IReadOnlyList<PlannedMember> Members)
 {
     /// <summary>
-    /// Begins where the farthest replica stands: a step that one member applied is committed, and whoever is behind catches up. With
+    /// Begins where the farthest replica stands: a step that one member applied is committed, and replicas that are behind catch up. With
     /// several states there, the one that most replicas share is right.
     /// </summary>
     /// <param name="positions">By worker; at least one.</param>
     /// <param name="leaves">Leaves of a batch; workers beyond that number stay out.</param>
-    /// <returns>Null when as many replicas are in one state as in another, so that nobody can tell which is right.</returns>
+    /// <returns>Null when as many replicas are in one state as in another, so that there is no telling which is right.</returns>
     public static GenerationPlan? Create(IReadOnlyDictionary<int, ReplicaPosition> positions, int leaves)
     {
         var step = positions.Values.Max(s => s.Step);

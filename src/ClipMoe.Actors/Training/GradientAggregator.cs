@@ -34,7 +34,7 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     private readonly Dictionary<int, StateReached> _reached = [];
     private StepPace _pace;
     /// <summary>
-    /// Whether the step in flight takes longer than others, by how much nobody knows: something is copied or written before it.
+    /// Whether the step in flight takes longer than others, by an unknown amount: something is copied or written before it.
     /// </summary>
     private bool _slow;
     private bool _hold;
@@ -81,7 +81,7 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         }
         Timers.StartPeriodicTimer("pace", new CheckPace(), TimeSpan.FromSeconds(1));
 
-        // Others for each rank, so that many who copy do not all ask the same.
+        // Others for each rank, so that many copying members do not all ask the same donor.
         IReadOnlyList<GenerationMember> Donors(int rank) =>
             [.. Enumerable.Range(0, Math.Min(MostDonors, donors.Count)).Select(i => donors[(rank * MostDonors + i) % donors.Count])];
     }

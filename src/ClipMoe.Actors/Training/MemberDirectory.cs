@@ -10,7 +10,7 @@ public sealed class MemberDirectory
 {
     private readonly Dictionary<int, BulkEndpoint> _endpoints = [];
 
-    /// <summary>Takes in whoever is introduced.</summary>
+    /// <summary>Adds workers that are introduced.</summary>
     /// <returns>The members of the generation, in rank order.</returns>
     /// <exception cref="KeyNotFoundException">One of them was never introduced.</exception>
     public IReadOnlyList<GenerationMember> MembersOf(OpenGeneration open)

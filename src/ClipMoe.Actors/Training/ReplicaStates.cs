@@ -10,7 +10,7 @@ namespace ClipMoe.Actors.Training;
 
 /// <summary>
 /// The replicas of this process, for workers that join or heal. A donor's state stands still while it is read: a step is committed only
-/// after whoever copies has reported its gradient. Should the generation break meanwhile, what was copied is found out by its hash.
+/// after the copying member has reported its gradient. Should the generation break meanwhile, what was copied is found out by its hash.
 /// </summary>
 /// <param name="settings">How other processes are reached; null where all workers share this one.</param>
 public sealed class ReplicaStates(TransportSettings? settings) : IBulkSource

@@ -3,8 +3,8 @@ using ClipMoe.Actors.Protocol;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// Which workers of a training stage build their replicas, where those stand that have one, and who is yet to answer after a generation
-/// broke. It decides nothing and tells nobody.
+/// Which workers of a training stage build their replicas, where the existing ones stand, and which workers have yet to answer after a
+/// generation broke. It decides nothing and sends nothing.
 /// </summary>
 internal sealed class ReplicaTracker
 {
@@ -34,7 +34,7 @@ internal sealed class ReplicaTracker
         return true;
     }
 
-    /// <returns>False: nobody expects it any more.</returns>
+    /// <returns>False: it is no longer expected.</returns>
     public bool Join(int worker, ReplicaPosition position)
     {
         if (!_joining.Remove(worker)) return false;
@@ -42,7 +42,7 @@ internal sealed class ReplicaTracker
         return true;
     }
 
-    /// <summary>Where those of the workers now stand who have a replica.</summary>
+    /// <summary>New positions of those of the workers that have a replica.</summary>
     public void Move(IEnumerable<int> workers, Func<int, ReplicaPosition> position)
     {
         foreach (var worker in workers.Where(Has).ToList()) _positions[worker] = position(worker);
@@ -66,7 +66,7 @@ internal sealed class ReplicaTracker
         return true;
     }
 
-    /// <summary>Who is to answer and has not said since the last time that it lives.</summary>
+    /// <summary>Workers that are to answer and have shown no sign of life since the last call.</summary>
     public IReadOnlyList<int> TakeSilent()
     {
         var silent = _answering.Where(w => !_alive.Contains(w)).ToList();
@@ -88,7 +88,7 @@ internal sealed class ReplicaTracker
         _answering.Remove(worker);
     }
 
-    /// <summary>Nobody's replica is of use any more, nor is one that is being built: all are to be invited again.</summary>
+    /// <summary>No replica is of use any more, nor is one that is being built: all workers are to be invited again.</summary>
     public void Forget()
     {
         _joining.Clear();

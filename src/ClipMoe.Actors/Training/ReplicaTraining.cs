@@ -39,7 +39,7 @@ internal sealed class ReplicaTraining : IDisposable
     private string? _lastGradient;
     private string? _pendingGradient;
 
-    /// <summary>Builds the replica that the stage starts or continues from.</summary>
+    /// <summary>Builds the replica that the stage starts or resumes from.</summary>
     /// <param name="states">Where other workers copy it from.</param>
     public ReplicaTraining(Workspace workspace, JoinStage join, ReplicaStates states, FaultInjection faults)
     {
@@ -263,6 +263,6 @@ internal sealed class ReplicaTraining : IDisposable
 }
 
 /// <summary>
-/// The state of a generation could not be copied from those who have it. The message continues after "could not copy the state: ".
+/// The state of a generation could not be copied from those that have it. The message continues after "could not copy the state: ".
 /// </summary>
 internal sealed class StateCopyException(string message, IOException inner) : IOException(message, inner);

@@ -8,9 +8,9 @@ using ClipMoe.Actors.Stages;
 namespace ClipMoe.Actors.Training;
 
 /// <summary>
-/// One training stage: lets workers build their replicas, opens one generation after another, each with whoever is there, has checkpoints
-/// journaled, reports progress. A step counts once it is committed; it is in the ledger once a checkpoint that contains it is on disk and
-/// journaled. When a member is lost the step in flight never happened: the others say where they stand and continue from there.
+/// One training stage: lets workers build their replicas, opens one generation after another, each with the workers present, has
+/// checkpoints journaled, reports progress. A step counts once it is committed; it is in the ledger once a checkpoint that contains it is
+/// on disk and journaled. When a member is lost the step in flight never happened: the others say where they stand and continue from there.
 /// </summary>
 public sealed class TrainingSession : StageActor, IWithTimers
 {
@@ -35,8 +35,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     }
 
     /// <summary>
-    /// Gathering: nobody has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping:
-    /// between two generations. Paused: what nobody may lose is written, or is being written. Finishing: all steps are committed.
+    /// Gathering: no worker has the state yet. Training: a generation takes steps. Holding: it stops after the step in flight. Regrouping:
+    /// between two generations. Paused: what must not be lost is written, or is being written. Finishing: all steps are committed.
     /// </summary>
     private enum Phase { Gathering, Training, Holding, Regrouping, Paused, Finishing }
 
@@ -53,7 +53,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private int _opened;
     private StepPace _pace = StepPace.Unknown;
     private IActorRef _aggregator = ActorRefs.Nobody;
-    /// <summary>Who writes a checkpoint that the session waits for, and after how many steps.</summary>
+    /// <summary>Which worker writes a checkpoint that the session waits for, and after how many steps.</summary>
     private (int Worker, int Step)? _writing;
     private bool _stopping;
     private bool _pausing;
@@ -103,7 +103,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     protected override void OnArrived(Worker worker)
     {
         if (!_replicas.Invite(worker.Number)) return;
-        // Where others have the state it is copied from them; a checkpoint is for when nobody has.
+        // Where other workers have the state it is copied from them; a checkpoint is for when none has.
         worker.Actor.Tell(_replicas.Positions.Count > 0 ? _join with { Step = 0, Checkpoint = null } : _join);
     }
 
@@ -131,7 +131,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Context.Parent.Tell(new JournalFact(new StepsPlanned(Stage, totalSteps)));
         if (_join.Spec.WarmupSteps is var warmup && warmup >= totalSteps)
             Publish(new RunWarning($"{Stage} has {totalSteps} steps, all of them within its warm-up of {warmup}: the learning rate " +
-                $"never gets where it should. Lower its warmup_steps, or train for more epochs."));
+                $"never reaches its peak. Lower its warmup_steps, or train for more epochs."));
     }
 
     /// <summary>A worker that was left behind is free again, so it may come back.</summary>
@@ -158,7 +158,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         }
     }
 
-    /// <summary>Nobody is left who has the state: those who come begin from the last checkpoint.</summary>
+    /// <summary>No worker with the state is left: those that join start from the last checkpoint.</summary>
     private void LoseState()
     {
         _phase = Phase.Gathering;
@@ -181,8 +181,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
         }
         if (plan.Step < _ledger.Step)
         {
-            // They were to copy the state from others, who are gone.
-            RollBack("nobody has the last state any more");
+            // They were to copy the state from others, which are gone.
+            RollBack("no worker has the latest state");
             return;
         }
         _ledger.Begin(_settings.LastLoss);
@@ -221,7 +221,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
             null));
         var finished = held.Step == _totalSteps;
         _phase = finished ? Phase.Finishing : _stopping || _pausing ? Phase.Paused : Phase.Regrouping;
-        // Who is let go may be the last that has the state.
+        // A released worker may be the last that has the state.
         if (_phase != Phase.Regrouping || _releasing.Count > 0) WriteCheckpoint();
         if (finished) return;
         foreach (var worker in _releasing.ToList()) LetGo(worker);
@@ -231,7 +231,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private void Abandon(string why)
     {
         if (_phase is not (Phase.Training or Phase.Holding)) return;
-        Publish(new RunWarning($"{Stage}: {why}; the step is done again by those who are there."));
+        Publish(new RunWarning($"{Stage}: {why}; retrying the step with the remaining workers."));
         Context.Stop(_aggregator);
         _phase = Phase.Regrouping;
         var there = _members.Where(Workers.ContainsKey).ToList();
@@ -248,7 +248,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Abandon($"step {overdue.Id.Step} takes {overdue.After.TotalSeconds:0} s so far");
     }
 
-    /// <summary>Whoever could not copy would hold the others up again and again, so it comes back in its own time.</summary>
+    /// <summary>A worker that could not copy would hold the others up again and again, so it rejoins in its own time.</summary>
     private void CouldNotCopy(CopyFailed failed)
     {
         Abandon($"worker {failed.Worker} could not copy the state ({failed.What})");
@@ -272,7 +272,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _replicas.Drop(worker);
         if (_writing?.Worker == worker) _writing = null;
-        Publish(new RunWarning($"{Stage} goes on without worker {Workers[worker].Info.Name}: {why}."));
+        Publish(new RunWarning($"{Stage} continues without worker {Workers[worker].Info.Name}: {why}."));
         Workers[worker].Actor.Tell(new LeaveStage(Stage, why));
     }
 
@@ -280,8 +280,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         Context.Stop(_aggregator);
         var hashes = string.Join(", ", disagreement.Reports.OrderBy(r => r.Worker).Select(Describe));
-        Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); nothing of it was applied, and " +
-            $"the majority's state is taken."));
+        Publish(new RunWarning($"{Stage}: replicas disagree at step {disagreement.Id.Step} ({hashes}); the step was not applied, and " +
+            $"the majority's state is used."));
         var hashOf = disagreement.Reports.ToDictionary(r => r.Worker, r => r.StateHash);
         _replicas.Move(hashOf.Keys, worker => new ReplicaPosition(disagreement.Id.Step, hashOf[worker], null, null));
         _phase = Phase.Regrouping;
@@ -297,10 +297,10 @@ public sealed class TrainingSession : StageActor, IWithTimers
     /// <summary>All begin again from the last checkpoint.</summary>
     private void RollBack(string why)
     {
-        Publish(new RunWarning($"{Stage}: {why}, so training goes on from the checkpoint after step {_ledger.Step}."));
+        Publish(new RunWarning($"{Stage}: {why}; resuming from the checkpoint after step {_ledger.Step}."));
         _replicas.Forget();
         _writing = null;
-        foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "it begins again from the checkpoint"));
+        foreach (var worker in Workers.Values) worker.Actor.Tell(new LeaveStage(Stage, "training restarts from the checkpoint"));
         LoseState();
     }
 
@@ -318,7 +318,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         });
     }
 
-    /// <summary>Has somebody write the committed state: to finish, or because who was to do it is gone.</summary>
+    /// <summary>Has a worker write the committed state: to finish, or because the writer is gone.</summary>
     private void WriteCheckpoint()
     {
         var writers = CheckpointWriters.Choose(
@@ -377,7 +377,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         else if (_phase == Phase.Paused || _phase == Phase.Gathering && _replicas.Positions.Count == 0) Rest();
     }
 
-    /// <summary>Nobody has anything that isn't in the journal.</summary>
+    /// <summary>No worker has anything that isn't in the journal.</summary>
     private void Rest()
     {
         _phase = Phase.Paused;

@@ -1,6 +1,6 @@
 namespace ClipMoe.Actors.Transport;
 
-/// <summary>Where the workers of one generation meet in one process: each brings an item and gets everybody's, in rank order.</summary>
+/// <summary>Where the workers of one generation meet in one process: each brings an item and gets all items, in rank order.</summary>
 /// <remarks>Waiting spins briefly before it blocks: a step of a small model meets four times within milliseconds.</remarks>
 internal sealed class Barrier<T>(int world, CancellationToken aborted)
 {

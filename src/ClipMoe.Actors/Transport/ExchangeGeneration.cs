@@ -9,7 +9,7 @@ namespace ClipMoe.Actors.Transport;
 /// serve several.</param>
 /// <param name="Number">Grows from one generation of a stage to the next; a number that was used once never comes again.</param>
 /// <param name="Rank">The member's own place in <paramref name="Members"/>.</param>
-/// <param name="Members">Everybody, in rank order; the same list for all.</param>
+/// <param name="Members">All members in rank order; the same list for all.</param>
 public sealed record ExchangeGeneration(string Stage, int Number, int Rank, IReadOnlyList<BulkEndpoint> Members)
 {
     public int World => Members.Count;

@@ -9,18 +9,18 @@ namespace ClipMoe.Actors.Transport;
 /// device thread until all members have called it, in the same order.
 /// </summary>
 /// <remarks>What blocks throws <see cref="OperationCanceledException"/> after the generation was aborted here, and
-/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is written any more, and of what a network
-/// card still reads of it nobody makes use.</remarks>
+/// <see cref="ExchangeBrokenException"/> after it broke; then no memory that was handed over is written any more; a network card
+/// may still read it, for nothing.</remarks>
 public interface IStepExchange
 {
-    /// <summary>Everybody's features, in leaf order.</summary>
+    /// <summary>All members' features, in leaf order.</summary>
     IReadOnlyList<MicroBatchFeatures> Gather(IReadOnlyList<MicroBatchFeatures> mine);
 
     /// <summary>All members' blocks of a round of the loss, in leaf order.</summary>
     IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine);
 
     /// <summary>
-    /// Begins to sum a part of the gradients of everybody's subtrees in the tree's order, while the caller computes on; it is to be
+    /// Begins to sum a part of the gradients of all members' subtrees in the tree's order, while the caller computes on; it is to be
     /// completed before anything else is exchanged.
     /// </summary>
     /// <param name="tree">Its format is that of the gradients and their sums, also on the network.</param>
@@ -31,7 +31,7 @@ public interface IStepExchange
     ISumInProgress BeginReduce(
         ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum, GradientRange part);
 
-    /// <summary>Sums the gradients of everybody's subtrees in the tree's order.</summary>
+    /// <summary>Sums the gradients of all members' subtrees in the tree's order.</summary>
     /// <returns>A hash of the sum, equal on all members whose sums are equal.</returns>
     /// <inheritdoc cref="BeginReduce"/>
     UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
@@ -43,7 +43,7 @@ public interface IStepExchange
 
 /// <summary>
 /// A sum that <see cref="IStepExchange.BeginReduce"/> has begun. If it is disposed before it is complete, the exchange breaks for
-/// everybody for whom it has begun; when that returns, memory that was handed over is as after a break.
+/// all members for which it has begun; when that returns, memory that was handed over is as after a break.
 /// </summary>
 public interface ISumInProgress : IDisposable
 {
@@ -61,8 +61,8 @@ public interface IExchangeProvider
     IStepExchange Join(ExchangeGeneration generation);
 
     /// <summary>
-    /// Generations of the stage up to this one are over: everybody here who waits in one stops with
-    /// <see cref="OperationCanceledException"/>, and so does who joins one later.
+    /// Generations of the stage up to this one are over: members of this process that wait in one stop with
+    /// <see cref="OperationCanceledException"/>, and so do members that join one later.
     /// </summary>
     void Abort(string stage, int generation);
 }

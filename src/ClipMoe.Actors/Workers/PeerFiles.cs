@@ -14,7 +14,7 @@ public sealed class PeerFiles(TransportSettings settings)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     /// <summary>
-    /// A node that is started again is away for as long: what nobody has is waited for, after this process began or nodes changed.
+    /// A node that is started again is away for as long: what no node has is waited for after this process started or nodes changed.
     /// </summary>
     private static readonly TimeSpan Absence = TimeSpan.FromSeconds(60), LookAgainAfter = TimeSpan.FromSeconds(1);
 
@@ -85,7 +85,7 @@ public sealed class PeerFiles(TransportSettings settings)
             lock (_gate)
             {
                 var until = unreachable ? Math.Max(_absentUntil, begun + (long)Absence.TotalMilliseconds) : _absentUntil;
-                // Who has a damaged copy was the one to have it.
+                // The node with the damaged copy was the one expected to have it.
                 if (damaged || After(TimeSpan.Zero) >= until) return [.. reasons.Distinct()];
                 Monitor.Wait(_gate, LookAgainAfter);
             }

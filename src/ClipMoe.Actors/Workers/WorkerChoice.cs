@@ -18,7 +18,7 @@ internal readonly record struct Candidate(int Number, bool Available, Duty Duty)
 /// <summary>Which workers are given work, where no more than a certain number is to be. Pure.</summary>
 internal static class WorkerChoice
 {
-    /// <summary>Who works stays as far as there is room; places that are free go to those who came first.</summary>
+    /// <summary>Active workers stay active as far as there is room; free places go to the workers that registered first.</summary>
     /// <param name="max">Null: all.</param>
     /// <returns>Numbers of those to take in, and of those to release.</returns>
     public static (IReadOnlyList<int> Taken, IReadOnlyList<int> Released) Choose(IEnumerable<Candidate> workers, int? max)

@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Workers;
 /// <summary>
 /// Which workers there are, and which of them are given work. They make themselves known; they are gone when their process ends or leaves
 /// the cluster, and for as long as it is unreachable. A worker that was restarted is another one. Of more than are wanted the others stay
-/// in reserve, and take the places of those who are lost.
+/// in reserve, and replace those that are lost.
 /// </summary>
 public sealed class WorkerRoster : ReceiveActor
 {
@@ -29,7 +29,7 @@ public sealed class WorkerRoster : ReceiveActor
     private int _numbers;
 
     /// <param name="term">Counts the coordinators of the cluster.</param>
-    /// <param name="expected">Nobody is told of any worker before there are so many.</param>
+    /// <param name="expected">No worker is announced before there are so many.</param>
     /// <param name="max">No more are given work at a time; null: all.</param>
     /// <param name="drained">Names of those that are given no work.</param>
     public WorkerRoster(int term, int expected, int? max, IReadOnlySet<string> drained)
@@ -85,7 +85,7 @@ public sealed class WorkerRoster : ReceiveActor
             Lose(before.Worker.Actor, "it was started again");
         var worker = new Worker(++_numbers, Context.Watch(Sender), hello.Info);
         _entries.Add(worker.Number, new Entry(worker) { Drained = _drained.Contains(hello.Info.Name) });
-        _log.Info("Worker {0} is number {1}", hello.Info.Name, worker.Number);
+        _log.Info("Worker {0} registered as number {1}", hello.Info.Name, worker.Number);
         Sender.Tell(new WorkerWelcome(worker.Number, _term));
         Choose();
     }
@@ -96,7 +96,7 @@ public sealed class WorkerRoster : ReceiveActor
         foreach (var entry in _entries.Values.Where(e => e.Duty == Duty.Working)) _watcher.Tell(new WorkerArrived(entry.Worker));
     }
 
-    /// <summary>Nobody waits any more for what those who leave were doing.</summary>
+    /// <summary>Work of leaving workers is no longer waited for.</summary>
     private void SetWatcher(IActorRef watcher)
     {
         _watcher = watcher;
@@ -127,7 +127,7 @@ public sealed class WorkerRoster : ReceiveActor
         if (_entries.Values.FirstOrDefault(e => e.Worker.Actor.Equals(actor)) is not { Worker: var worker }) return;
         Context.Unwatch(actor);
         _entries.Remove(worker.Number);
-        _log.Warning("Worker {0} is gone: {1}", worker.Info.Name, why);
+        _log.Warning("Worker {0} was lost: {1}", worker.Info.Name, why);
         _watcher.Tell(new WorkerGone(worker.Number, why));
         Choose();
     }
@@ -153,15 +153,15 @@ public sealed class WorkerRoster : ReceiveActor
         }
         if (drain.Back && entry is { Drained: false })
         {
-            Sender.Tell(new CommandDone($"worker {drain.Name} is given work already."));
+            Sender.Tell(new CommandDone($"worker {drain.Name} is active already."));
             return;
         }
         if (drain.Back) _drained.Remove(drain.Name);
         else _drained.Add(drain.Name);
         if (entry is not null) SetDrained(entry, !drain.Back);
         Context.Parent.Forward(new DrainAccepted(drain, drain.Back
-            ? $"worker {drain.Name} is given work again."
-            : $"worker {drain.Name} finishes its step and is given no more work."));
+            ? $"worker {drain.Name} is active again."
+            : $"worker {drain.Name} finishes its step and then gets no more work."));
     }
 
     /// <summary>This process only: the one that is started in its place is given work.</summary>
@@ -185,8 +185,8 @@ public sealed class WorkerRoster : ReceiveActor
         Choose();
         var reserve = _entries.Values.Count(e => StateOf(e) == WorkerState.Reserve);
         Sender.Tell(new CommandDone(scale.Max is { } max
-            ? $"at most {max} workers are given work; {reserve} of {_entries.Count} stay in reserve."
-            : "all workers are given work."));
+            ? $"at most {max} workers are active; {reserve} of {_entries.Count} are in reserve."
+            : "all workers are active."));
     }
 
     private void Released(int number)

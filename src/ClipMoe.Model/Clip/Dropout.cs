@@ -20,7 +20,7 @@ internal sealed class Dropout(double probability, RandomKey key, Device device) 
 
     private long _drawn;
 
-    /// <summary>Expected part of the values that stay. Whoever uses the values divides by it.</summary>
+    /// <summary>Expected part of the values that stay. Users of the values divide by it.</summary>
     public double Kept => 1 - probability;
 
     /// <summary>Zeroes values in place.</summary>

@@ -211,7 +211,7 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    /// <summary>Within the lock: true when nobody else decodes the slot, or has done so.</summary>
+    /// <summary>Within the lock: true when no other thread decodes the slot, or has done so.</summary>
     private bool TryStart(Slot slot)
     {
         if (slot.State != State.Waiting)

@@ -125,7 +125,8 @@ public sealed class DatasetScan
             : null;
         if (differing is not null)
             throw new UserErrorException(
-                $"The data set {data.Name} is not what it was when {folder} was begun ({header.Samples} samples in {header.Dataset} then, "
+                $"The data set {data.Name} is not what it was when {folder} was started ({header.Samples} samples in {header.Dataset} " +
+                $"then, "
                 +
                 $"{data.Count} now, {differing}): put the data back as it was, or start with a new output folder.");
         return new DatasetScan(data, bad, samples, header.Content);

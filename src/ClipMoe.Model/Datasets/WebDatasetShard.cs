@@ -75,7 +75,7 @@ internal sealed class WebDatasetShard
     }
 
     /// <summary>
-    /// The index of one tar in a file of its own, valid as long as the tar's size and time stamp are the same. A damaged one is made again.
+    /// The index of one tar in a file of its own, valid as long as the tar's size and time stamp are the same. A damaged one is rebuilt.
     /// </summary>
     private sealed class ShardIndexCache(string folder, string tar)
     {

@@ -103,7 +103,7 @@ public sealed partial class AtomicFile : IDisposable
         $"{path}{TemporaryMark}{process}-{Guid.NewGuid().ToString("n")[..12]}@{Environment.MachineName}";
 
     /// <summary>
-    /// Whether a temporary file is of a process of this machine that has ended; of another machine's nobody here can tell.
+    /// Whether a temporary file is of a process of this machine that has ended; of another machine's that can't be told here.
     /// </summary>
     internal static bool IsAbandoned(string temporary)
     {
@@ -111,7 +111,7 @@ public sealed partial class AtomicFile : IDisposable
         if (owner.Groups["machine"].Value != Environment.MachineName || Directory.Exists($"/proc/{owner.Groups["process"]}")) return false;
         try
         {
-            // A process of another container may have the same machine's name and a number that is nobody's here. It has locked what it
+            // A process of another container may have the same machine's name and a number that no process has here. It has locked what it
             // writes.
             using var nobodyElse = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
             return true;

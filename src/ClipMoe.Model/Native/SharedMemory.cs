@@ -6,7 +6,7 @@ namespace ClipMoe.Model.Native;
 
 /// <summary>
 /// Floats that other processes of this host can map: an anonymous file (<c>memfd_create</c>) without a name to leave behind, gone with the
-/// last process that has it. Its size is sealed before anybody sees it, so no access to a mapping of it can fault.
+/// last process that has it. Its size is sealed before any other process sees it, so no access to a mapping of it can fault.
 /// </summary>
 public sealed unsafe partial class SharedMemory : MemoryManager<float>
 {

@@ -26,7 +26,7 @@ internal static class BenchProcess
         ? JsonSerializer.Deserialize<T>(line)!
         : throw new IOException("a process of the measurement ended early; its reason is above");
 
-    /// <summary>Closes the input of each, and kills who doesn't end by that.</summary>
+    /// <summary>Closes the input of each, and kills those that don't end by that.</summary>
     public static void End(IReadOnlyList<Process> processes)
     {
         foreach (var process in processes) process.StandardInput.Close();

@@ -18,7 +18,7 @@ internal static class TrainBench
     private const int Experts = 4, TopK = 2;
     private const string Fp32 = "fp32", Bf16 = "bf16";
 
-    /// <summary>Slower steps are measured once: three would take longer than anybody waits.</summary>
+    /// <summary>Slower steps are measured once: three would take too long.</summary>
     private const double SlowStepSeconds = 10;
 
     public static Command Build()
@@ -33,7 +33,7 @@ internal static class TrainBench
         };
         kind.AcceptOnlyFromAmong("dense", "moe", "all");
         var batch = BenchOptions.AtLeast("--batch", 1, 16, "Pairs per step.");
-        var leaves = BenchOptions.AtLeast("--leaves", 1, 1, "Micro-shards that the batch is cut into.");
+        var leaves = BenchOptions.AtLeast("--leaves", 1, 1, "Micro-batches that the batch is divided into.");
         var context = BenchOptions.AtLeast("--context", 1, 248, "Text positions; above 77 the architecture has the Long-CLIP stretch.");
         var captionTokens = BenchOptions.AtLeast("--caption-tokens", 1, 248,
             "Tokens of a caption, start and end included; what is behind them is not computed.");
@@ -116,7 +116,8 @@ internal static class TrainBench
     }
 
     /// <summary>
-    /// A processor without instructions for bf16 computes in it hundreds of times slower: nobody trains so, and the bench would not end.
+    /// A processor without instructions for bf16 computes in it hundreds of times slower: no training would use it, and the bench would
+    /// not end.
     /// </summary>
     private static Precision PrecisionOf(Setup setup, Device device)
     {

@@ -34,11 +34,11 @@ internal sealed class ClusterView(IReadOnlyList<string> addresses, CancellationT
         }
         catch (OperationCanceledException)
         {
-            // Nobody looks any more.
+            // The view is closed.
         }
     }
 
-    /// <returns>The answer; null when the request was refused, or nobody answered, and then it may still be done later.</returns>
+    /// <returns>The answer; null when the request was refused, or no node answered, and then it may still be done later.</returns>
     /// <exception cref="OperationCanceledException">All waiting has ended.</exception>
     public async Task<T?> Try<T>(object request)
         where T : class

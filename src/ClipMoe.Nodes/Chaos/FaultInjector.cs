@@ -54,7 +54,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
     };
 
     /// <summary>
-    /// A request that nobody answered may be done late: what is paused or drained without being meant to is told to continue.
+    /// A request without an answer may be done late: what is paused or drained unintentionally is resumed.
     /// </summary>
     public async Task Mend(ClusterStatus status)
     {
@@ -99,7 +99,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
 
     private async Task<string?> FlipWeight(PlannedFault fault)
     {
-        // Of two that differ nobody can tell which is right, and one alone does not see it.
+        // Of two that differ there is no telling which is right, and one alone does not see it.
         if (await Order(fault, RequestedFault.FlipWeight, members: 3) is not { } hit) return null;
         await Task.Delay(HealWithin, _ending.Token);
         return hit;
@@ -215,7 +215,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, bool oneCoordinator, C
                 && ProcessTable.AgeOf(w.Process) > Settling)];
     }
 
-    /// <summary>Whoever kills again and again before anything is done sees nothing but starts.</summary>
+    /// <summary>Kills that follow each other before anything is done would show nothing but starts.</summary>
     private bool HasRecovered() => record.HasProgressed(_killed);
 
     private bool IsAnyAway()

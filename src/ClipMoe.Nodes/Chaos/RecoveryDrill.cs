@@ -154,7 +154,7 @@ internal sealed class RecoveryDrill(DrillSettings settings, Action<string> say)
         patience.CancelAfter(Patience);
         while (_commits.Reader.TryRead(out _))
         {
-            // It was committed before anybody asked.
+            // It was committed before the question.
         }
         try
         {

@@ -6,13 +6,13 @@ namespace ClipMoe.Nodes.Chaos;
 /// <summary>Ports of this machine for programs that are killed and started again on the same one.</summary>
 internal static class ReservedPorts
 {
-    // Below those that the kernel by default gives to outgoing connections: one of them would now and then sit on a port while who listens
+    // Below those that the kernel by default gives to outgoing connections: one of them would now and then sit on a port while what listens
     // there is down.
     private const int First = 20_000, Count = 12_000;
 
     private static readonly List<Socket> Claims = [];
 
-    /// <summary>One on which nobody listens, and which no other process gets from here while this one lives.</summary>
+    /// <summary>One on which nothing listens, and which no other process gets from here while this one lives.</summary>
     /// <exception cref="IOException">There is none.</exception>
     public static int Next()
     {

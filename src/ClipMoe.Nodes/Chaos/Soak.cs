@@ -94,7 +94,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     {
         foreach (var (process, line) in ProcessTable.With($" --out {settings.Cluster.Output}/"))
         {
-            // Whoever started the soak has its folder in the command line too.
+            // The process that started the soak has its folder in the command line, too.
             if (!line.Contains("worker --name ", StringComparison.Ordinal) && !line.Contains("node --listen ", StringComparison.Ordinal))
                 continue;
             Signals.Send(process, Signal.Kill);
@@ -149,7 +149,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             if (view.Status?.Workers.Count(w => w.State == WorkerState.Active) == wanted) return;
         var found = view.Status is { } status
             ? string.Join(", ", status.Workers.Select(w => $"{w.Info.Name} {w.State.ToString().ToLowerInvariant()}"))
-            : "nobody answers";
+            : "no node answers";
         _record.Violation($"not all of {wanted} workers {what} within {Patience.TotalMinutes:0} minutes ({found})");
     }
 
@@ -183,7 +183,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
     }
 
     /// <summary>
-    /// Of a request that nobody answered it is not known whether it will be done: an experiment that is there already is as good.
+    /// A request without an answer may still be done: an experiment that is there already is as good.
     /// </summary>
     private async Task<string?> Submit(ClusterView view, CancellationToken stop)
     {
@@ -231,7 +231,7 @@ internal sealed class Soak(SoakSettings settings, Action<string> say)
             }
             catch (IOException)
             {
-                // Somebody still writes there; that much may stay.
+                // A process still writes there; that much may stay.
             }
         }
     }

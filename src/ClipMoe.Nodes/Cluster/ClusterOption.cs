@@ -10,7 +10,7 @@ internal static class ClusterOption
 {
     public static Option<string> Create() => new("--cluster")
     {
-        Description = "Any nodes of the cluster; the first one that answers is asked.",
+        Description = "Nodes of the cluster; the first one that answers is used.",
         HelpName = "HOST:PORT,…",
         Required = true,
     };

@@ -2,7 +2,7 @@ using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Cluster;
 
-/// <summary>Who started this process, as its standard input tells: it ends when that process does, however that ended.</summary>
+/// <summary>The process that started this one, by its standard input: that ends when the process does, however it ended.</summary>
 internal static class ParentProcess
 {
     /// <summary>From now on this process ends, without ado, when its standard input does.</summary>

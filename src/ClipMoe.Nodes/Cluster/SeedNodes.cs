@@ -5,7 +5,7 @@ using ClipMoe.Model;
 
 namespace ClipMoe.Nodes.Cluster;
 
-/// <summary>Finds the nodes that a new one asks to be let in.</summary>
+/// <summary>Finds the nodes that a new one joins through.</summary>
 internal static partial class SeedNodes
 {
     public const string SlurmVariable = "SLURM_JOB_NODELIST";

@@ -30,7 +30,7 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
             lock (_leaving) _process = null;
             if (_leaving.IsCancellationRequested) return;
             pause = PauseAfter(clock.Elapsed, pause);
-            log($"worker {name} ended with exit code {process.ExitCode}; it is started again{(pause > TimeSpan.Zero ? $" in " +
+            log($"worker {name} ended with exit code {process.ExitCode}; restarting it{(pause > TimeSpan.Zero ? $" in " +
                 $"{pause.TotalSeconds:0} s" : "")}.");
             try
             {
@@ -88,7 +88,7 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
         process.ErrorDataReceived += (_, line) => Log(line.Data);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        log($"worker {name} is process {process.Id}.");
+        log($"worker {name} started as process {process.Id}.");
         return process;
 
         void Log(string? line)

@@ -4,7 +4,7 @@ using ClipMoe.Model.TensorFiles;
 
 namespace ClipMoe.Nodes.CommandLine;
 
-/// <summary>What a user is told of an exception that nobody foresaw.</summary>
+/// <summary>What a user is told of an unexpected exception.</summary>
 internal static class ErrorReport
 {
     /// <summary>Whether the user asked for stack traces.</summary>

@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace ClipMoe.Nodes.CommandLine;
 
-/// <summary>What a user asks for of this machine; null: what the run was begun with, or else suits the machine.</summary>
+/// <summary>What a user asks for of this machine; null: what the run was started with, or else suits the machine.</summary>
 internal sealed record ResourceWishes(string? Device, int? Workers, int? Threads);
 
 /// <summary>The options of commands that compute in this process.</summary>
@@ -17,14 +17,15 @@ internal sealed class ResourceOptions
 
     private readonly Option<int?> _threads = AtLeastOne(new Option<int?>("--threads")
     {
-        Description = "Compute threads of each worker. Default: those that the run was begun with, else OMP_NUM_THREADS, else the cores " +
+        Description = "Compute threads of each worker. Default: those that the run was started with, else OMP_NUM_THREADS, else the cores "
+        +
         "shared out.",
         HelpName = "N",
     });
 
     private readonly Option<string?> _device = new("--device")
     {
-        Description = "cpu, cuda:N or auto. Default: that which the run was begun on, else auto.",
+        Description = "cpu, cuda:N or auto. Default: the device that the run was started on, else auto.",
         HelpName = "NAME",
     };
 

@@ -5,8 +5,8 @@ using ClipMoe.Model;
 namespace ClipMoe.Nodes.CommandLine;
 
 /// <summary>
-/// <c>--tls</c> of nodes and of the commands that talk to them. The password comes from the environment, for a command line can be read by
-/// everybody.
+/// <c>--tls</c> of nodes and of the commands that talk to them. The password comes from the environment, for every user of the machine
+/// can read a command line.
 /// </summary>
 internal static class TlsOption
 {
@@ -14,7 +14,8 @@ internal static class TlsOption
 
     public static Option<string?> Create() => new("--tls")
     {
-        Description = $"Certificate and private key, the same for all nodes and commands of a cluster: only who has them gets in, and " +
+        Description = $"Certificate and private key, the same for all nodes and commands of a cluster: only processes that have them " +
+        $"can connect, and " +
         $"all traffic between machines is encrypted. "
             + $"Default: {Variable}. {PasswordVariable} is the password of the file, if it has one.",
         HelpName = "CERT.pem,KEY.pem|CERT.pfx",

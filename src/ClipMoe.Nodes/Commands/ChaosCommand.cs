@@ -35,7 +35,7 @@ internal static partial class ChaosCommand
         var sets = SetOption.Create();
         var minutes = new Option<double>("--minutes")
         {
-            Description = "How long faults are done; the experiment that runs then is let run to its end.",
+            Description = "How long faults are injected; the experiment that runs at that time still runs to its end.",
             DefaultValueFactory = _ => 3,
             HelpName = "M",
         };
@@ -45,12 +45,12 @@ internal static partial class ChaosCommand
         });
         var faults = new Option<int>("--faults")
         {
-            Description = "At least so many faults are done, also when the time is over before.",
+            Description = "Minimum number of faults, even after that time.",
             HelpName = "N",
         };
         var seed = new Option<ulong?>("--seed")
         {
-            Description = "Which faults, in which order, at which times. Default: one at random, which is shown.",
+            Description = "Seed of the faults, their order and their times. Default: a random one, which is shown.",
             HelpName = "S",
         };
         var nodes = ResourceOptions.AtLeastOne(new Option<int?>("--nodes")
@@ -72,7 +72,7 @@ internal static partial class ChaosCommand
         };
         var expect = new Option<string?>("--expect")
         {
-            Description = "The final weights, as weights_sha256 of a report. Default: an undisturbed run finds them out first.",
+            Description = "Expected weights_sha256 of the report. Default: an undisturbed run determines it first.",
             HelpName = "SHA256",
         };
         var output = new Option<string?>("--out")

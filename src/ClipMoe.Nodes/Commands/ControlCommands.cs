@@ -15,9 +15,9 @@ internal static class ControlCommands
 
     public static IEnumerable<Command> Build() =>
     [
-        Create("pause", "Has the running experiment write a checkpoint and wait; workers keep its state in memory.", Control.Pause),
-        Create("resume", "Lets a paused experiment go on, or one that failed, from where it stands.", Control.Resume),
-        Create("cancel", "Stops an experiment at a checkpoint, for good.", Control.Cancel),
+        Create("pause", "Pauses the running experiment at a checkpoint; workers keep its state in memory.", Control.Pause),
+        Create("resume", "Resumes a paused or failed experiment from where it stopped.", Control.Resume),
+        Create("cancel", "Stops an experiment at a checkpoint, permanently.", Control.Cancel),
         Drain(),
         Scale(),
     ];
@@ -44,11 +44,11 @@ internal static class ControlCommands
     private static Command Drain()
     {
         var worker = new Argument<string>("WORKER") { Description = "Its name in clipmoe status." };
-        var back = new Option<bool>("--back") { Description = "Gives it work again." };
+        var back = new Option<bool>("--back") { Description = "Makes it active again." };
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(
             "drain",
-            "Has a worker finish its step and gives it no more work, before its machine is taken away.\n\nExamples:\n"
+            "Lets a worker finish its step and gives it no more work, so that its machine can be taken away.\n\nExamples:\n"
             + "  clipmoe drain 10.0.0.7:4055/cuda:1#1 --cluster 10.0.0.1:4055\n  clipmoe drain 10.0.0.7:4055/cuda:1#1 --back --cluster " +
             "10.0.0.1:4055")
         {
@@ -61,7 +61,7 @@ internal static class ControlCommands
 
     private static Command Scale()
     {
-        var workers = new Argument<string>("WORKERS") { Description = "How many are given work at a time, or all.", HelpName = "N|all" };
+        var workers = new Argument<string>("WORKERS") { Description = "Number of active workers, or all.", HelpName = "N|all" };
         workers.Validators.Add(result =>
         {
             var given = result.GetValueOrDefault<string>();
@@ -71,9 +71,9 @@ internal static class ControlCommands
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var command = new Command(
             "scale",
-            "Sets how many workers are given work at a time, now and for experiments to come. The others stay in reserve and take the " +
-            "places of those who are lost. "
-            + "More are taken in at the next step, fewer finish theirs; the weights do not depend on it.\n\nExamples:\n"
+            "Sets how many workers are active, now and for later experiments. The others stay in reserve and " +
+            "replace workers that are lost. "
+            + "Added workers join at the next step, surplus ones finish theirs; the weights do not depend on it.\n\nExamples:\n"
             + "  clipmoe scale 4 --cluster 10.0.0.1:4055\n  clipmoe scale all --cluster 10.0.0.1:4055")
         {
             workers, cluster, tls,

@@ -36,7 +36,7 @@ internal static class NodeCommand
         };
         var seeds = new Option<string?>("--seeds")
         {
-            Description = $"Nodes to ask to be let in, the same list on all nodes. Default: the first hosts of " +
+            Description = $"Seed nodes to join through, the same list on all nodes. Default: the first hosts of " +
             $"{SeedNodes.SlurmVariable}, else this node alone.",
             HelpName = "HOST:PORT,…",
         };
@@ -56,7 +56,7 @@ internal static class NodeCommand
         var threads = new Option<int?>("--threads")
         {
             Description =
-            "Compute threads of each worker; part of what makes results bitwise equal. Default: the cores shared out.",
+            "Compute threads of each worker; bitwise equal results need equal numbers. Default: the cores divided among workers.",
             HelpName = "N"
         };
         var output = new Option<string>("--out")
@@ -76,10 +76,10 @@ internal static class NodeCommand
         var supervised = new Option<bool>("--ends-with-input")
         {
             Hidden = true,
-            Description = "Ends when its standard input does: whoever started it is gone."
+            Description = "Exits when its standard input closes, that is, when the process that started it has ended."
         };
         var command = new Command("node",
-            "Makes this machine a part of a cluster. Runs until Ctrl-C or SIGTERM, then leaves in good order." + Examples)
+            "Joins this machine to a cluster. Runs until Ctrl-C or SIGTERM, then leaves gracefully." + Examples)
         {
             listen, seeds, roles, devices, threads, output, journal, tls, supervised,
         };
@@ -138,7 +138,7 @@ internal static class NodeCommand
             Log)).ToList();
         var supervision = workers.Select(w => w.Supervise()).ToList();
         await leave.Task;
-        Log("leaving: workers finish their step.");
+        Log("leaving the cluster; workers finish their step first.");
         workers.ForEach(w => w.Leave());
         await Task.WhenAny(Task.WhenAll(supervision), Task.Delay(LeaveWithin));
         workers.ForEach(w => w.Kill());

@@ -19,7 +19,7 @@ internal static class RunCommand
           clipmoe run                                         the embedded benchmark, in runs/demo
           clipmoe run --data photos/ --out runs/photos        your own pictures with captions beside them
           clipmoe run my.yaml --set mcl.steps=500 --workers 2
-          clipmoe run my.yaml --out runs/mine --resume        goes on after Ctrl-C, a crash or a power cut
+          clipmoe run my.yaml --out runs/mine --resume        resumes after Ctrl-C, a crash or a power cut
           clipmoe run --seeds 3                               three seeds, and the paired gains over them
         """;
 
@@ -41,12 +41,12 @@ internal static class RunCommand
             HelpName = "PATH",
         };
         var resources = new ResourceOptions();
-        var resume = new Option<bool>("--resume") { Description = "Goes on with the run in the output folder where its journal stands." };
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
+        var resume = new Option<bool>("--resume") { Description = "Resumes the run in the output folder from its journal." };
+        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
         var sets = SetOption.Create();
         var seeds = ResourceOptions.AtLeastOne(new Option<int?>("--seeds")
         {
-            Description = "Runs so many seeds, from the experiment's on, each in a folder of its own, and reports their paired gains.",
+            Description = "Runs this many seeds, from the experiment's on, each in a folder of its own, and reports the paired gains.",
             HelpName = "N",
         });
 

@@ -31,7 +31,7 @@ internal static class StageCommands
         };
         var output = new Option<string>("--out") { Description = "Output folder of the run.", HelpName = "DIR", Required = true };
         var resources = new ResourceOptions();
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
+        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
         var command = new Command(
             name, $"{what}, from its beginning, by what the stages before it made.\n\nExample:\n  clipmoe {name} {example} --out runs/demo")
         {

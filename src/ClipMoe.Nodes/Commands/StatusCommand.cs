@@ -16,7 +16,7 @@ internal static class StatusCommand
         var (cluster, tls) = (ClusterOption.Create(), TlsOption.Create());
         var workers = new Option<int>("--wait-workers")
         {
-            Description = "Waits until so many workers are active; Ctrl-C ends the waiting.",
+            Description = "Waits until this many workers are active; Ctrl-C stops waiting.",
             HelpName = "N"
         };
         var json = new Option<bool>("--json") { Description = "Prints one JSON object." };
@@ -83,7 +83,7 @@ internal static class StatusCommand
         var lines = new List<string> { $"coordinator {status.Coordinator} (the {Ordinal(status.Term)} of this cluster)", "", "nodes" };
         lines.AddRange(status.Nodes.Select(n => $"  {n.Name}{(n.Coordinator ? "  coordinator" : "")}"));
         if (CoordinatorQuorum.Warning(status.Nodes.Count(n => n.Coordinator)) is { } warning) lines.Add($"  warning: {warning}");
-        lines.AddRange(["", status.MaxWorkers is { } max ? $"workers, at most {max} at work" : "workers"]);
+        lines.AddRange(["", status.MaxWorkers is { } max ? $"workers, at most {max} active" : "workers"]);
         lines.AddRange(status.Workers.Select(
             w => $"  {w.Info.Name}  {w.State.ToString().ToLowerInvariant()}, {w.Info.Device.Threads} threads"));
         lines.AddRange(["", "experiments"]);

@@ -27,17 +27,18 @@ internal static class SubmitCommand
             HelpName = "PATH"
         };
         var sets = SetOption.Create();
-        var wait = new Option<bool>("--wait") { Description = "Follows the experiment to its end, and exits as clipmoe run does." };
+        var wait = new Option<bool>("--wait") { Description =
+            "Follows the experiment to its end, and exits with the codes of clipmoe run." };
         var fetch = new Option<string?>("--fetch")
         {
             Description =
             "With --wait: copies the report and the final checkpoint to this folder.",
             HelpName = "DIR"
         };
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
+        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
         var command = new Command(
             "submit",
-            "Gives a cluster an experiment to run, after those that it has.\n\nExamples:\n"
+            "Submits an experiment to a cluster, which runs it after those submitted before.\n\nExamples:\n"
             + "  clipmoe submit --cluster 10.0.0.1:4055 --wait --fetch results/\n"
             + "  clipmoe submit my.yaml --data /shared/photos --set mcl.steps=500 --cluster 10.0.0.1:4055,10.0.0.2:4055")
         {

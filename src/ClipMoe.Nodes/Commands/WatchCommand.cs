@@ -27,10 +27,11 @@ internal static class WatchCommand
             Description = "At the end copies the report and the final checkpoint to this folder.",
             HelpName = "DIR"
         };
-        var json = new Option<bool>("--json") { Description = "Prints one JSON object per event and line." };
+        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
         var command = new Command(
             "watch",
-            "Follows an experiment of a cluster to its end, and exits as clipmoe run does. Ctrl-C ends the watching, not the experiment."
+            "Follows an experiment of a cluster to its end, and exits with the codes of clipmoe run. Ctrl-C stops watching, not the " +
+            "experiment."
             + "\n\nExample:\n  clipmoe watch --cluster 10.0.0.1:4055")
         {
             id, cluster, tls, fetch, json,

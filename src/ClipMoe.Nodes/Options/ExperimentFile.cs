@@ -68,7 +68,7 @@ internal static class ExperimentFile
 
     /// <summary>What is missing, a line each.</summary>
     public static string Lines(IReadOnlyList<ExperimentProblem> problems) =>
-        // Keys come from a file that anybody may have written, and go to a terminal.
+        // Keys come from an untrusted file, and go to a terminal.
         string.Join('\n', problems.Select(p => $"  {Printable.Clean(p.ToString())}"));
 
     private static string SourceOf(string? path) => path ?? "the settings";

@@ -71,7 +71,7 @@ internal sealed class ExperimentReader
             var path = schema.Path == "" ? key : $"{schema.Path}.{key}";
             var where = layer.Describe(line);
             if (!lines.TryAdd(key, line))
-                Report(new(where, path, $"the key stands twice; the first is on {layer.Describe(lines[key])}."));
+                Report(new(where, path, $"the key is given twice; the first is on {layer.Describe(lines[key])}."));
             else if (!schema.Children.TryGetValue(key, out var node))
                 Report(new(where, path, $"there is no such key; {Suggestion(key, schema)}"));
             else if (node is SchemaKey leaf)
@@ -141,7 +141,7 @@ internal sealed class ExperimentReader
             : new Converted(new JsonArray([.. words.Select(w => JsonValue.Create(w))]));
     }
 
-    /// <summary>Hyphens, underscores and capitals are not what somebody gets wrong about a word.</summary>
+    /// <summary>Hyphens, underscores and capitals do not count as mistakes.</summary>
     private static string? Word(SchemaKey key, string text)
     {
         return key.Words!.FirstOrDefault(w => Bare(w) == Bare(text));

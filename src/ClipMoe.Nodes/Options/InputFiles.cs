@@ -8,7 +8,7 @@ namespace ClipMoe.Nodes.Options;
 /// <summary>The files that an experiment names.</summary>
 internal static class InputFiles
 {
-    /// <summary>Checks that they are there, before anything is begun.</summary>
+    /// <summary>Checks that they are there, before anything is started.</summary>
     /// <exception cref="UserErrorException">One is missing.</exception>
     public static void Require(Experiment experiment)
     {
@@ -28,7 +28,7 @@ internal static class InputFiles
     /// Hashes for a run that is taken up again. A file of the same place counts as what it was at the beginning: the run itself says where
     /// it still needs it and finds it changed.
     /// </summary>
-    /// <param name="begun">The experiment that the run was begun with; null when that is not known.</param>
+    /// <param name="begun">The experiment that the run was started with; null when that is not known.</param>
     public static ExperimentInputs Hashes(Experiment experiment, Experiment? begun, DataPrepared? data)
     {
         var recorded = begun is null ? new ExperimentInputs() : Recorded(begun, data);

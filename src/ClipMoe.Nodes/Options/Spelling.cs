@@ -1,6 +1,6 @@
 namespace ClipMoe.Nodes.Options;
 
-/// <summary>Finds what somebody may have meant.</summary>
+/// <summary>Finds the word that a misspelling may stand for.</summary>
 internal static class Spelling
 {
     /// <summary>The candidate with the fewest typing errors between it and the word; null when all are too far away.</summary>

@@ -13,7 +13,7 @@ internal sealed record LocalResources(WorkerDevice Device, int Workers)
     /// <summary>Models so narrow that a step is many small operations, which several workers share better than several threads.</summary>
     private static readonly string[] SmallModels = ["tiny", "scenes"];
 
-    /// <param name="begun">What the run was begun with; null for a new one.</param>
+    /// <param name="begun">What the run was started with; null for a new one.</param>
     /// <exception cref="UserErrorException">The device is not there, or has no use for so many workers.</exception>
     public static LocalResources Choose(Experiment experiment, ResourceWishes wishes, ComputeConditions? begun)
     {

@@ -48,9 +48,9 @@ internal static class LocalRun
         {
             case StageRerun { OutOfDate: { Count: > 0 } outOfDate }:
                 view.Show(new RunWarning(
-                    $"stage {stage} made another result than before, so what was built on it is to be made again " +
-                    $"({string.Join(", ", outOfDate)}), "
-                    + $"and the report: clipmoe run {folder.Experiment} --out {folder.Root} --resume does that."));
+                    $"stage {stage} produced another result than before, so what builds on it is out of date " +
+                    $"({string.Join(", ", outOfDate)} "
+                    + $"and the report): clipmoe run {folder.Experiment} --out {folder.Root} --resume brings it up to date."));
                 return ExitCodes.Success;
             case StageRerun:
                 return ExitCodes.Success;
@@ -61,8 +61,8 @@ internal static class LocalRun
         }
     }
 
-    /// <summary>A run as it is about to continue.</summary>
-    /// <param name="Begun">What it was begun with; null for a new run, and for one that did not note it.</param>
+    /// <summary>A run that is about to start or continue.</summary>
+    /// <param name="Begun">What it was started with; null for a new run, and for one that did not note it.</param>
     private sealed record PreparedRun(Workspace Workspace, LocalResources Where, ComputeConditions Conditions, ComputeConditions? Begun);
 
     private static PreparedRun Prepare(Experiment experiment, RunFolder folder, ResourceWishes wishes, RunHistory history)
@@ -94,7 +94,7 @@ internal static class LocalRun
         view.Show(new RunStarted(
             workspace.Experiment.Name, workspace.Hash, workspace.Folder.Root, run.Where.Workers, run.Conditions.ToString(), stages));
         if (run.Begun is { } begun && begun != run.Conditions)
-            view.Show(new RunWarning($"this run was begun on {begun}; on {run.Conditions} the weights get other bits."));
+            view.Show(new RunWarning($"this run was started on {begun}; weights will not be bitwise identical on {run.Conditions}."));
         using var tensorBoard = new TensorBoardLog(workspace.Folder.TensorBoard);
         await using var cluster = new LocalCluster(workspace, run.Where.Workers, run.Conditions);
         cluster.Observe(e =>
@@ -129,7 +129,8 @@ internal static class LocalRun
 
     private static int Stopped(RunFolder folder, RunView view)
     {
-        view.Show(new RunWarning($"Stopped at a checkpoint; the same command with --resume (and --out {folder.Root}) goes on from it."));
+        view.Show(new RunWarning($"Stopped at a checkpoint; run the same command with --resume (and --out {folder.Root}) to continue " +
+            $"from it."));
         return ExitCodes.Interrupted;
     }
 }

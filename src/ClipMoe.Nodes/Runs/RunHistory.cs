@@ -8,7 +8,7 @@ using ClipMoe.Nodes.Options;
 namespace ClipMoe.Nodes.Runs;
 
 /// <summary>What an output folder holds of earlier runs; the folder must be locked.</summary>
-/// <param name="Begun">The experiment that the run was begun with; null for a new run, and where its file can't be read any more.</param>
+/// <param name="Begun">The experiment that the run was started with; null for a new run, and where its file can't be read any more.</param>
 /// <param name="State">As its journal tells it.</param>
 internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
 {
@@ -22,7 +22,7 @@ internal sealed record RunHistory(Experiment? Begun, ExperimentState State)
             var history = Load(folder);
             if (resume) return history;
             if (history.State.Completed.Count > 0)
-                throw new UserErrorException($"{folder.Root} holds a run already: add --resume to go on with it, or choose another --out.");
+                throw new UserErrorException($"{folder.Root} holds a run already: add --resume to continue it, or choose another --out.");
             StartOver(folder, experiment, history.State);
         }
         else if (File.Exists(folder.ReportJson))

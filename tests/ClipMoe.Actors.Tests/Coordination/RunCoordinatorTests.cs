@@ -78,7 +78,7 @@ public sealed class RunCoordinatorTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_lacks_the_data_set_and_is_the_first_to_come_after_a_restart_does_not_end_the_run()
+    public async Task A_worker_without_the_data_set_that_is_the_first_after_a_restart_does_not_end_the_run()
     {
         await AllDone(new DataPrepared("", 1, 1, 0, "", []));
         var roster = _system.ActorOf(Props.Create(() => new Lacking()));

@@ -9,7 +9,7 @@ public sealed class OutputIdentityTests : IDisposable
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact]
-    public void All_who_reach_a_folder_call_it_the_same_however_many_come_first()
+    public void All_that_reach_a_folder_call_it_the_same_however_many_come_first()
     {
         var folder = Path.Combine(_root, "out");
         using var start = new Barrier(8);

@@ -11,7 +11,7 @@ namespace ClipMoe.Actors.Tests.Hosting;
 public sealed class MembershipTests
 {
     [Fact]
-    public async Task Who_is_put_out_and_finds_its_port_taken_joins_again_once_it_is_free()
+    public async Task A_removed_node_whose_port_is_taken_rejoins_once_it_is_free()
     {
         var port = ReservedPorts.Next();
         using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -22,7 +22,7 @@ public sealed class MembershipTests
         var run = member.Run(line =>
         {
             // Between the end of the old membership and the begin of the new one.
-            if (line.StartsWith("put out", StringComparison.Ordinal))
+            if (line.StartsWith("removed from", StringComparison.Ordinal))
             {
                 other.Bind(new IPEndPoint(IPAddress.Any, port));
                 other.Listen();
@@ -33,7 +33,7 @@ public sealed class MembershipTests
         await Until("in the cluster.");
         var cluster = Cluster.Get(member.System);
         cluster.Down(cluster.SelfAddress);
-        await Until("can't join again: Address already in use; tries again in 5 s.");
+        await Until("can't rejoin: Address already in use; retrying in 5 s.");
         other.Close();
         await Until("in the cluster.");
         await member.Leave();

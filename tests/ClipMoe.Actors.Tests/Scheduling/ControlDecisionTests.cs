@@ -42,7 +42,7 @@ public sealed class ControlDecisionTests
         Assert.Equal(new Reopened("failed"), busy.Fact);
         Assert.Contains("after those that wait", busy.Answer);
         var idle = Three.Apply(Ended("runs", ExperimentStatus.Finished)).Apply(Ended("waits", ExperimentStatus.Failed));
-        Assert.Equal((new Reopened("waits"), "experiment waits goes on from where it stands."), (Decide(idle, Control.Resume, null).Fact,
+        Assert.Equal((new Reopened("waits"), "experiment waits resumes from where it stopped."), (Decide(idle, Control.Resume, null).Fact,
             Decide(idle, Control.Resume, null).Answer));
     }
 
@@ -54,7 +54,7 @@ public sealed class ControlDecisionTests
     {
         var decision = Decide(Three, control, id);
         Assert.Null(decision.Fact);
-        Assert.Equal($"experiment {id} is not there, or is over.", decision.Answer);
+        Assert.Equal($"experiment {id} does not exist, or has ended.", decision.Answer);
     }
 
     [Fact]

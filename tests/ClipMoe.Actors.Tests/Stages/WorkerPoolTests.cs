@@ -13,7 +13,7 @@ public sealed class WorkerPoolTests
         new(number, ActorRefs.Nobody, new WorkerInfo($"w{number}", new WorkerDevice("cpu", 1), BulkEndpoint.SameProcess, "here"));
 
     [Fact]
-    public void Settled_is_a_pool_in_which_somebody_is_ready_and_nobody_is_about_to_be()
+    public void Settled_is_a_pool_with_a_ready_worker_and_none_about_to_be()
     {
         Assert.False(_pool.Settled);
         _pool.Open(Number(2));

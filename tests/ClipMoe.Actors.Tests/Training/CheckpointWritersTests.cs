@@ -25,5 +25,5 @@ public sealed class CheckpointWritersTests
     Assert.Equal(new CheckpointWriters(7, null), Of((7, "a"), (3, "a")));
 
     [Fact]
-    public void Where_nobody_is_nobody_writes() => Assert.Null(Of());
+    public void Without_members_there_is_no_writer() => Assert.Null(Of());
 }

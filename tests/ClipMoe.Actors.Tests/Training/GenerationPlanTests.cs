@@ -24,7 +24,7 @@ public sealed class GenerationPlanTests
     }
 
     [Fact]
-    public void Who_has_the_gradient_of_the_step_that_another_applied_applies_it_too()
+    public void A_replica_with_the_gradient_of_the_step_that_another_applied_applies_it_too()
     {
         var plan = Plan(8, (1, At(4, "new", last: "g3")), (2, At(3, "old", last: "g2", pending: "g3")));
         Assert.Equal(4, plan.Step);
@@ -36,7 +36,7 @@ public sealed class GenerationPlanTests
     [InlineData(3, null)]
     [InlineData(2, "g3")]
     [InlineData(0, null)]
-    public void Who_is_behind_and_cannot_apply_it_copies(int step, string? pending)
+    public void A_replica_that_is_behind_and_cannot_apply_it_copies(int step, string? pending)
     {
         var plan = Plan(8, (1, At(4, "new", last: "g3")), (2, At(step, "old", pending: pending)));
         Assert.Equal([CatchUp.InPlace, CatchUp.Copy], plan.Members.Select(m => m.Entry));

@@ -59,7 +59,7 @@ public sealed class ProtocolScaleTests : IDisposable
             Assert.InRange(ofMany.Received.Bytes / (double)Many - step.Received.Bytes / (double)Few, 0, 1);
         }
         // ... and of what a generation's members are told: their rank, their leaves, the end of the members, the one that came, with its
-        // address, and when that was; the newcomer's list of all others is packed the better the longer it is. One for everybody would add
+        // address, and when that was; the newcomer's list of all others is packed the better the longer it is. One for all would add
         // thousands.
         Assert.InRange(many.Change.Sent.Bytes / (double)(Many + 1), 1, few.Change.Sent.Bytes / (double)(Few + 1) + 300);
     }

@@ -15,7 +15,7 @@ public sealed class ReplicaTrackerTests
     }
 
     [Fact]
-    public void Only_who_was_invited_joins()
+    public void Only_invited_workers_join()
     {
         Assert.False(_tracker.Join(1, At(0)));
         Assert.True(_tracker.Invite(1));
@@ -25,7 +25,7 @@ public sealed class ReplicaTrackerTests
     }
 
     [Fact]
-    public void Who_says_that_it_lives_has_longer_to_answer_and_must_say_so_again()
+    public void A_worker_that_says_that_it_lives_has_longer_to_answer_and_must_say_so_again()
     {
         Join(1, 2, 3);
         _tracker.Ask([1, 2, 3]);
@@ -37,7 +37,7 @@ public sealed class ReplicaTrackerTests
     }
 
     [Fact]
-    public void An_answer_counts_once_and_only_from_those_who_were_asked()
+    public void An_answer_counts_once_and_only_from_workers_that_were_asked()
     {
         Join(1, 2);
         _tracker.Ask([1]);
@@ -61,7 +61,7 @@ public sealed class ReplicaTrackerTests
     }
 
     [Fact]
-    public void Who_is_gone_does_not_move()
+    public void A_lost_worker_does_not_move()
     {
         Join(1, 2);
         _tracker.Remove(2);

@@ -24,7 +24,7 @@ public sealed class StepTransactionTests
     }
 
     [Fact]
-    public void Names_who_reported_what_when_hashes_differ()
+    public void Names_which_worker_reported_what_when_hashes_differ()
     {
         var (step, _) = new StepTransaction(Id, [0, 1]).Report(Report(0));
         var disagree = Assert.IsType<Disagree>(step.Report(Report(1, "b")).Verdict);

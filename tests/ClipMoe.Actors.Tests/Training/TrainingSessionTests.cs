@@ -35,7 +35,7 @@ public sealed class TrainingSessionTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task It_stops_or_pauses_where_the_checkpoint_is_when_nobody_can_tell_which_replica_is_right(bool stops)
+    public async Task It_stops_or_pauses_at_the_checkpoint_when_no_majority_of_replicas_is_right(bool stops)
     {
         _session.Tell(Joined(1, "a"));
         _session.Tell(stops ? new StopExperiment() : new PauseExperiment());
@@ -44,7 +44,7 @@ public sealed class TrainingSessionTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_fails_again_after_the_stage_goes_on_without_it_does_not_end_it()
+    public async Task A_worker_that_fails_again_after_the_stage_continued_without_it_does_not_end_it()
     {
         var failure = new WorkFailed(Stage, 1, new WorkFailure(FailureKind.Fault, "it failed"));
         _session.Tell(failure);

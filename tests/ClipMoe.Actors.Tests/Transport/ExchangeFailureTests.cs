@@ -4,7 +4,7 @@ using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Actors.Tests.Transport;
 
-/// <summary>What happens to everybody when one thing goes wrong.</summary>
+/// <summary>What happens to all members when one thing goes wrong.</summary>
 public sealed class ExchangeFailureTests
 {
     private const int World = 3, Culprit = 1;
@@ -40,7 +40,7 @@ public sealed class ExchangeFailureTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void A_flipped_bit_is_noticed_by_who_receives_it_and_ends_the_step_for_all(FrameKind kind)
+    public void A_flipped_bit_is_noticed_by_the_receiver_and_ends_the_step_for_all(FrameKind kind)
     {
         using var mesh = MeshWithFault(kind, FaultAction.FlipBit);
         var failures = mesh.Failures(Step);

@@ -25,7 +25,7 @@ public sealed class JoinTests
     }
 
     [Fact]
-    public void Who_still_thinks_it_is_in_an_older_generation_is_told_that_it_is_over()
+    public void A_member_of_an_older_generation_is_told_that_it_is_over()
     {
         using var mesh = new Mesh(2, unix: true);
         mesh.Exchanges[0].Join(new ExchangeGeneration(Mesh.Stage, 2, 0, [mesh.Endpoints[0]]));
@@ -49,7 +49,7 @@ public sealed class JoinTests
     }
 
     [Fact]
-    public void Members_must_agree_on_who_they_are()
+    public void Members_must_agree_on_the_list_of_members()
     {
         using var mesh = new Mesh(3, unix: true);
         var failures = Mesh.Threads(2, rank =>
@@ -69,9 +69,9 @@ public sealed class JoinTests
     public void A_member_that_cannot_be_reached_is_named()
     {
         using var mesh = new Mesh(1, unix: false);
-        using var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var closed = new BulkEndpoint("127.0.0.1", ((IPEndPoint)nobody.LocalEndPoint!).Port);
+        using var unused = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        unused.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var closed = new BulkEndpoint("127.0.0.1", ((IPEndPoint)unused.LocalEndPoint!).Port);
         var broken = Assert.Throws<ExchangeBrokenException>(
             () => mesh.Exchanges[0].Join(new ExchangeGeneration(Mesh.Stage, 0, 1, [closed, mesh.Endpoints[0]])));
         Assert.Equal(0, broken.Peer);
@@ -129,7 +129,7 @@ public sealed class JoinTests
     }
 
     [Fact]
-    public void Who_leaves_in_good_order_does_not_disturb_what_others_still_finish()
+    public void A_member_that_leaves_in_good_order_does_not_disturb_what_others_still_finish()
     {
         using var leaving = new ManualResetEventSlim();
         // Rank 2's last message to rank 0 comes only after rank 1, which has all it needs, is gone.

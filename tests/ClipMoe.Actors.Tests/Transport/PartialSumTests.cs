@@ -87,7 +87,7 @@ public sealed class PartialSumTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Who_gives_a_sum_up_ends_the_step_for_all_and_has_its_memory_for_itself(bool unix)
+    public void A_member_that_gives_a_sum_up_ends_the_step_for_all_and_has_its_memory_for_itself(bool unix)
     {
         const int world = 3, culprit = 1;
         using var mesh = new Mesh(world, unix);

@@ -6,7 +6,7 @@ using ClipMoe.Actors.Transport.Fetching;
 
 namespace ClipMoe.Actors.Tests.Transport;
 
-/// <summary>Who connects without being a member: gets nowhere, and is in nobody's way.</summary>
+/// <summary>Connections of strangers: they get nowhere, and disturb no member.</summary>
 public sealed class StrangerTests : IDisposable
 {
     private readonly BlockingCollection<string> _log = [];
@@ -110,7 +110,7 @@ public sealed class StrangerTests : IDisposable
     }
 
     [Fact]
-    public void Any_number_of_silent_connections_lock_nobody_out()
+    public void Any_number_of_silent_connections_lock_no_member_out()
     {
         var strangers = Enumerable.Range(0, 200).Select(_ => Connect()).ToList();
         AssertServes();
@@ -121,7 +121,7 @@ public sealed class StrangerTests : IDisposable
     [Theory]
     [InlineData(null)]
     [InlineData("another secret")]
-    public void Without_the_secret_nobody_is_served(string? secret)
+    public void Without_the_secret_nothing_is_served(string? secret)
     {
         var failure = Assert.Throws<IOException>(() => BulkClient.Connect(Tcp, _settings with { Secret = secret }, Mesh.Patience));
         Assert.Contains("closed a new connection without an answer", failure.Message);
@@ -129,7 +129,7 @@ public sealed class StrangerTests : IDisposable
     }
 
     [Fact]
-    public void Who_listens_must_know_the_secret_as_well()
+    public void The_listener_must_know_the_secret_as_well()
     {
         using var mesh = new Mesh(1, unix: true, _ => new TransportSettings { Secret = "another secret" });
         Assert.Throws<IOException>(() => BulkClient.Connect(mesh.Endpoints[0], _settings, Mesh.Patience));

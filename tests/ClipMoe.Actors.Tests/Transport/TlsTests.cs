@@ -54,7 +54,7 @@ public sealed class TlsTests
     }
 
     [Fact]
-    public void On_one_host_who_does_not_have_the_certificate_is_refused_too()
+    public void On_one_host_a_process_without_the_certificate_is_refused_too()
     {
         using var certificate = Certificate("cluster");
         using var mesh = new Mesh(2, unix: true, rank => new TransportSettings { Certificate = rank == 0 ? certificate : null });

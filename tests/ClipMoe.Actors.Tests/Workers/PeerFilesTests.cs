@@ -42,7 +42,7 @@ public sealed class PeerFilesTests : IDisposable
     }
 
     [Fact]
-    public void Where_only_a_damaged_copy_is_left_nobody_waits_for_another()
+    public void Where_only_a_damaged_copy_is_left_another_is_not_waited_for()
     {
         _files.Servers = [Serve("a", "damaged")];
         var failure = Assert.Throws<IOException>(() => _files.Fetch("model", Sha256("intact"), Target));

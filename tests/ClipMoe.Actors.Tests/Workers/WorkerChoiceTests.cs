@@ -21,7 +21,7 @@ public sealed class WorkerChoiceTests
     [InlineData("Wrr", 1, "2", "1")]
     [InlineData("RRR", null, "", "")]
     [InlineData("", 4, "", "")]
-    public void Who_works_stays_and_places_go_to_those_who_came_first(string workers, int? max, string taken, string released)
+    public void Active_workers_stay_and_free_places_go_to_the_first_registered(string workers, int? max, string taken, string released)
     {
         var chosen = WorkerChoice.Choose(workers.Select((w, i) => new Candidate(
             i + 1, char.IsLower(w), char.ToLowerInvariant(w) switch { 'w' => Duty.Working, 'l' => Duty.Leaving, _ => Duty.Reserve })), max);

@@ -1,6 +1,6 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
-/// <summary>A bit flips where nobody looks: in a frame between workers, in a checkpoint, in a shard of features.</summary>
+/// <summary>A bit flips unseen: in a frame between workers, in a checkpoint, in a shard of features.</summary>
 [Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
 public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
@@ -34,7 +34,8 @@ public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
 
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
-        // Who found the frame damaged closed the stream, and either side of it may be the first to say so; what was found is in the log.
+        // The receiver of the damaged frame closed the stream, and either side of it may be the first to say so; what was found is in the
+        // log.
         Assert.Contains(run.Warnings, w => w.Contains("a stream between workers broke"));
         Assert.Contains("damaged on the way", cluster.Log());
         Assert.Contains(run.Warnings, w => w.Contains($"the checkpoint of stage base after step {Checkpoint} can't be used"));

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
-/// <summary>Three minutes of random faults, as <c>clipmoe chaos</c> does them for anybody.</summary>
+/// <summary>Three minutes of random faults, as <c>clipmoe chaos</c> injects them.</summary>
 [Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
 public sealed class ChaosTests(UndisturbedRun undisturbed)

@@ -27,6 +27,6 @@ public sealed class DatabaseStoppedTests(UndisturbedRun undisturbed)
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(postgres.ConnectionString, cluster.Fetched, "tiny-1");
         Ledger.AssertOneCoordinatorAtATime(postgres.ConnectionString);
-        Assert.DoesNotContain(run.Warnings, w => w.Contains("goes on from the checkpoint"));
+        Assert.DoesNotContain(run.Warnings, w => w.Contains("resuming from the checkpoint"));
     }
 }

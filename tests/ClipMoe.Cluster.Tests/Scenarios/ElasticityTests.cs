@@ -16,7 +16,7 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
         await cluster.Holds.Until("base", workers: 1);
         var added = cluster.Start(coordinator: false, workers: 2);
         await TrainedBy(3);
-        // Who joins waits for the step in flight, and the others for it in the next one.
+        // A joining worker waits for the step in flight, and the others for it in the next one.
         Assert.True(Repeated() == 0, cluster.Log());
         added.KillWorker();
         await run.UntilTrainedBy(2);
@@ -36,7 +36,7 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed)
             await run.UntilTrainedBy(workers);
         }
 
-        int Repeated() => run.Warnings.Count(w => w.Contains("the step is done again")) + CommittedStep.InVain(run.Commits, "base");
+        int Repeated() => run.Warnings.Count(w => w.Contains("retrying the step")) + CommittedStep.InVain(run.Commits, "base");
     }
 
     [Fact]

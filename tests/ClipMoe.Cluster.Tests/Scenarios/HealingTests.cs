@@ -8,7 +8,7 @@ public sealed class HealingTests(UndisturbedRun undisturbed)
     private const string Copying = "fault-Kill-base-any-Copy", Serving = "fault-Kill-base-any-Serve";
 
     [Fact]
-    public async Task Who_copies_is_killed_and_so_is_who_is_copied_from()
+    public async Task The_copying_worker_is_killed_and_so_is_its_donor()
     {
         await using var cluster = new TestCluster();
         var donor = cluster.Start(coordinator: true, workers: 1, "kill@base:*:serve");
@@ -25,7 +25,7 @@ public sealed class HealingTests(UndisturbedRun undisturbed)
         await joiner.UntilHappened(Copying);
         // Back again, it copies and is spared.
         await cluster.Holds.Until("base", workers: 2);
-        // After its death nobody has the state: it is the last checkpoint's again.
+        // After its death no worker has the state: it is the last checkpoint's again.
         await HasToCopy(joiner, () => donor.Release(Serving));
         await donor.UntilHappened(Serving);
         cluster.Holds.Release("base");

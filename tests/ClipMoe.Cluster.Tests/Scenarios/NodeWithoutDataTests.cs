@@ -24,7 +24,7 @@ public sealed class NodeWithoutDataTests
         cluster.Start(coordinator: false, workers: 1);
         await cluster.UntilWorkers(2);
 
-        using var nowhere = cluster.Submit("--set", $"data.path={Data}-of-nobody");
+        using var nowhere = cluster.Submit("--set", $"data.path={Data}-missing");
         Assert.Equal(1, await nowhere.ExitCode());
 
         using var run = cluster.Submit("--set", $"data.path={Data}");
@@ -32,8 +32,8 @@ public sealed class NodeWithoutDataTests
         Ledger.AssertEachSampleOncePerEpoch(node.Output, "tiny-2");
         Assert.All(run.Commits, c => Assert.Equal(1, c.Workers));
         Assert.Contains(
-            $"worker {node.Address}/cpu#0 can't work for this experiment: There is no data set {Data}. "
-            + "Put it there, under the same path as on the other nodes, and start this node again.", run.Warnings);
+            $"worker {node.Address}/cpu#0 can't take part in this experiment: There is no data set {Data}. "
+            + "Put it there, under the same path as on the other nodes, and restart this node.", run.Warnings);
 
         // What the user is told to do helps.
         SceneBenchmark.Make(lacking, Pictures, CancellationToken.None);

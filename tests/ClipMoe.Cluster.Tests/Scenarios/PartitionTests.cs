@@ -29,7 +29,7 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         cluster.Holds.Hold("base", 16);
         await run.UntilTrainedBy(2, after: held.Generation);
         output.WriteLine($"link of a worker down: the next step was committed after {clock.Elapsed.TotalSeconds:0.0} s");
-        var cut = await cluster.Nodes[other].UntilLogged("put out of the cluster");
+        var cut = await cluster.Nodes[other].UntilLogged("removed from the cluster");
         network.BringUp(other);
         await cluster.Holds.Until("base", workers: 3);
         // Were the next cut to come before the third node knows that this one is back, it would count itself a minority, too.
@@ -39,7 +39,7 @@ public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper
         network.TakeDown(scheduler);
         clock.Restart();
         cluster.Holds.Release("base");
-        var stopped = await cluster.Nodes[scheduler].UntilLogged("put out of the cluster");
+        var stopped = await cluster.Nodes[scheduler].UntilLogged("removed from the cluster");
         var moved = await run.Until("run_started");
         output.WriteLine($"link of the coordinator's node down: another one runs the experiment after {clock.Elapsed.TotalSeconds:0.0} s");
         await run.Until("stage_progress");

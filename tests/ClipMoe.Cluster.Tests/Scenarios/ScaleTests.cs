@@ -14,7 +14,7 @@ public sealed class ScaleTests(UndisturbedRun undisturbed)
         var coordinator = cluster.Start(coordinator: true, workers: 0);
         var workers = cluster.Start(coordinator: false, workers: 3);
         await cluster.UntilWorkers(3);
-        Assert.Contains("at most 2 workers are given work; 1 of 3 stay in reserve.", await cluster.Ask("scale", "2"));
+        Assert.Contains("at most 2 workers are active; 1 of 3 are in reserve.", await cluster.Ask("scale", "2"));
         var states = await States(cluster);
         cluster.Holds.Hold("base", 5);
         using var run = cluster.Submit();

@@ -16,7 +16,7 @@ public sealed class SmokeTests(UndisturbedRun undisturbed)
         using var run = cluster.Submit();
         await run.UntilTrainedBy(2);
         await run.UntilTrainedBy(1);
-        Assert.True(other.Happened("fault-Kill-base-5-Gradient"), $"nobody was killed\n{cluster.Log()}");
+        Assert.True(other.Happened("fault-Kill-base-5-Gradient"), $"no worker was killed\n{cluster.Log()}");
         await cluster.Holds.Until("base", workers: 2);
         cluster.Holds.Release("base");
         await run.UntilTrainedBy(2);

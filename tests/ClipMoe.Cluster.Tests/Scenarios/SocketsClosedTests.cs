@@ -31,7 +31,7 @@ public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
         cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
-        // No step was given up because it took too long, and nobody was lost by it.
+        // No step was given up because it took too long, and no worker was lost by it.
         Assert.DoesNotContain(run.Warnings, w => w.Contains("s so far") || w.Contains("is gone"));
         Assert.Equal(workers, cluster.Nodes.SelectMany(n => n.Workers()));
     }

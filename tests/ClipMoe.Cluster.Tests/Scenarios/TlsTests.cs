@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
-/// <summary>A cluster with a certificate: who has it trains, who has not stays outside and learns why.</summary>
+/// <summary>A cluster with a certificate: nodes that have it train, others stay outside and are told why.</summary>
 [Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
 public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
@@ -13,7 +13,7 @@ public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Nodes_with_the_certificate_come_to_the_same_weights_and_nobody_else_gets_in()
+    public async Task Nodes_with_the_certificate_come_to_the_same_weights_and_others_are_refused()
     {
         var certificate = Certificate("cluster");
         await using var cluster = new TestCluster { Tls = certificate };
@@ -25,9 +25,9 @@ public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
         await cluster.Holds.Until("base", workers: 2);
 
         cluster.Tls = null;
-        Assert.Contains("speaks TLS and lets nobody in without the cluster's certificate: give --tls.", await cluster.AskInVain("status"));
+        Assert.Contains("requires TLS and the cluster's certificate: give --tls.", await cluster.AskInVain("status"));
         await cluster.Start(coordinator: false, workers: 1)
-            .UntilLogged($"can't connect: {coordinator.Address} speaks TLS and lets nobody in without the cluster's certificate");
+            .UntilLogged($"can't connect: {coordinator.Address} requires TLS and the cluster's certificate");
         // The same in everything but the key.
         cluster.Tls = Certificate("other");
         Assert.Contains("has another certificate than this process", await cluster.AskInVain("status"));

@@ -2,7 +2,7 @@ using ClipMoe.Actors.Faults;
 
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
-/// <summary>A worker stands still in mid-training, and nobody has it continue.</summary>
+/// <summary>A worker hangs in mid-training and does not continue.</summary>
 [Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
 public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
@@ -25,7 +25,7 @@ public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
 
         var continued = DateTime.UtcNow;
         Assert.True(node.ContinueWorker(), "it did not stand still to the end of the run");
-        await node.UntilLogged("worker cpu#0: put out of the cluster, because it could not be reached for a while", continued);
+        await node.UntilLogged("worker cpu#0: removed from the cluster after being unreachable", continued);
         await cluster.UntilWorkers(2);
         cluster.Holds.Hold("base", 5);
         using var next = cluster.Submit();

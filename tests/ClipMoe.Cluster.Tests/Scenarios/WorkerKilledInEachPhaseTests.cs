@@ -37,13 +37,13 @@ public sealed class WorkerKilledInEachPhaseTests(UndisturbedRun undisturbed)
             node.Release(Mark(phase));
             cluster.Holds.Hold("base", held.Step + (phase.EndsWith("Checkpoint", StringComparison.Ordinal) ? StepsWithCheckpoint : Steps));
             await run.UntilTrainedBy(1, after: held.Generation);
-            Assert.True(node.Happened(Mark(phase)), $"nobody was killed in {phase}\n{cluster.Log()}");
+            Assert.True(node.Happened(Mark(phase)), $"no worker was killed in {phase}\n{cluster.Log()}");
         }
         await cluster.Holds.Until("base", workers: 2);
         cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(node.Output);
-        Assert.All(OfStages, f => Assert.True(node.Happened(MarkOf(f)), $"nobody was killed in {f}\n{cluster.Log()}"));
+        Assert.All(OfStages, f => Assert.True(node.Happened(MarkOf(f)), $"no worker was killed in {f}\n{cluster.Log()}"));
         Assert.Empty(Directory.GetFiles(node.Output, $"*{AtomicFile.TemporaryMark}*", SearchOption.AllDirectories));
         Assert.DoesNotContain(run.Warnings, w => w.Contains("can't be used"));
     }

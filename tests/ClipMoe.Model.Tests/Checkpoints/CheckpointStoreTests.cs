@@ -115,7 +115,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void Who_is_behind_removes_nothing_of_what_others_have_written()
+    public void A_writer_that_is_behind_removes_nothing_of_what_others_have_written()
     {
         Write(30, 1);
         Write(40, 2);

@@ -35,7 +35,7 @@ public sealed class DataHashTests : IDisposable
     }
 
     [Fact]
-    public void A_flipped_byte_is_found_by_whoever_reads_first_and_the_file_named()
+    public void A_flipped_byte_is_found_by_the_first_reader_and_the_file_named()
     {
         Write(Hashed, TensorType.F32, TensorType.F16);
         FlipLastByte();

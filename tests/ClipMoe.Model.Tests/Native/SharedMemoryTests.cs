@@ -9,7 +9,7 @@ namespace ClipMoe.Model.Tests.Native;
 public sealed class SharedMemoryTests
 {
     [Fact]
-    public void Who_opens_it_sees_what_is_written_and_nobody_can_change_its_size()
+    public void A_process_that_opens_it_sees_what_is_written_and_cannot_change_its_size()
     {
         using var memory = SharedMemory.Create(1000);
         using var other = SharedMemory.Open(Again(memory), 1000);

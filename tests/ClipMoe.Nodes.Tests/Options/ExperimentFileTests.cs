@@ -162,7 +162,7 @@ public sealed class ExperimentFileTests
                 "line 2, sede: there is no such key; did you mean seed?",
                 "line 4, batch.size: found many; allowed is a whole number from 2 to 1048576.",
                 "line 8, mcl.learning_rate: found -1; allowed is a number from 0 to 10.",
-                "line 9, mcl.stages: the key stands twice; the first is on line 7.",
+                "line 9, mcl.stages: the key is given twice; the first is on line 7.",
                 "line 12, moe.init: found upcycel; allowed are mcl, upcycle; did you mean upcycle?",
                 "line 14, model.round_to_half: found yes; allowed are true and false.",
                 "line 15, stages: there is no such key; did you mean mcl.stages?",

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace ClipMoe.Nodes.Tests.Runs;
 
 /// <summary>
-/// A folder of real pictures with captions that nobody here made: Debian's tuxpaint-stamps-default, which has faults of its own.
+/// A folder of real pictures with captions from elsewhere: Debian's tuxpaint-stamps-default, which has faults of its own.
 /// </summary>
 [Trait("Category", "Pipeline")]
 public sealed class RealPicturesTests

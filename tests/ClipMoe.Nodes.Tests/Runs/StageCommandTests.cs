@@ -50,7 +50,7 @@ public sealed class StageCommandTests(UndisturbedRun undisturbed) : IClassFixtur
 
         (exitCode, output, errors) = await ClipMoeProcess.Run([.. resume, "--threads", "2"]);
         Assert.True(exitCode == 0, errors);
-        Assert.Contains(output, line => line.Contains("run_warning") && line.Contains("was begun on cpu, 1 thread per worker, fp32"));
+        Assert.Contains(output, line => line.Contains("run_warning") && line.Contains("was started on cpu, 1 thread per worker, fp32"));
     }
 
     [Fact]

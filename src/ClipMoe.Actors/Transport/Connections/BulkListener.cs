@@ -7,8 +7,8 @@ namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
 /// Takes the bulk connections of a process, over TCP and, from the same host, over a Unix socket. One thread accepts; each new connection
-/// has a short-lived thread of its own until it has said what it is for, so that nobody waits for a silent or hostile one. There are few
-/// of these threads at a time: when more strangers come, those that have been silent longest are dropped.
+/// has a short-lived thread of its own until it has said what it is for, so that no connection waits for a silent or hostile one. There
+/// are few of these threads at a time: when more strangers come, those that have been silent longest are dropped.
 /// </summary>
 public sealed class BulkListener : IDisposable
 {
@@ -46,7 +46,7 @@ public sealed class BulkListener : IDisposable
 
     internal TransportSettings Settings => _settings;
 
-    /// <summary>Who is called, on the connection's own thread, with connections of a purpose.</summary>
+    /// <summary>What is called, on the connection's own thread, with connections of a purpose.</summary>
     internal void Route(ConnectionPurpose purpose, Action<PendingConnection> welcome)
     {
         if (!_routes.TryAdd(purpose, welcome)) throw new InvalidOperationException($"connections for {purpose} are taken already");

@@ -5,9 +5,9 @@ using ClipMoe.Model;
 namespace ClipMoe.Actors.Transport.Connections;
 
 /// <summary>
-/// The one certificate that all processes of a cluster share. Who has its private key belongs to the cluster, and nobody else does: both
-/// sides of a TLS connection must show this very certificate and prove that they have the key. Names, dates, issuers and revocation lists
-/// are not looked at.
+/// The one certificate that all processes of a cluster share. A process with its private key belongs to the cluster, and no other does:
+/// both sides of a TLS connection must show this very certificate and prove that they have the key. Names, dates, issuers and revocation
+/// lists are not looked at.
 /// </summary>
 public sealed class ClusterCertificate : IDisposable
 {
@@ -21,7 +21,7 @@ public sealed class ClusterCertificate : IDisposable
 
     internal X509Certificate2 Certificate { get; }
 
-    /// <summary>Known to who has the private key, for connections that are not encrypted because they stay within a host.</summary>
+    /// <summary>Known to processes with the private key, for connections that are not encrypted because they stay within a host.</summary>
     internal string Secret { get; }
 
     /// <summary>Whether a peer that showed this certificate has shown the cluster's.</summary>

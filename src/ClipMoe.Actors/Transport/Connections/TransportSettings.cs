@@ -4,8 +4,8 @@ namespace ClipMoe.Actors.Transport.Connections;
 public sealed record TransportSettings
 {
     /// <summary>
-    /// Shared by all processes of the cluster; each side of a new connection proves that it knows it without sending it. Null: anybody who
-    /// reaches the port is taken for a member. With a certificate it is the certificate's.
+    /// Shared by all processes of the cluster; each side of a new connection proves that it knows it without sending it. Null: any process
+    /// that reaches the port is taken for a member. With a certificate it is the certificate's.
     /// </summary>
     public string? Secret { get => field ?? Certificate?.Secret; init; }
 

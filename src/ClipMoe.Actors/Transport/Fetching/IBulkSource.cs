@@ -4,7 +4,7 @@ namespace ClipMoe.Actors.Transport.Fetching;
 public interface IBulkSource
 {
     /// <summary>Opens what a key names; on a thread of the connection, any number at once.</summary>
-    /// <exception cref="IOException">There is no such thing, or not now; the message is one sentence and goes to who asked.</exception>
+    /// <exception cref="IOException">There is no such thing, or not now; the message is one sentence and is sent to the client.</exception>
     IBulkContent Open(string key);
 }
 
@@ -14,6 +14,6 @@ public interface IBulkContent : IDisposable
     long Length { get; }
 
     /// <summary>Fills the destination from <paramref name="offset"/> on; both within <see cref="Length"/>.</summary>
-    /// <exception cref="IOException">It can't be read; the message is one sentence and goes to who asked.</exception>
+    /// <exception cref="IOException">It can't be read; the message is one sentence and is sent to the client.</exception>
     void Read(long offset, Span<byte> destination);
 }

@@ -37,7 +37,7 @@ internal interface INcclTransports
 
 /// <summary>A transport failed.</summary>
 /// <param name="what">What happened, to be read after the name of the member.</param>
-/// <param name="peer">Whom it happened with; null: the member itself.</param>
+/// <param name="peer">The peer it happened with; null: the member itself.</param>
 internal sealed class NcclTransportException(string what, int? peer = null) : IOException(what)
 {
     public int? Peer { get; } = peer;

@@ -45,12 +45,12 @@ internal sealed class NcclExchange(StreamExchange streams, INcclTransport transp
 
     private UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
     {
-        // Who is slow to compute is waited for here, so that a round is waited for only as long as its bytes take.
+        // Members that compute slowly are waited for here, so that a round is waited for only as long as its bytes take.
         var nodes = streams.Gather(StepCodec.Encode([.. mine.Select(m => m.Node)]));
         try
         {
             var hash = _reduction.Reduce(tree, [.. nodes.Select(n => StepCodec.DecodeSubtrees(n))], [.. mine.Select(m => m.Gradient)], sum);
-            // Nobody leaves, and takes its communicator away, while bytes are on their way to another.
+            // No member leaves, and takes its communicator away, while bytes are on their way to another.
             streams.Gather(ReadOnlyMemory<byte>.Empty);
             Outcome(null);
             return hash;

@@ -51,7 +51,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
 
     public void Abort(string stage, int generation)
     {
-        // Who waits in a transport asks the streams whether it is over.
+        // A wait in a transport asks the streams whether it is over.
         _streams.Abort(stage, generation);
         Close(stage, generation);
     }
@@ -67,7 +67,8 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
         if (streams.World == 1) return streams;
         var own = Offer();
         var why = NcclOffer.WhyNot([.. streams.Gather(own.Encode()).Select(NcclOffer.Decode)]);
-        if (own != NcclOffer.Processor) Log(why is null ? "gradients go over NCCL" : $"gradients go over sockets and not over NCCL: {why}");
+        if (own != NcclOffer.Processor)
+            Log(why is null ? "gradients are exchanged over NCCL" : $"gradients are exchanged over sockets, not NCCL: {why}");
         if (why is not null) return streams;
 
         var (rank, world) = (streams.Rank, streams.World);
@@ -77,7 +78,7 @@ public sealed class NcclExchanges : IExchangeProvider, IDisposable
         lock (_gate) _open.Add(exchange);
         try
         {
-            // Whoever ended the generation before it was on the list has not closed it.
+            // A generation that ended before it was on the list was not closed with it.
             streams.ThrowIfOver();
         }
         catch

@@ -118,7 +118,7 @@ internal sealed unsafe class NcclLibrary
 
     /// <summary>
     /// Frees a communicator without the other members, also under way: what it has on the device stops. <c>ncclCommDestroy</c> may wait
-    /// for members, who can be gone.
+    /// for members, which can be gone.
     /// </summary>
     public void Abort(nint communicator)
     {

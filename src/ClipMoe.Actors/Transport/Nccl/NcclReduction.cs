@@ -3,7 +3,7 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Nccl;
 
 /// <summary>
-/// The sum of everybody's gradients over a transport. In each round every member sends every other one a piece of that member's slice and
+/// The sum of all members' gradients over a transport. In each round every member sends every other one a piece of that member's slice and
 /// gets those of its own, adds them along the tree, and sends the sum to all together with the gradients of the next round.
 /// </summary>
 /// <remarks>
@@ -44,7 +44,7 @@ internal sealed class NcclReduction(INcclTransport transport, int rank, int worl
         return GradientChunks.Hash(checksums);
     }
 
-    /// <returns>Everybody's gradients for this round's piece of the own slice, in the order of the nodes.</returns>
+    /// <returns>All members' gradients for this round's piece of the own slice, in the order of the nodes.</returns>
     private ReadOnlyMemory<float>[] ExchangeGradients(
         TransferRounds rounds, int round, IReadOnlyList<IReadOnlyList<Subtree>> nodes, IReadOnlyList<ReadOnlyMemory<float>> mine)
     {
@@ -73,7 +73,7 @@ internal sealed class NcclReduction(INcclTransport transport, int rank, int worl
         return [.. parts];
     }
 
-    /// <returns>The checksums of everybody's sums, and of which chunk the first is.</returns>
+    /// <returns>The checksums of all members' sums, and of which chunk the first is.</returns>
     private List<(int FirstChunk, ReadOnlyMemory<ulong> Checksums)> ExchangeSums(TransferRounds rounds, int round, Memory<float> sum)
     {
         var own = rounds[rank, round];

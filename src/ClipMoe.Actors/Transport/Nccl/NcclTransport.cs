@@ -99,7 +99,7 @@ internal sealed class NcclTransport : INcclTransport
             }
         }
 
-        // Somebody may have come between the last look and the end of the use.
+        // Another thread may have come between the last look and the end of the use.
         if (_disposed) FreeIfUnused();
     }
 

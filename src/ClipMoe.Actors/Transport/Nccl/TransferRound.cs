@@ -37,7 +37,7 @@ internal sealed class TransferRound(INcclTransport transport)
     /// <summary>Memory until the next round begins.</summary>
     public Memory<float> Rent(int length) => _floats.Take(length);
 
-    /// <param name="to">May be nobody.</param>
+    /// <param name="to">May be empty.</param>
     /// <returns>The checksums of its chunks as they travel.</returns>
     public ReadOnlyMemory<ulong> Send(ReadOnlyMemory<float> piece, IReadOnlyList<int> to)
     {
@@ -107,7 +107,7 @@ internal sealed class TransferRound(INcclTransport transport)
 
         public Memory<T> Take(int length)
         {
-            // What was given out before stays with whoever has it.
+            // Buffers given out before stay where they are.
             if (_taken + length > _items.Length)
                 (_items, _taken) = (GC.AllocateUninitializedArray<T>(Math.Max(_items.Length * 2, length)), 0);
             _taken += length;

@@ -2,7 +2,7 @@ using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Transport.Streams;
 
-/// <summary>Everybody's message to everybody.</summary>
+/// <summary>An all-gather: every member's message to every member.</summary>
 internal sealed class GatherOperation : Operation
 {
     private const int MaxFrame = 1 << 18;

@@ -112,7 +112,7 @@ internal sealed class Peer
         }
     }
 
-    /// <summary>After <see cref="Close"/> or <see cref="Leave"/>: returns when neither thread touches anybody's memory any more.</summary>
+    /// <summary>After <see cref="Close"/> or <see cref="Leave"/>: returns when neither thread touches shared memory any more.</summary>
     public void Join()
     {
         _sender.Join();

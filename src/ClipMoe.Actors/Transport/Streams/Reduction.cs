@@ -7,8 +7,8 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// The sum of everybody's gradients, or of a part of them. Each member sends every other one the chunks of that member's slice; the owner
-/// of a chunk sends the sum to everybody as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the
+/// The sum of all members' gradients, or of a part of them. Each member sends every other one the chunks of that member's slice; the owner
+/// of a chunk sends the sum to all as soon as it is made. So the stream to a peer carries gradients for its slice and sums of the
 /// own one side by side. Where both are in memory that can be lent to the peer, it carries only the checksums, the peer reads the memory,
 /// and says when it has.
 /// </summary>
@@ -223,7 +223,7 @@ internal sealed class Reduction : Operation
     }
 
     /// <summary>
-    /// Sends a chunk of the own slice to everybody, before what else waits to be sent: it is in the cache, and others wait for it.
+    /// Sends a chunk of the own slice to all members, before what else waits to be sent: it is in the cache, and others wait for it.
     /// </summary>
     private void Publish(int chunk, Memory<float> sum)
     {

@@ -5,7 +5,7 @@ using ClipMoe.Model.Reduction;
 namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
-/// The slice of the sum that a member owns: takes everybody's gradients for it chunk by chunk, and adds along the tree as soon as a chunk
+/// The slice of the sum that a member owns: takes all members' gradients for it chunk by chunk, and adds along the tree as soon as a chunk
 /// is there from all.
 /// </summary>
 /// <param name="mine">The own gradients.</param>
@@ -60,7 +60,9 @@ internal sealed class SliceSum(
         SumWhatIsThere();
     }
 
-    /// <summary>Sums the chunks that are complete. Whoever brought the last part does it, for it is in that thread's cache.</summary>
+    /// <summary>
+    /// Sums the chunks that are complete. The thread that brought the last part does it, for it is in that thread's cache.
+    /// </summary>
     public void SumWhatIsThere()
     {
         while (true)

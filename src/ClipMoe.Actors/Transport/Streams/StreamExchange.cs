@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Transport.Streams;
 
 /// <summary>
 /// A member's streams to all others of a generation, and the operation that is in progress on them. The first thing that goes wrong ends
-/// it for good: every stream is closed, so that the others notice too, and whoever waits is told why.
+/// it for good: every stream is closed, so that the others notice too, and waiting threads are told why.
 /// </summary>
 internal sealed class StreamExchange : IStepExchange
 {
@@ -18,7 +18,7 @@ internal sealed class StreamExchange : IStepExchange
     private readonly Action<ExchangeBrokenException> _broken;
     private readonly Peer?[] _peers;
     private readonly CancellationTokenSource _ended = new();
-    /// <summary>Guards all state; who joins and who is early for an operation waits on it.</summary>
+    /// <summary>Guards all state; members that join or are early for an operation wait on it.</summary>
     private readonly object _gate = new();
     /// <summary>The caller of an operation waits on it for its completion. Never taken before <see cref="_gate"/>.</summary>
     private readonly object _completion = new();
@@ -96,7 +96,7 @@ internal sealed class StreamExchange : IStepExchange
     public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>
         Gather(FrameKind.LossBlocks, StepCodec.Encode(mine), StepCodec.DecodeLossBlocks);
 
-    /// <summary>Everybody's note, in rank order.</summary>
+    /// <summary>All members' notes, in rank order.</summary>
     public IReadOnlyList<byte[]> Gather(ReadOnlyMemory<byte> note)
     {
         var gathered = Run(number => new GatherOperation(this, number, FrameKind.Notes, note));
@@ -136,7 +136,7 @@ internal sealed class StreamExchange : IStepExchange
     }
 
     /// <summary>
-    /// For a member that waits for all others elsewhere than at the streams: throws once the exchange failed or somebody left.
+    /// For a member that waits for all others elsewhere than at the streams: throws once the exchange failed or a member left.
     /// </summary>
     public void ThrowIfOver()
     {

@@ -37,7 +37,7 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     }
 
     /// <summary>
-    /// A generation broke, told once on whatever thread noticed, also while nobody waits in its exchange. That a member left in good order
+    /// A generation broke, told once on whatever thread noticed, also while nothing waits in its exchange. That a member left in good order
     /// breaks it only when it is waited for.
     /// </summary>
     public event Action<ExchangeBrokenException>? Broken;

@@ -20,7 +20,7 @@ public static class SceneBenchmark
 {
     public const string FactorsFile = "factors.csv";
 
-    /// <summary>Written first and completed last: tells an unfinished benchmark from somebody else's folder.</summary>
+    /// <summary>Written first and completed last: tells an unfinished benchmark from an unrelated folder.</summary>
     private const string MarkerFile = "scenes.json";
 
     private const int GeneratorVersion = 1;

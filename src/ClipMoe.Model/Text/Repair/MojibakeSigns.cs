@@ -19,7 +19,7 @@ internal static class MojibakeSigns
         /// <summary>C1 control characters: a sign by themselves.</summary>
         Control = 1 << 1,
 
-        /// <summary>Characters that hardly anybody types.</summary>
+        /// <summary>Characters that are hardly ever typed.</summary>
         Rare = 1 << 2,
         Legal = 1 << 3,
         Currency = 1 << 4,
@@ -85,7 +85,7 @@ internal static class MojibakeSigns
     ];
 
     /// <summary>
-    /// Beginnings of two- and three-byte sequences as they look in one encoding, with the characters that continue with them.
+    /// Beginnings of two- and three-byte sequences as they look in one encoding, with the characters that continue them.
     /// </summary>
     private static readonly (string Start, string Next)[] Sequences =
     [

@@ -31,16 +31,17 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
     {
         RunStarted r => $"{r.Experiment} ({r.Hash[..12]}) in {r.OutputFolder}: {r.Stages.Count} stages, "
             + $"{r.Workers} {(r.Workers == 1 ? "worker" : "workers")}, {r.Device}",
+        StageStartedEvent { TotalSteps: { } total } s when s.Step == total => $"{s.Stage}: all {NumberFormat.Count(total)} steps are done",
         StageStartedEvent { TotalSteps: { } total, Step: > 0 } s =>
-            $"{s.Stage}: goes on after step {NumberFormat.Count(s.Step)} of {NumberFormat.Count(total)}",
+            $"{s.Stage}: resuming at step {NumberFormat.Count(s.Step + 1)} of {NumberFormat.Count(total)}",
         StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {NumberFormat.Count(total)} steps",
-        StageStartedEvent s => $"{s.Stage}: begins",
+        StageStartedEvent s => $"{s.Stage}: started",
         StageProgress p => Progress(p, now),
         StageCompletedEvent f =>
             $"{f.Stage}: done in {NumberFormat.Duration(f.Result.Seconds)}{Details(f.Result.FinalLoss, f.Result.ImagesPerSecond)}",
         ModelMeasured m => $"{m.Stage}: {m.Scores.Model} has R@1 {NumberFormat.Percent(m.Scores.MeanR1)} %",
         CheckpointSaved c => $"{c.Stage}: checkpoint after step {NumberFormat.Count(c.Step)}",
-        RunPaused p => $"{p.Stage}: paused at a checkpoint; clipmoe resume lets it go on",
+        RunPaused p => $"{p.Stage}: paused at a checkpoint; clipmoe resume continues it",
         RunWarning w => w.Message,
         RunEnded r => $"done. Checkpoint {r.Checkpoint}, weights {r.WeightsSha256}, report {r.ReportFile}",
         _ => null,

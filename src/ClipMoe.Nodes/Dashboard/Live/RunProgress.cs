@@ -96,7 +96,7 @@ internal sealed class RunProgress
 
     private void Advance(StageProgressState stage, StageProgress progress, TimeSpan now)
     {
-        // Who begins to watch in the middle of a stage was not told of its start.
+        // A watcher that joins in the middle of a stage was not told of its start.
         if (stage.Status == StageStatus.Waiting) Begin(new StageStartedEvent(progress.Stage, progress.Total, progress.Done), now);
         else if (stage.Plan.Kind == "train" && stage.TimedFrom == stage.Started && progress.Done == stage.DoneBefore + 1)
             (stage.TimedFrom, stage.DoneBefore) = (now, progress.Done);

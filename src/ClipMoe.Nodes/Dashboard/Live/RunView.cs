@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace ClipMoe.Nodes.Dashboard.Live;
 
-/// <summary>Shows a run while it continues. Events may come from any thread, one at a time.</summary>
+/// <summary>Shows a run in progress. Events may come from any thread, one at a time.</summary>
 internal abstract class RunView : IDisposable
 {
     private int _stops;
@@ -37,7 +37,7 @@ internal abstract class RunView : IDisposable
         }
         catch (Exception e)
         {
-            Console.Error.WriteLine($"clipmoe: the run can't be shown any more, but goes on. {ErrorReport.Sentence(e)}");
+            Console.Error.WriteLine($"clipmoe: the run can no longer be shown, but continues. {ErrorReport.Sentence(e)}");
             return false;
         }
     }
@@ -47,7 +47,8 @@ internal abstract class RunView : IDisposable
     public bool Stopping()
     {
         var first = Interlocked.Increment(ref _stops) == 1;
-        if (first) Show(new RunWarning("Stopping at a checkpoint; once more ends at once, and loses what came after the last one."));
+        if (first) Show(new RunWarning(
+            "Stopping at the next checkpoint. Press Ctrl-C again to quit now and lose progress since the last one."));
         return first;
     }
 

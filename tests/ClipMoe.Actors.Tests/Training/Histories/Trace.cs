@@ -3,7 +3,7 @@ using ClipMoe.Actors.Protocol;
 
 namespace ClipMoe.Actors.Tests.Training.Histories;
 
-/// <summary>Messages in a few words, for whoever reads a counterexample.</summary>
+/// <summary>Messages in a few words, for readers of a counterexample.</summary>
 internal static class Trace
 {
     public static string Of(object message) => message switch

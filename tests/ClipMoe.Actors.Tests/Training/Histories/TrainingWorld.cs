@@ -134,7 +134,7 @@ internal sealed class TrainingWorld
             case WriteCheckpoint { Duty: CheckpointDuty.Write }:
                 _writers.Add(to);
                 break;
-            // Nobody waits any more for what it writes.
+            // What it writes is no longer awaited.
             case LeaveStage { Why: not null }:
                 _writers.Remove(to);
                 break;

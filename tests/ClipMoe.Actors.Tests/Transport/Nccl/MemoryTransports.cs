@@ -12,7 +12,7 @@ internal sealed class TransportHub
 
     public byte[] NewGroup() => BitConverter.GetBytes(Interlocked.Increment(ref _groups));
 
-    /// <summary>Sent, and received by nobody.</summary>
+    /// <summary>Sent, and not received.</summary>
     public int Left => Queues.Values.Sum(q => q.Count);
 }
 

@@ -47,14 +47,14 @@ public sealed class NcclExchangesTests : IDisposable
         Assert.Contains(what, Assert.IsType<ExchangeBrokenException>(failure).Message);
 
     [Fact]
-    public void Members_that_all_can_use_carriers_of_their_own_in_every_generation()
+    public void Members_that_all_can_use_NCCL_have_new_transports_in_every_generation()
     {
         OfferAll();
         AssertReduces(0);
         AssertReduces(1);
         Assert.All(_transports, c => Assert.Equal([true, false], c.Made.Select(m => m.IsDisposed)));
         Assert.Equal(2, _transports.SelectMany(c => c.Made).Select(m => m.Group).Distinct().Count());
-        Assert.All(_logs, l => Assert.Equal(["gradients go over NCCL"], l));
+        Assert.All(_logs, l => Assert.Equal(["gradients are exchanged over NCCL"], l));
         _exchanges.ForEach(e => e.Abort(Mesh.Stage, 1));
         Assert.All(_transports.SelectMany(c => c.Made), m => Assert.True(m.IsDisposed));
     }
@@ -65,12 +65,12 @@ public sealed class NcclExchangesTests : IDisposable
         Offer(new NcclOffer(null, 22703, "a"), NcclOffer.Processor, NcclOffer.None("has no libnccl"));
         AssertReduces(0);
         Assert.All(_transports, c => Assert.Empty(c.Made));
-        const string why = "gradients go over sockets and not over NCCL: rank 1 computes on a processor";
+        const string why = "gradients are exchanged over sockets, not NCCL: rank 1 computes on a processor";
         Assert.Equal<List<string>>([[why], [], [why]], _logs);
     }
 
     [Fact]
-    public void Who_waits_in_a_carrier_gets_loose_when_the_generation_is_aborted()
+    public void A_wait_in_a_transport_ends_when_the_generation_is_aborted()
     {
         OfferAll();
         var failures = Mesh.Threads(World + 1, rank =>
@@ -93,7 +93,7 @@ public sealed class NcclExchangesTests : IDisposable
     }
 
     [Fact]
-    public void A_member_that_dies_ends_the_wait_in_the_carriers_of_the_others()
+    public void A_member_that_dies_ends_the_wait_in_the_transports_of_the_others()
     {
         OfferAll();
         var failures = Mesh.Threads(World, rank =>
@@ -117,7 +117,7 @@ public sealed class NcclExchangesTests : IDisposable
     }
 
     [Fact]
-    public void A_carrier_that_fails_again_and_again_is_given_up_by_all()
+    public void A_transport_that_fails_again_and_again_is_given_up_by_all()
     {
         OfferAll();
         _transports[2].OnSend = _ => throw new NcclTransportException("had ncclSend of NCCL fail with 2");

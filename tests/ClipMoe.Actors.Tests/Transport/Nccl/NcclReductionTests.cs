@@ -6,7 +6,7 @@ using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Transport.Nccl;
 
-/// <summary>Who sends what to whom, and the sum of it, over transports in memory.</summary>
+/// <summary>Which member sends what to which, and the sum of it, over transports in memory.</summary>
 public sealed class NcclReductionTests
 {
     private const int Leaves = 8;
@@ -110,7 +110,7 @@ public sealed class NcclReductionTests
     }
 
     [Fact]
-    public void A_bit_that_flips_on_its_way_is_noticed_by_who_receives_it()
+    public void A_bit_that_flips_on_its_way_is_noticed_by_the_receiver()
     {
         var (hub, tree, length) = (new TransportHub(), new ReductionTree(2), 2 * GradientChunks.Size);
         using var over = new CancellationTokenSource();

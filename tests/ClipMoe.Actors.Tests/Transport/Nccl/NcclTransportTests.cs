@@ -80,7 +80,7 @@ public sealed class NcclTransportTests : IDisposable
             Assert.All(failures, Assert.Null);
         }
 
-        Assert.All(logs, l => Assert.Equal(["gradients go over NCCL"], l));
+        Assert.All(logs, l => Assert.Equal(["gradients are exchanged over NCCL"], l));
         AssertNothingLeft();
     }
 
@@ -99,7 +99,7 @@ public sealed class NcclTransportTests : IDisposable
     }
 
     [StandInFact]
-    public void Who_waits_for_members_that_do_not_come_gets_loose_when_the_generation_is_over()
+    public void A_wait_for_members_that_do_not_come_ends_when_the_generation_is_over()
     {
         var (group, over) = (Transports(0).NewGroup(), new OperationCanceledException());
         Assert.Same(over, Record.Exception(() => Connect(group, 0, 2, () => throw over)));
@@ -107,7 +107,7 @@ public sealed class NcclTransportTests : IDisposable
     }
 
     [StandInFact]
-    public void Who_waits_for_bytes_that_do_not_come_gets_loose_and_the_carrier_is_freed()
+    public void A_wait_for_bytes_that_do_not_come_ends_and_the_transport_is_freed()
     {
         var over = new OperationCanceledException();
         var transport = Connect(Transports(0).NewGroup(), 0, 1, () => throw over);
@@ -118,7 +118,7 @@ public sealed class NcclTransportTests : IDisposable
     }
 
     [StandInFact]
-    public void A_carrier_that_is_disposed_of_while_it_is_used_is_freed_by_who_uses_it()
+    public void A_transport_that_is_disposed_of_while_it_is_used_is_freed_by_its_user()
     {
         INcclTransport? transport = null;
         transport = Connect(Transports(0).NewGroup(), 0, 1, () => transport!.Dispose());

@@ -34,7 +34,7 @@ public sealed class NcclTransportsTests : IDisposable
     {
         var path = Path.Combine(_folder, "libnccl.so.2");
         Assert.Equal($"has no {path}: set CLIPMOE_NCCL to the folder of libnccl.so.2", Lack([path]));
-        Assert.Contains("can't load libnccl-of-nobody.so", Lack(["libnccl-of-nobody.so"]));
+        Assert.Contains("can't load libnccl-missing.so", Lack(["libnccl-missing.so"]));
     }
 
     [Fact]
@@ -52,5 +52,5 @@ public sealed class NcclTransportsTests : IDisposable
 
     [StandInFact]
     public void NCCL_without_a_driver_is_a_reason() =>
-        Assert.Contains("libcuda-of-nobody.so", Lack([StandIn.Path], Path.Combine(_folder, "libcuda-of-nobody.so")));
+        Assert.Contains("libcuda-missing.so", Lack([StandIn.Path], Path.Combine(_folder, "libcuda-missing.so")));
 }

@@ -40,6 +40,18 @@ public sealed class LineViewTests
         Assert.All(lines.Skip(2).Take(6), l => Assert.Contains(" left in all", l));
     }
 
+    [Theory]
+    [InlineData(0, "base: 3,000 steps")]
+    [InlineData(3, "base: resuming at step 4 of 3,000")]
+    [InlineData(3000, "base: all 3,000 steps are done")]
+    public void AResumedStageTellsItsNextStep(int committed, string line)
+    {
+        using var view = new PlainView(_output, _clock);
+        view.Show(SampleRun.Started());
+        view.Show(new StageStartedEvent("base", 3000, committed));
+        Assert.Equal(line, Lines()[^1][13..]);
+    }
+
     [Fact]
     public void APauseIsSaidWithWhatEndsIt()
     {
@@ -48,7 +60,7 @@ public sealed class LineViewTests
         view.Show(SampleRun.Started());
         view.Show(new RunPaused("base"));
 
-        Assert.Equal("base: paused at a checkpoint; clipmoe resume lets it go on", Lines()[^1][13..]);
+        Assert.Equal("base: paused at a checkpoint; clipmoe resume continues it", Lines()[^1][13..]);
     }
 
     [Fact]
@@ -80,7 +92,7 @@ public sealed class LineViewTests
 
         Assert.True(view.Stopping());
         Assert.False(view.Stopping());
-        Assert.Contains("Stopping at a checkpoint", Assert.Single(Lines()));
+        Assert.Contains("Stopping at the next checkpoint", Assert.Single(Lines()));
     }
 
     private List<string> Lines() => [.. _output.ToString().TrimEnd('\n').Split('\n')];

@@ -33,7 +33,7 @@ internal static class StageCommands
         var resources = new ResourceOptions();
         var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
         var command = new Command(
-            name, $"{what}, from its beginning, by what the stages before it made.\n\nExample:\n  clipmoe {name} {example} --out runs/demo")
+            name, $"{what}, from the results of the stages before it.\n\nExample:\n  clipmoe {name} {example} --out runs/demo")
         {
             stage, output, json,
         };

@@ -134,10 +134,12 @@ public sealed class TrainingSession : StageActor, IWithTimers
                 $"never reaches its peak. Lower its warmup_steps, or train for more epochs."));
     }
 
-    /// <summary>A worker that was left behind is free again, so it may come back.</summary>
+    /// <summary>A worker that was left behind is free again, so it may come back, or go if it is being released.</summary>
     private void Left(int worker)
     {
-        if (Workers.TryGetValue(worker, out var back) && !_replicas.Has(worker) && !_releasing.Contains(worker)) OnArrived(back);
+        if (!Workers.TryGetValue(worker, out var back) || _replicas.Has(worker)) return;
+        if (_releasing.Contains(worker)) LetGo(worker);
+        else OnArrived(back);
     }
 
     /// <summary>Opens the next generation, or asks the current one to make room for it, if it is time.</summary>

@@ -91,17 +91,21 @@ internal sealed class HistoryPlayer
         }
     }
 
-    /// <summary>Nothing more goes wrong, and one more worker comes: all that is needed to end the stage.</summary>
+    /// <summary>Nothing more goes wrong, and a worker is there: all that is needed to end the stage.</summary>
     private void Settle()
     {
         _world.Log.Add("settle");
         foreach (var worker in _world.Living) worker.Hangs = worker.FailsToCopy = false;
         foreach (var dead in _world.Known.Where(w => !w.Lives).ToList()) _world.Notice(dead);
         if (_world.Paused) _world.Pause(false);
-        _world.Arrive();
         var most = 50 + 20 * _world.History.Steps;
         for (var i = 0; i < most && !_world.Done; i++)
-            if (!_world.Sweep()) _world.Pass(TrainingWorld.Long);
+        {
+            if (_world.Sweep()) continue;
+            // One that was left behind that often is not asked again.
+            if (_world.Known.Any(w => w.TimesLeft < 5)) _world.Pass(TrainingWorld.Long);
+            else _world.Arrive();
+        }
         _world.Check(_world.Done, $"all is well, and after {most} rounds the stage has not ended");
     }
 

@@ -13,6 +13,9 @@ internal sealed class ModelJournal(TrainingWorld world)
 
     public int Steps => State.CommittedSteps(Stage);
 
+    /// <summary>With those that are not written yet.</summary>
+    public int StepsTold => _waiting.OfType<StepsCheckpointed>().Select(f => f.ToStep).Append(Steps).Max();
+
     public void Add(ExperimentEvent fact) => _waiting.Add(fact);
 
     public void WriteAll()
@@ -34,6 +37,7 @@ internal sealed class ModelJournal(TrainingWorld world)
     private void Check(StepsCheckpointed steps)
     {
         world.Check(steps.FromStep == Steps, $"the ledger goes on from {steps.FromStep}, and ended with {Steps}");
+        world.Check(steps.ToStep > steps.FromStep, $"steps {steps.FromStep} to {steps.ToStep} are journaled");
         world.Check(
             world.Checkpoints[steps.ManifestSha256] == world.Arithmetic.Undisturbed(steps.ToStep),
             $"the checkpoint after {steps.ToStep} steps has not the weights of an undisturbed run");

@@ -43,6 +43,9 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
 
     public bool Errs { get; set; }
 
+    /// <summary>How often it was told to leave before the end.</summary>
+    public int TimesLeft { get; set; }
+
     /// <summary>What its device is at.</summary>
     public StepId? WaitsIn => _device.TryPeek(out var work) && work.WaitsIn is { } id && IsIn(id.Generation) ? id : null;
 

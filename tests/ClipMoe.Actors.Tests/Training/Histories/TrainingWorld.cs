@@ -137,6 +137,7 @@ internal sealed class TrainingWorld
             // What it writes is no longer awaited.
             case LeaveStage { Why: not null }:
                 _writers.Remove(to);
+                to.TimesLeft++;
                 break;
         }
         _network.Post((sender, sender.Path.Name), (to, $"worker {to.Number}"), message, () =>
@@ -262,6 +263,7 @@ internal sealed class TrainingWorld
         var (number, step) = (open.Generation, open.Step);
         if (Generations.ContainsKey(number)) return;
         Check(Newest is null || number > Newest.Number, $"generation {number} comes after {Newest?.Number}");
+        Check(step >= _journal.StepsTold, $"generation {number} begins at {step}, and repeats what is in the ledger");
         Check(_writers.All(w => w.Committed <= step), $"generation {number} begins at {step}, and repeats what is being written");
         Generations[number] = new Generation(number, step, [.. open.Members.SelectMany(r => Enumerable.Range(r.First, r.End - r.First))]);
     }

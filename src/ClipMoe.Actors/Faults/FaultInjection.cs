@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using ClipMoe.Actors.Transport.Connections;
 using ClipMoe.Model;
 
@@ -9,27 +10,41 @@ namespace ClipMoe.Actors.Faults;
 /// <summary>Places in a worker's work where something can be made to go wrong.</summary>
 /// <remarks>
 /// Copy: some of the state of others is copied. Serve: others begin to copy the state. Checkpoint: nothing of it is written yet.
-/// HalfCheckpoint: one of its files is whole, another is half written, under its temporary name.
+/// HalfCheckpoint: one of its files is whole, another is half written, under its temporary name. The names in quotes are those of lists of
+/// faults, whatever the C# names become.
 /// </remarks>
 public enum WorkPhase
 {
-    Join, Copy, Serve, Features, Normalisers, Gradient, Ready, Commit, Checkpoint, HalfCheckpoint, Extract, Cluster, Label, Evaluate,
+    [JsonStringEnumMemberName("Join")] Join,
+    [JsonStringEnumMemberName("Copy")] Copy,
+    [JsonStringEnumMemberName("Serve")] Serve,
+    [JsonStringEnumMemberName("Features")] Features,
+    [JsonStringEnumMemberName("Normalisers")] Normalisers,
+    [JsonStringEnumMemberName("Gradient")] Gradient,
+    [JsonStringEnumMemberName("Ready")] Ready,
+    [JsonStringEnumMemberName("Commit")] Commit,
+    [JsonStringEnumMemberName("Checkpoint")] Checkpoint,
+    [JsonStringEnumMemberName("HalfCheckpoint")] HalfCheckpoint,
+    [JsonStringEnumMemberName("Extract")] Extract,
+    [JsonStringEnumMemberName("Cluster")] Cluster,
+    [JsonStringEnumMemberName("Label")] Label,
+    [JsonStringEnumMemberName("Evaluate")] Evaluate,
 }
 
 /// <summary>What goes wrong.</summary>
 public enum FaultKind
 {
     /// <summary>The process is gone at once, as with kill -9 or a native crash.</summary>
-    Kill,
+    [JsonStringEnumMemberName("Kill")] Kill,
 
     /// <summary>The process stands still for five seconds, as on a machine that is overloaded or suspended.</summary>
-    Stop,
+    [JsonStringEnumMemberName("Stop")] Stop,
 
     /// <summary>A bit of a weight flips.</summary>
-    Corrupt,
+    [JsonStringEnumMemberName("Corrupt")] Corrupt,
 
     /// <summary>A bit of the next frame to another worker flips on its way.</summary>
-    Garble,
+    [JsonStringEnumMemberName("Garble")] Garble,
 }
 
 /// <summary>One fault: at this phase of this step (or shard, or iteration) of a stage.</summary>
@@ -44,9 +59,9 @@ public sealed record InjectedFault(FaultKind Kind, string Stage, int? Step, Work
     {
         var parts = text.Split('@', ':');
         var step = 0;
-        return parts.Length == 4 && Enum.TryParse(parts[0], ignoreCase: true, out FaultKind kind)
+        return parts.Length == 4 && FaultNames<FaultKind>.TryParse(parts[0], out var kind)
             && (parts[2] == AnyStep || int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out step))
-            && Enum.TryParse(parts[3], ignoreCase: true, out WorkPhase phase)
+            && FaultNames<WorkPhase>.TryParse(parts[3], out var phase)
             ? new InjectedFault(kind, parts[1], parts[2] == AnyStep ? null : step, phase)
             : throw new UserErrorException($"'{text}' is no fault such as kill@mcl-1:12:gradient.");
     }
@@ -119,8 +134,8 @@ public sealed class FaultInjection(IReadOnlyList<InjectedFault> faults, string o
         try
         {
             var step = fault.Step?.ToString(CultureInfo.InvariantCulture) ?? "any";
-            using var mark = new FileStream(Path.Combine(output, $"fault-{fault.Kind}-{fault.Stage}-{step}-{fault.Phase}"),
-                FileMode.CreateNew);
+            var (kind, phase) = (FaultNames<FaultKind>.Of(fault.Kind), FaultNames<WorkPhase>.Of(fault.Phase));
+            using var mark = new FileStream(Path.Combine(output, $"fault-{kind}-{fault.Stage}-{step}-{phase}"), FileMode.CreateNew);
             return true;
         }
         catch (IOException)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using ClipMoe.Actors.Transport.Connections;
 
 namespace ClipMoe.Actors.Faults;
@@ -6,13 +7,13 @@ namespace ClipMoe.Actors.Faults;
 public enum RequestedFault
 {
     /// <summary>A bit of a weight flips with the next update.</summary>
-    FlipWeight,
+    [JsonStringEnumMemberName("FlipWeight")] FlipWeight,
 
     /// <summary>A bit of the next frame to another worker flips on its way.</summary>
-    FlipFrame,
+    [JsonStringEnumMemberName("FlipFrame")] FlipFrame,
 
     /// <summary>The stream to another worker breaks in place of its next frame.</summary>
-    CloseStream,
+    [JsonStringEnumMemberName("CloseStream")] CloseStream,
 }
 
 /// <summary>
@@ -56,5 +57,5 @@ public sealed class FaultRequests(string output, int process)
         Take(RequestedFault.FlipFrame) ? FaultAction.FlipBit : Take(RequestedFault.CloseStream) ? FaultAction.CloseStream
         : FaultAction.None;
 
-    private string FileOf(RequestedFault fault) => Path.Combine(output, $"order-{fault}-{process}");
+    private string FileOf(RequestedFault fault) => Path.Combine(output, $"order-{FaultNames<RequestedFault>.Of(fault)}-{process}");
 }

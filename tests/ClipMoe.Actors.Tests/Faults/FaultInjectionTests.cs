@@ -16,8 +16,29 @@ public sealed class FaultInjectionTests : IDisposable
     public void A_fault_is_read_from_its_name(string text, FaultKind kind, string stage, int? step, WorkPhase phase) =>
         Assert.Equal(new InjectedFault(kind, stage, step, phase), InjectedFault.Parse(text));
 
+    /// <summary>Lists of faults in scripts, and the marks of faults that happened, hold these names: they outlive the C# names.</summary>
+    [Fact]
+    public void Faults_are_named_as_they_were_first()
+    {
+        Assert.Equal(["Kill", "Stop", "Corrupt", "Garble"], Enum.GetValues<FaultKind>().Select(FaultNames<FaultKind>.Of));
+        Assert.Equal(
+            ["Join", "Copy", "Serve", "Features", "Normalisers", "Gradient", "Ready", "Commit", "Checkpoint", "HalfCheckpoint", "Extract",
+                "Cluster", "Label", "Evaluate"],
+            Enum.GetValues<WorkPhase>().Select(FaultNames<WorkPhase>.Of));
+        Assert.Equal(["FlipWeight", "FlipFrame", "CloseStream"], Enum.GetValues<RequestedFault>().Select(FaultNames<RequestedFault>.Of));
+    }
+
+    [Fact]
+    public void A_fault_that_happened_leaves_a_mark_with_its_name()
+    {
+        FaultInjection.Read("a=corrupt@base:*:COMMIT; a=corrupt@base:3:halfcheckpoint", "a", _folder)
+            .Reach("base", 3, WorkPhase.HalfCheckpoint);
+        Assert.Equal(["fault-Corrupt-base-3-HalfCheckpoint"], Directory.GetFiles(_folder).Select(f => Path.GetFileName(f)));
+    }
+
     [Theory]
     [InlineData("kill@mcl-1:gradient")]
+    [InlineData("kill@mcl-1:12:3")]
     [InlineData("kill@mcl-1:-1:gradient")]
     [InlineData("kill@mcl-1:1:lunch")]
     public void What_is_no_fault_is_refused(string text) => Assert.Throws<UserErrorException>(() => InjectedFault.Parse(text));

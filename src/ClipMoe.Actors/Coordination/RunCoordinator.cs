@@ -280,6 +280,8 @@ public sealed class RunCoordinator : ExperimentJournal
 
     private void Done(CompleteStage done)
     {
+        // A stage that said so before is closed.
+        if (!Sender.Equals(_stage)) return;
         PersistFact(new StageCompleted(done.Stage, done.Result), completed =>
         {
             Publish(new StageCompletedEvent(completed.Stage, completed.Result));

@@ -59,6 +59,21 @@ public sealed class RunCoordinatorTests : IDisposable
         Assert.False(outcome.IsCompleted);
     }
 
+    [Fact]
+    public async Task A_stage_is_done_when_its_own_actor_says_so()
+    {
+        var figures = (await AllDone()).Single(r => r.Path == RunFolder.ModelFile(StagePlan.Evaluate));
+        File.AppendAllText(Path.Combine(_folder, "node-1", figures.Path), "x");
+        var coordinator = Coordinator(Roster());
+        var outcome = coordinator.Ask<RunOutcome>(new RunExperiment());
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await _worker.Reader.ReadAsync(patience.Token);
+        coordinator.Tell(new CompleteStage(StagePlan.Evaluate, new StageResult(figures.Path, figures.Sha256, 1)));
+        coordinator.Tell(new StopExperiment());
+        Assert.IsType<RunStopped>(await outcome.WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.DoesNotContain(StagePlan.Evaluate, JournalReader.Read(_here.Journal, Id).Completed.Keys);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -116,17 +131,21 @@ public sealed class RunCoordinatorTests : IDisposable
     }
 
     /// <param name="opens">By number: whether that worker can open the experiment.</param>
-    private Task<RunOutcome> Run(IReadOnlyDictionary<int, bool>? opens = null)
+    private IActorRef Roster(IReadOnlyDictionary<int, bool>? opens = null)
     {
         opens ??= new Dictionary<int, bool> { [1] = true };
-        return Run(_system.ActorOf(Props.Create(() => new OneByOne(opens, _worker.Writer))));
+        return _system.ActorOf(Props.Create(() => new OneByOne(opens, _worker.Writer)));
     }
 
-    private Task<RunOutcome> Run(IActorRef roster)
+    private Task<RunOutcome> Run(IReadOnlyDictionary<int, bool>? opens = null) => Run(Roster(opens));
+
+    private Task<RunOutcome> Run(IActorRef roster) => Coordinator(roster).Ask<RunOutcome>(new RunExperiment());
+
+    private IActorRef Coordinator(IActorRef roster)
     {
         var settings = new RunCoordinator.RunSettings(Id, Experiment, "hash", _here, new RunFiles(_here, 2, new NodeFolders(_folder)),
             roster);
-        return _system.ActorOf(Props.Create(() => new RunCoordinator(settings))).Ask<RunOutcome>(new RunExperiment());
+        return _system.ActorOf(Props.Create(() => new RunCoordinator(settings)));
     }
 
     private sealed class Facts : ReceivePersistentActor

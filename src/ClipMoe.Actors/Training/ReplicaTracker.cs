@@ -11,9 +11,11 @@ internal sealed class ReplicaTracker
     /// <summary>A worker that was left behind so often in a stage is not asked again.</summary>
     private const int MostDrops = 5;
 
-    private readonly HashSet<int> _joining = [], _answering = [], _alive = [];
+    private readonly HashSet<int> _answering = [], _alive = [];
+    private readonly Dictionary<int, int> _joining = [];
     private readonly Dictionary<int, ReplicaPosition> _positions = [];
     private readonly Dictionary<int, int> _drops = [];
+    private int _invitations;
 
     /// <summary>Workers with a replica.</summary>
     public IReadOnlyDictionary<int, ReplicaPosition> Positions => _positions;
@@ -21,6 +23,10 @@ internal sealed class ReplicaTracker
     public bool SomeJoin => _joining.Count > 0;
 
     public bool SomeAreToAnswer => _answering.Count > 0;
+
+    /// <summary>The replicas being built that those who have one would wait for.</summary>
+    public IEnumerable<AwaitedWork> Awaited => _positions.Count == 0 ? []
+        : _joining.Select(j => new AwaitedWork(j.Key, j.Value, "building its replica"));
 
     public bool Has(int worker) => _positions.ContainsKey(worker);
 
@@ -30,7 +36,7 @@ internal sealed class ReplicaTracker
     public bool Invite(int worker)
     {
         if (_drops.GetValueOrDefault(worker) >= MostDrops) return false;
-        _joining.Add(worker);
+        _joining[worker] = ++_invitations;
         return true;
     }
 

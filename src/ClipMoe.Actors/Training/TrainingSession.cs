@@ -43,6 +43,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private readonly SessionSettings _settings;
     private readonly StepLedger _ledger;
     private readonly ReplicaTracker _replicas = new();
+    private readonly DeviceWatch _watch = new();
     private readonly HashSet<int> _releasing = [];
     private Phase _phase = Phase.Gathering;
     private JoinStage _join;
@@ -57,6 +58,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     private (int Worker, int Step)? _writing;
     private bool _stopping;
     private bool _pausing;
+    private bool _done;
     private WrittenFile? _model;
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -81,6 +83,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Receive<StillHere>(m => m.Generation == _generation, m => _replicas.Lives(m.Worker));
         Receive<GenerationAbandoned>(m => m.Generation == _generation, Abandoned);
         Receive<AnswersDue>(m => m.Generation == _generation, _ => DropSilent());
+        Receive<LookAtDevices>(_ => DropHanging());
         Receive<CheckpointWritten>(m => m.Stage == Stage, Checkpointed);
         Receive<CheckpointNotCopied>(m => m.Stage == Stage, m => Publish(new RunWarning(
             $"{Stage}: worker {Workers.GetValueOrDefault(m.Worker)?.Info.Name ?? $"{m.Worker}"} could not keep a second copy of a " +
@@ -93,8 +96,11 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private sealed record AnswersDue(int Generation);
 
+    private sealed record LookAtDevices;
+
     protected override void PreStart()
     {
+        Timers.StartPeriodicTimer("devices", new LookAtDevices(), DeviceWatch.LookEvery);
         foreach (var worker in Workers.Values) OnArrived(worker);
     }
 
@@ -270,6 +276,25 @@ public sealed class TrainingSession : StageActor, IWithTimers
         Advance();
     }
 
+    /// <summary>
+    /// Goes on without those that hang while others wait for them: until all replicas are built, or until a checkpoint is written. Steps
+    /// have a deadline of their own.
+    /// </summary>
+    private void DropHanging()
+    {
+        List<AwaitedWork> awaited = [.. _phase == Phase.Gathering ? _replicas.Awaited : []];
+        if (_writing is { } writing && _phase is not (Phase.Training or Phase.Holding))
+            awaited.Add(new AwaitedWork(writing.Worker, writing.Step, $"writing the checkpoint after step {writing.Step}"));
+        var hanging = _watch.Look(awaited);
+        foreach (var (worker, _, what) in hanging)
+        {
+            var wrote = _writing?.Worker == worker;
+            Drop(worker, $"its device hangs while {what}");
+            if (wrote && _phase is Phase.Paused or Phase.Finishing) WriteCheckpoint();
+        }
+        if (hanging.Count > 0) Advance();
+    }
+
     private void Drop(int worker, string why)
     {
         _replicas.Drop(worker);
@@ -359,6 +384,9 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         if (step == _totalSteps && _model is { } model)
         {
+            // A writer that was given up may still report, after the one that took its place.
+            if (_done) return;
+            _done = true;
             Context.Parent.Tell(new CompleteStage(Stage, new StageResult(model.Path, model.Sha256, _ledger.Seconds)
             {
                 Steps = step,

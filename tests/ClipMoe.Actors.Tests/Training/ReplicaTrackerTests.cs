@@ -61,6 +61,21 @@ public sealed class ReplicaTrackerTests
     }
 
     [Fact]
+    public void Replicas_being_built_are_waited_for_once_another_is_there_each_by_its_invitation()
+    {
+        _tracker.Invite(1);
+        _tracker.Invite(2);
+        Assert.Empty(_tracker.Awaited);
+        _tracker.Join(1, At(0));
+        var first = Assert.Single(_tracker.Awaited);
+        Assert.Equal(2, first.Worker);
+        _tracker.Drop(2);
+        Assert.Empty(_tracker.Awaited);
+        _tracker.Invite(2);
+        Assert.NotEqual(first, Assert.Single(_tracker.Awaited));
+    }
+
+    [Fact]
     public void A_lost_worker_does_not_move()
     {
         Join(1, 2);

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Akka.Actor;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
@@ -11,6 +12,8 @@ namespace ClipMoe.Actors.Tests.Training;
 public sealed class TrainingSessionTests : IDisposable
 {
     private const string Stage = StagePlan.Base;
+
+    private const int Steps = 100;
 
     private readonly ActorSystem _system = ActorSystem.Create("training");
     private readonly Channel<object> _said = Channel.CreateUnbounded<object>();
@@ -55,7 +58,25 @@ public sealed class TrainingSessionTests : IDisposable
         Assert.IsType<StageFailed>(await Next());
     }
 
-    private static StageJoined Joined(int worker, string state) => new(Stage, worker, 100, new ReplicaPosition(0, state, null, null));
+    [Fact]
+    public async Task It_is_done_once_whoever_writes_the_last_checkpoint_again()
+    {
+        _session.Tell(Joined(1, "a", Steps));
+        _session.Tell(Joined(2, "a", Steps));
+        Assert.IsType<JournalFact>(await Next());
+        _session.Tell(Written(1));
+        _session.Tell(new FactJournaled(Assert.IsType<JournalFact>(await Next()).Fact));
+        Assert.Equal(Steps, Assert.IsType<CompleteStage>(await Next()).Result.Steps);
+        _session.Tell(Written(2));
+        _session.Tell(new WorkFailed(Stage, 2, new WorkFailure(FailureKind.WrongInput,
+            "it is said next, and shows that nothing was before")));
+        Assert.IsType<StageFailed>(await Next());
+    }
+
+    private static StageJoined Joined(int worker, string state, int step = 0) =>
+        new(Stage, worker, Steps, new ReplicaPosition(step, state, null, null));
+
+    private static CheckpointWritten Written(int worker) => new(Stage, Steps, worker, "manifest", new WrittenFile("model", "hash"));
 
     private async Task Ends(bool stops)
     {

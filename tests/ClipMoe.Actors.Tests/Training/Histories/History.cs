@@ -49,6 +49,9 @@ public enum Happening
 
     /// <summary>A device errs in its next update.</summary>
     Err,
+
+    /// <summary>Time passes, more than a device may be at one piece of work.</summary>
+    WaitLong,
 }
 
 /// <param name="Which">Of the workers, messages or times that there are, counted around.</param>
@@ -101,9 +104,8 @@ public static class Histories
 {
     public static Arbitrary<History> Any() => Arb.From(
         History.Of(
-            (30, Run), (20, Deliver), (20, Happening.Compute), (8, Join), (7, Die), (8, Notice), (4, Wait), (3, Overdue), (10, Repeat),
-            (4, Hang),
-            (3, Release), (4, Pause), (2, TakeOver), (3, FailCopy)),
+            (30, Run), (20, Deliver), (20, Happening.Compute), (8, Join), (7, Die), (8, Notice), (4, Wait), (2, WaitLong), (3, Overdue),
+            (10, Repeat), (4, Hang), (3, Release), (4, Pause), (2, TakeOver), (3, FailCopy)),
         History.Smaller);
 }
 

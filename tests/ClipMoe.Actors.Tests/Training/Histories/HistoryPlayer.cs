@@ -64,8 +64,11 @@ internal sealed class HistoryPlayer
             case Happening.Wait:
                 _world.Pass(TrainingWorld.Long);
                 break;
-            case Happening.Overdue when _world.Newest is { } late:
-                _world.Tell(new StepOverdue(new StepId(TrainingWorld.Stage, late.Number, late.Next), TrainingWorld.Long));
+            case Happening.WaitLong:
+                _world.PassLooks();
+                break;
+            case Happening.Overdue:
+                _world.Overdue();
                 break;
             case Happening.Repeat:
                 _world.Repeat(which);
@@ -91,19 +94,20 @@ internal sealed class HistoryPlayer
         }
     }
 
-    /// <summary>Nothing more goes wrong, and a worker is there: all that is needed to end the stage.</summary>
+    /// <summary>Nothing more goes wrong, and a worker with a sound device is there: all that is needed to end the stage.</summary>
     private void Settle()
     {
         _world.Log.Add("settle");
-        foreach (var worker in _world.Living) worker.Hangs = worker.FailsToCopy = false;
+        foreach (var worker in _world.Living) worker.FailsToCopy = false;
         foreach (var dead in _world.Known.Where(w => !w.Lives).ToList()) _world.Notice(dead);
         if (_world.Paused) _world.Pause(false);
         var most = 50 + 20 * _world.History.Steps;
         for (var i = 0; i < most && !_world.Done; i++)
         {
             if (_world.Sweep()) continue;
+            _world.Overdue();
             // One that was left behind that often is not asked again.
-            if (_world.Known.Any(w => w.TimesLeft < 5)) _world.Pass(TrainingWorld.Long);
+            if (_world.Known.Any(w => !w.Hangs && w.TimesLeft < 5)) _world.PassLooks();
             else _world.Arrive();
         }
         _world.Check(_world.Done, $"all is well, and after {most} rounds the stage has not ended");

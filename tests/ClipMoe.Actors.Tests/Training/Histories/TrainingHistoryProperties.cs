@@ -26,7 +26,12 @@ public sealed class TrainingHistoryProperties(OneThread actors) : IClassFixture<
         // The only worker is to be let go when it has not answered: it is let go, for others to come.
         new History(1, 1, 2, 3, [new(Run, 2), new(Release, 0), new(Overdue, 0), new(Wait, 0)]),
         // The device that writes the last checkpoint erred in the last update, after which no step compares the replicas.
-        new History(2, 2, 1, 1, [new(Run, 1), new(Err, 0)]));
+        new History(2, 2, 1, 1, [new(Run, 1), new(Err, 0)]),
+        // A device hangs before its replica is built.
+        new History(2, 2, 2, 1, [new(Hang, 1)]),
+        // The device that writes the last checkpoint hangs, then writes it at the same time as the one that took its place.
+        new History(2, 2, 1, 1, [new(Run, 5), new(Hang, 0)]),
+        new History(2, 2, 1, 1, [new(Run, 5), new(Hang, 0), new(Run, 3), new(WaitLong, 0), new(Hang, 0), new(Run, 7)]));
 
     [Property(MaxTest = 1500, Arbitrary = [typeof(Histories)])]
     public void Each_step_counts_once_whatever_happens(History history) => HistoryPlayer.Play(actors, history);

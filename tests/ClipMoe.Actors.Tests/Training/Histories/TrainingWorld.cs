@@ -14,7 +14,7 @@ internal sealed class TrainingWorld
 {
     public const string Stage = StagePlan.Base;
 
-    /// <summary>More than anything may take.</summary>
+    /// <summary>More than anything may take to answer.</summary>
     public static readonly TimeSpan Long = TimeSpan.FromMinutes(3);
 
     private static readonly TrainModel Spec =
@@ -28,6 +28,7 @@ internal sealed class TrainingWorld
     private readonly ModelNetwork _network;
     private readonly ModelJournal _journal;
     private IActorRef _aggregator = ActorRefs.Nobody;
+    private bool _ended;
 
     public TrainingWorld(OneThread actors, History history)
     {
@@ -161,6 +162,8 @@ internal sealed class TrainingWorld
                 });
                 break;
             case CompleteStage:
+                Check(!_ended, "the stage ended twice");
+                _ended = true;
                 // The coordinator takes in what it was told before.
                 _journal.WriteAll();
                 Check(_journal.Steps == History.Steps, $"the stage ended with {_journal.Steps} steps in the journal");
@@ -208,6 +211,18 @@ internal sealed class TrainingWorld
     }
 
     public void Pass(TimeSpan time) => _actors.Pass(time);
+
+    /// <summary>The session looks at what it waits for until that has taken too long.</summary>
+    public void PassLooks()
+    {
+        for (var look = 0; look <= DeviceWatch.MostLooks; look++) Pass(DeviceWatch.LookEvery);
+    }
+
+    /// <summary>The step in flight takes longer than it may.</summary>
+    public void Overdue()
+    {
+        if (Newest is { } late) Tell(new StepOverdue(new StepId(Stage, late.Number, late.Next), Long));
+    }
 
     public void Arrive()
     {

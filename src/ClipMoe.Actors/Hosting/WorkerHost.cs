@@ -6,8 +6,8 @@ using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Actors.Transport.Exchanges;
 using ClipMoe.Actors.Transport.Fetching;
-using ClipMoe.Actors.Transport.Nccl;
 using ClipMoe.Actors.Transport.Streams;
 using ClipMoe.Actors.Workers;
 
@@ -24,7 +24,7 @@ public sealed class WorkerHost : IAsyncDisposable
     private readonly DeviceContext _device;
     private readonly BulkListener _listener;
     private readonly BulkServer _server;
-    private readonly NcclExchanges _exchanges;
+    private readonly GenerationExchanges _exchanges;
     private readonly NodeWorkspaces _workspaces;
 
     public WorkerHost(WorkerSettings settings)
@@ -35,7 +35,7 @@ public sealed class WorkerHost : IAsyncDisposable
             FaultRequests.OfThisProcess(settings.Output));
         _listener = new BulkListener(settings.Address.Host, new IPEndPoint(IPAddress.Any, 0),
             settings.Transport with { Fault = faults.Frames });
-        _exchanges = new NcclExchanges(
+        _exchanges = new GenerationExchanges(
             new StreamExchanges(_listener), settings.Device.Name, settings.Transport.Certificate is not null, settings.Transport.Log);
         _server = new BulkServer(_listener);
         var states = new ReplicaStates(settings.Transport) { Faults = faults };

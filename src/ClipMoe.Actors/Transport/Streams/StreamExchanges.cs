@@ -42,7 +42,10 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     /// </summary>
     public event Action<ExchangeBrokenException>? Broken;
 
-    public IStepExchange Join(ExchangeGeneration generation)
+    public IStepExchange Join(ExchangeGeneration generation) => Open(generation);
+
+    /// <inheritdoc cref="Join"/>
+    internal StreamExchange Open(ExchangeGeneration generation)
     {
         StreamExchange exchange;
         List<StreamExchange> superseded = [];

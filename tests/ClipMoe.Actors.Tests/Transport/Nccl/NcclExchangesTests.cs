@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Exchanges;
 using ClipMoe.Actors.Transport.Nccl;
 using ClipMoe.Model.Reduction;
 
@@ -14,7 +15,7 @@ public sealed class NcclExchangesTests : IDisposable
     private readonly Mesh _mesh = new(World, unix: true);
     private readonly TransportHub _hub = new();
     private readonly List<MemoryTransports> _transports = [];
-    private readonly List<NcclExchanges> _exchanges = [];
+    private readonly List<GenerationExchanges> _exchanges = [];
     private readonly List<string>[] _logs = [[], [], []];
 
     private void Offer(params NcclOffer[] offers)
@@ -22,7 +23,7 @@ public sealed class NcclExchangesTests : IDisposable
         foreach (var (rank, offer) in offers.Index())
         {
             _transports.Add(new MemoryTransports(_hub, offer));
-            _exchanges.Add(new NcclExchanges(_mesh.Exchanges[rank], _transports[rank], _logs[rank].Add));
+            _exchanges.Add(new GenerationExchanges(_mesh.Exchanges[rank], _transports[rank], _logs[rank].Add));
         }
     }
 

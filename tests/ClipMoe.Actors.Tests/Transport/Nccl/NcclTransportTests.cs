@@ -1,4 +1,5 @@
 using ClipMoe.Actors.Transport;
+using ClipMoe.Actors.Transport.Exchanges;
 using ClipMoe.Actors.Transport.Nccl;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
@@ -66,7 +67,7 @@ public sealed class NcclTransportTests : IDisposable
         {
             var failures = Mesh.Threads(World, rank =>
             {
-                var exchanges = new NcclExchanges(mesh.Exchanges[rank], Transports(rank), (logs[rank] = []).Add);
+                var exchanges = new GenerationExchanges(mesh.Exchanges[rank], Transports(rank), (logs[rank] = []).Add);
                 for (var generation = 0; generation < 2; generation++)
                 {
                     var sum = new float[Length];

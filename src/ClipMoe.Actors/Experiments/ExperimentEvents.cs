@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using ClipMoe.Actors.Files;
 
 namespace ClipMoe.Actors.Experiments;
@@ -6,6 +7,20 @@ namespace ClipMoe.Actors.Experiments;
 /// What the journal holds: small facts, each written once its effect is safely on disk. Replaying them gives the state of the run;
 /// everything between the last fact and a crash is done again, with the same result.
 /// </summary>
+/// <remarks>Under these names the journal holds the events. A name stays when its type is renamed.</remarks>
+[JsonDerivedType(typeof(ExperimentAccepted), "accepted-1")]
+[JsonDerivedType(typeof(DataPrepared), "data-1")]
+[JsonDerivedType(typeof(CoordinatorStarted), "coordinator-1")]
+[JsonDerivedType(typeof(StageStarted), "stage-started-1")]
+[JsonDerivedType(typeof(StepsPlanned), "steps-planned-1")]
+[JsonDerivedType(typeof(StepsCheckpointed), "steps-1")]
+[JsonDerivedType(typeof(CheckpointDamaged), "checkpoint-damaged-1")]
+[JsonDerivedType(typeof(ShardExtracted), "shard-1")]
+[JsonDerivedType(typeof(ShardDamaged), "shard-damaged-1")]
+[JsonDerivedType(typeof(StageCompleted), "stage-completed-1")]
+[JsonDerivedType(typeof(StageDamaged), "stage-damaged-1")]
+[JsonDerivedType(typeof(StageReset), "stage-reset-1")]
+[JsonDerivedType(typeof(ExperimentCompleted), "completed-1")]
 public abstract record ExperimentEvent;
 
 /// <param name="Conditions">Null for a run of a cluster, whose workers come and go.</param>

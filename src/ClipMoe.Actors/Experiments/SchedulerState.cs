@@ -1,9 +1,17 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using ClipMoe.Actors.Files;
 
 namespace ClipMoe.Actors.Experiments;
 
-/// <summary>What the scheduler's journal holds.</summary>
+/// <summary>What the scheduler's journal holds, under these names; a name stays when its type is renamed.</summary>
+[JsonDerivedType(typeof(SchedulerStarted), "manager-1")]
+[JsonDerivedType(typeof(Submitted), "submitted-1")]
+[JsonDerivedType(typeof(Ended), "ended-1")]
+[JsonDerivedType(typeof(WorkersScaled), "workers-1")]
+[JsonDerivedType(typeof(Reopened), "reopened-1")]
+[JsonDerivedType(typeof(ControlWanted), "control-1")]
+[JsonDerivedType(typeof(WorkerDrained), "drained-1")]
 public abstract record SchedulerEvent;
 
 /// <summary>A scheduler took over.</summary>

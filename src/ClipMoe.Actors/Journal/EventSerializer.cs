@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Akka.Actor;
@@ -6,37 +7,20 @@ using ClipMoe.Actors.Experiments;
 
 namespace ClipMoe.Actors.Journal;
 
-/// <summary>Writes journal events as JSON under stable manifests from a closed list: no type name is ever read from the journal.</summary>
+/// <summary>
+/// Writes journal events as JSON under stable manifests from a closed list, which stands at their base types: no type name is ever read
+/// from the journal.
+/// </summary>
 public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
-    private static readonly (string Manifest, Type Type)[] Known =
-    [
-        ("accepted-1", typeof(ExperimentAccepted)),
-        ("data-1", typeof(DataPrepared)),
-        ("coordinator-1", typeof(CoordinatorStarted)),
-        ("stage-started-1", typeof(StageStarted)),
-        ("steps-planned-1", typeof(StepsPlanned)),
-        ("steps-1", typeof(StepsCheckpointed)),
-        ("checkpoint-damaged-1", typeof(CheckpointDamaged)),
-        ("shard-1", typeof(ShardExtracted)),
-        ("shard-damaged-1", typeof(ShardDamaged)),
-        ("stage-completed-1", typeof(StageCompleted)),
-        ("stage-damaged-1", typeof(StageDamaged)),
-        ("stage-reset-1", typeof(StageReset)),
-        ("completed-1", typeof(ExperimentCompleted)),
-        ("manager-1", typeof(SchedulerStarted)),
-        ("submitted-1", typeof(Submitted)),
-        ("ended-1", typeof(Ended)),
-        ("workers-1", typeof(WorkersScaled)),
-        ("reopened-1", typeof(Reopened)),
-        ("control-1", typeof(ControlWanted)),
-        ("drained-1", typeof(WorkerDrained)),
-    ];
+    private static readonly IReadOnlyList<JsonDerivedTypeAttribute> Known =
+        [.. new[] { typeof(ExperimentEvent), typeof(SchedulerEvent) }.SelectMany(e => e.GetCustomAttributes<JsonDerivedTypeAttribute>())];
 
     public override int Identifier => 7301;
 
     public override string Manifest(object o) =>
-        Known.FirstOrDefault(k => k.Type == o.GetType()).Manifest ?? throw new ArgumentException($"{o.GetType().Name} is no journal event");
+        Known.FirstOrDefault(k => k.DerivedType == o.GetType())?.TypeDiscriminator as string
+        ?? throw new ArgumentException($"{o.GetType().Name} is no journal event");
 
     public override byte[] ToBinary(object obj) => JsonSerializer.SerializeToUtf8Bytes(obj, obj.GetType(), EventJson.Default);
 
@@ -45,7 +29,7 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     /// <exception cref="InvalidDataException">The manifest is not one of ours.</exception>
     public static object Read(byte[] bytes, string manifest)
     {
-        var type = Known.FirstOrDefault(k => k.Manifest == manifest).Type
+        var type = Known.FirstOrDefault(k => manifest.Equals(k.TypeDiscriminator))?.DerivedType
             ?? throw new InvalidDataException(
             $"the journal holds an event '{manifest}' that this version does not know: use the version that wrote it");
         return JsonSerializer.Deserialize(bytes, type, EventJson.Default)
@@ -58,24 +42,6 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
-[JsonSerializable(typeof(ExperimentAccepted))]
-[JsonSerializable(typeof(DataPrepared))]
-[JsonSerializable(typeof(CoordinatorStarted))]
-[JsonSerializable(typeof(StageStarted))]
-[JsonSerializable(typeof(StepsPlanned))]
-[JsonSerializable(typeof(StepsCheckpointed))]
-[JsonSerializable(typeof(CheckpointDamaged))]
-[JsonSerializable(typeof(ShardExtracted))]
-[JsonSerializable(typeof(ShardDamaged))]
-[JsonSerializable(typeof(StageCompleted))]
-[JsonSerializable(typeof(StageDamaged))]
-[JsonSerializable(typeof(StageReset))]
-[JsonSerializable(typeof(ExperimentCompleted))]
-[JsonSerializable(typeof(SchedulerStarted))]
-[JsonSerializable(typeof(Submitted))]
-[JsonSerializable(typeof(Ended))]
-[JsonSerializable(typeof(WorkersScaled))]
-[JsonSerializable(typeof(Reopened))]
-[JsonSerializable(typeof(ControlWanted))]
-[JsonSerializable(typeof(WorkerDrained))]
+[JsonSerializable(typeof(ExperimentEvent))]
+[JsonSerializable(typeof(SchedulerEvent))]
 internal sealed partial class EventJson : JsonSerializerContext;

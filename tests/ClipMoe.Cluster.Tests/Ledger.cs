@@ -10,9 +10,6 @@ namespace ClipMoe.Cluster.Tests;
 /// <summary>Reads an experiment's journal as the database holds it, and works out from it which samples were used.</summary>
 internal static class Ledger
 {
-    /// <param name="Writer">The incarnation of the coordinator that wrote it.</param>
-    private sealed record Entry(ExperimentEvent Event, string Writer);
-
     /// <param name="coordinator">Output folder of the coordinator, where the journal and the report are.</param>
     public static void AssertEachSampleOncePerEpoch(string coordinator, string experimentId = "tiny-1")
     {
@@ -53,23 +50,14 @@ internal static class Ledger
 
     private static void AssertEachSampleOncePerEpoch(DbConnection journal, string report, string experimentId)
     {
-        var state = Read(journal, experimentId).Aggregate(ExperimentState.Empty, (s, e) => s.Apply(e.Event));
+        var state = Read(journal, experimentId).Aggregate(ExperimentState.Empty, (s, e) => s.Apply((ExperimentEvent)e.Event));
         var experiment = ExperimentFile.Load(Path.Combine(report, "experiment.yaml"), []);
         Assert.Empty(SampleLedger.Violations(state, StagePlan.For(experiment)));
     }
 
-    private static List<Entry> Read(DbConnection journal, string experimentId)
+    private static List<JournaledEvent> Read(DbConnection journal, string experimentId)
     {
         journal.Open();
-        using var command = journal.CreateCommand();
-        command.CommandText = "SELECT message, manifest, writer_uuid FROM journal WHERE persistence_id = @id ORDER BY sequence_number";
-        var id = command.CreateParameter();
-        (id.ParameterName, id.Value) = ("id", experimentId);
-        command.Parameters.Add(id);
-        using var rows = command.ExecuteReader();
-        var entries = new List<Entry>();
-        while (rows.Read()) entries.Add(new Entry((ExperimentEvent)EventSerializer.Read((byte[])rows[0], rows.GetString(1)),
-            rows.GetString(2)));
-        return entries;
+        return [.. JournalReader.Events(journal, experimentId)];
     }
 }

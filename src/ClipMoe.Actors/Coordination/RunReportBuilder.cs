@@ -67,12 +67,14 @@ public static class RunReportBuilder
     {
         var result = state.Completed[spec.Name];
         var losses = state.Losses(spec.Name).ToList();
+        var metrics = state.Metrics(spec.Name);
         return new StageReport(spec.Name, spec.Kind, result.Seconds)
         {
             Steps = result.Steps,
             FinalLoss = result.FinalLoss,
             ImagesPerSecond = result.ImagesPerSecond,
             Losses = losses.Count == 0 ? null : losses,
+            Metrics = metrics.Count == 0 ? null : metrics,
             ClusterSizes = result.ClusterSizes,
         };
     }

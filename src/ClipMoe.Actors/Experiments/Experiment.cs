@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Datasets;
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Sampling;
 
@@ -26,6 +27,7 @@ public sealed record Experiment
     public required RouterSettings Router { get; init; }
     public required EvaluationSettings Evaluation { get; init; }
     public required CheckpointSettings Checkpoints { get; init; }
+    public LoggingSettings Logging { get; init; } = new();
 }
 
 /// <summary>What is trained on. <c>Path</c> null: the embedded benchmark, made in the output folder.</summary>
@@ -180,4 +182,10 @@ public sealed record CheckpointSettings
 {
     public int EverySteps { get; init; } = 500;
     public int Keep { get; init; } = 2;
+}
+
+/// <summary>What is told about training; the weights do not depend on it.</summary>
+public sealed record LoggingSettings
+{
+    public MeasuredMetrics Metrics { get; init; } = MeasuredMetrics.All;
 }

@@ -64,6 +64,9 @@ public sealed record StepsCheckpointed(
 {
     /// <summary>The newest generation when the checkpoint was written; these only grow. Null in journals of earlier versions.</summary>
     public int? Generation { get; init; }
+
+    /// <summary>What was measured over these steps. Null in journals of earlier versions.</summary>
+    public IReadOnlyList<MetricSummary>? Metrics { get; init; }
 }
 
 /// <summary>The global loss before the update of <c>Step</c>.</summary>

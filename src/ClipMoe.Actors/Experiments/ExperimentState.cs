@@ -63,5 +63,8 @@ public sealed record ExperimentState
     /// <summary>Loss samples of a stage in step order.</summary>
     public IEnumerable<LossSample> Losses(string stage) => Ledger.Where(c => c.Stage == stage).SelectMany(c => c.Losses);
 
+    /// <summary>What a stage measured, in step order.</summary>
+    public IReadOnlyList<MetricSeries> Metrics(string stage) => MetricSeries.Of(Ledger.Where(c => c.Stage == stage));
+
     public double SecondsSpent(string stage) => Ledger.Where(c => c.Stage == stage).Sum(c => c.Seconds);
 }

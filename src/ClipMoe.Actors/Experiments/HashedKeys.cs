@@ -45,6 +45,7 @@ public static class HashedKeys
     public static IReadOnlySet<string> Never { get; } = new HashSet<string>
     {
         "name", "data.image_root", "data.max_bad_fraction", "checkpoints.every_steps", "checkpoints.keep",
+        "logging.metrics",
     };
 
     /// <summary>The keys of an experiment that count, without sections that have none.</summary>

@@ -30,6 +30,9 @@ public sealed record StageProgress(
 {
     /// <summary>In training: counts the lists of workers that took steps together. Null in other stages.</summary>
     public int? Generation { get; init; }
+
+    /// <summary>What the last step measured (training).</summary>
+    public IReadOnlyList<MetricValue>? Metrics { get; init; }
 }
 
 public sealed record StageCompletedEvent(string Stage, StageResult Result) : RunEvent;

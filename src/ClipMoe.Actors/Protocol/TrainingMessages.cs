@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Transport.Connections;
-using ClipMoe.Model.Training;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Actors.Protocol;
 
@@ -62,9 +62,8 @@ public sealed record ComputeStep(StepId Id);
 
 /// <summary>Worker → aggregator: the reduced gradient is here, with this hash; nothing is changed yet.</summary>
 /// <param name="StateHash">Of the weights that the step was computed with.</param>
-/// <param name="LeafLosses">Losses of the sender's leaves, in leaf order.</param>
-public sealed record GradientReady(
-    StepId Id, int Worker, string GradientHash, string StateHash, IReadOnlyList<StepLoss> LeafLosses, double LearningRate);
+/// <param name="Metrics">What the sender measured; what they are is told with its first report of a generation.</param>
+public sealed record GradientReady(StepId Id, int Worker, string GradientHash, string StateHash, MetricReport Metrics);
 
 /// <summary>Aggregator → worker: every member reported the same hashes, so the step counts. Update the weights.</summary>
 /// <param name="Checkpoint">Of the state before, which all members have agreed on.</param>
@@ -131,7 +130,7 @@ public sealed record GenerationHeld(int Generation, int Step);
 
 /// <summary>Aggregator → session: a step is committed.</summary>
 /// <param name="Pace">With this step.</param>
-public sealed record StepProgress(StepId Id, StepLoss Loss, double LearningRate, StepPace Pace);
+public sealed record StepProgress(StepId Id, MetricBag Metrics, StepPace Pace);
 
 /// <summary>Aggregator → session: members disagree, so nothing was committed.</summary>
 public sealed record ReplicasDisagree(StepId Id, IReadOnlyList<ReplicaReport> Reports);

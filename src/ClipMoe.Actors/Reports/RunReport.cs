@@ -67,6 +67,8 @@ public sealed record StageReport(string Name, string Kind, double Seconds)
     public double? ImagesPerSecond { get; init; }
     /// <summary>Loss over the steps (training stages).</summary>
     public IReadOnlyList<LossSample>? Losses { get; init; }
+    /// <summary>What else training measured (training stages).</summary>
+    public IReadOnlyList<MetricSeries>? Metrics { get; init; }
     /// <summary>Samples per joint cluster, largest first (clustering stages).</summary>
     public IReadOnlyList<int>? ClusterSizes { get; init; }
 }

@@ -4,6 +4,8 @@ using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Simulation;
@@ -25,6 +27,8 @@ internal sealed class SimulatedWorker : ReceiveActor
     private IReadOnlyList<GenerationMember> _members = [];
     private OpenGeneration? _generation;
     private int _number;
+    private int _leaves;
+    private MetricWriter _metrics = new();
     private int _committed;
     private int _over = -1;
     private string? _pending;
@@ -33,7 +37,11 @@ internal sealed class SimulatedWorker : ReceiveActor
     {
         (_info, _roster) = (info, roster);
         Receive<WorkerWelcome>(m => _number = m.Number);
-        Receive<OpenExperiment>(m => Sender.Tell(new ExperimentOpened(m.Id, _number, m.Data is not null)));
+        Receive<OpenExperiment>(m =>
+        {
+            _leaves = m.Experiment.Batch.Leaves;
+            Sender.Tell(new ExperimentOpened(m.Id, _number, m.Data is not null));
+        });
         Receive<PrepareDataSet>(m => Sender.Tell(
             new DataSetPrepared(m.Stage, new DataPrepared(Made("data"), 1_000_000, 1_000, 0, Made("words"), []))));
         Receive<JoinStage>(Join);
@@ -64,7 +72,7 @@ internal sealed class SimulatedWorker : ReceiveActor
     {
         _members = _directory.MembersOf(open);
         if (open.Generation <= _over) return;
-        (_generation, _committed, _pending) = (open, open.Step, null);
+        (_generation, _committed, _pending, _metrics) = (open, open.Step, null, new MetricWriter());
     }
 
     private void Compute(StepId id)
@@ -75,9 +83,26 @@ internal sealed class SimulatedWorker : ReceiveActor
             return;
         }
         _pending = Gradient(id.Step);
-        var loss = new StepLoss(1 / 3.0, 1 / 7.0, 1 / 7.0, 1 / 9.0, 1 / 9.0, 1 / 9.0);
-        var losses = Enumerable.Repeat(loss, generation.Leaves.End - generation.Leaves.First).ToList();
-        Sender.Tell(new GradientReady(id, _number, _pending, Weights(id.Step), losses, LearningRate: 1e-5 / 3));
+        Sender.Tell(new GradientReady(id, _number, _pending, Weights(id.Step), Measured(generation.Leaves)));
+    }
+
+    /// <summary>What a training of a dense model with short captions measures, and a loss of routers.</summary>
+    private MetricReport Measured(LeafRange leaves)
+    {
+        var bags = Enumerable.Range(leaves.First, leaves.End - leaves.First).Select(leaf =>
+        {
+            var bag = new MetricBag
+            {
+                { StepLoss.Total, 1 / 3.0 }, { StepLoss.Contrastive, 1 / 7.0 }, { StepLoss.ContrastiveShort, 1 / 7.0 },
+                { StepLoss.Router("router_balance", "image"), 1 / 9.0 }, { StepLoss.Router("router_balance", "text"), 1 / 9.0 },
+                { StepLoss.Router("router_balance", "text_short"), 1 / 9.0 },
+            };
+            GradientMetrics.Add(bag, gradient: [], leaf, _leaves);
+            return bag;
+        }).ToList();
+        bags[0].Add(ReplicaTraining.LearningRate, 1e-5 / 3);
+        new StepClock().Empty(bags[0]);
+        return _metrics.Write(MetricBag.Join(new ReductionTree(_leaves).MaximalSubtrees(leaves.First, leaves.End), bags));
     }
 
     private void Commit(CommitStep commit)

@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Training;
 
 /// <summary>
 /// Runs the steps of one generation as transactions: plan, wait for every member's report, commit. The sums themselves are made by the
-/// members, each for its slice of the flat gradient; here only hashes and losses meet. It ends with its generation.
+/// members, each for its slice of the flat gradient; here only hashes and metrics meet. It ends with its generation.
 /// </summary>
 public sealed class GradientAggregator : ReceiveActor, IWithTimers
 {
@@ -47,7 +47,8 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     {
         (_plan, _pace) = (plan, plan.Pace);
         _slow = plan.Generation.Members.Any(m => m.Entry != CatchUp.InPlace);
-        _step = Attempt(plan.Generation.Step);
+        _step = new StepTransaction(
+            new StepId(plan.Stage, plan.Number, plan.Generation.Step), [.. plan.Generation.Members.Select(m => m.Worker)]);
         Receive<GradientReady>(Report);
         Receive<StateReached>(Reached);
         Receive<HoldGeneration>(_ =>
@@ -94,9 +95,6 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
     private sealed record CheckPace;
 
     private sealed record CheckHold;
-
-    private StepTransaction Attempt(int step) => new(new StepId(_plan.Stage, _plan.Number, step),
-        [.. _plan.Generation.Members.Select(m => m.Worker)]);
 
     private void Report(GradientReady report)
     {
@@ -146,12 +144,12 @@ public sealed class GradientAggregator : ReceiveActor, IWithTimers
         var writers = id.Step > 0 && id.Step % _plan.CheckpointEvery == 0
             ? CheckpointWriters.Choose([.. _step.Members.Select(m => _plan.Workers[m])]) : null;
         if (!_slow) _pace = _pace.Add(_sinceCommit.Elapsed);
-        Context.Parent.Tell(new StepProgress(id, commit.Loss, commit.LearningRate, _pace));
+        Context.Parent.Tell(new StepProgress(id, commit.Metrics, _pace));
         foreach (var member in _step.Members)
             _plan.Workers[member].Actor.Tell(new CommitStep(id, writers?.DutyOf(member) ?? CheckpointDuty.None, Continue: !last));
         _slow = writers is not null;
         _sinceCommit.Restart();
-        if (!last) _step = Attempt(done);
+        if (!last) _step = _step.Next();
     }
 
     /// <summary>The state after the last step of the generation, which no further step compares.</summary>

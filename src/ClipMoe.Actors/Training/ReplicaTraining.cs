@@ -7,6 +7,7 @@ using ClipMoe.Actors.Transport;
 using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Datasets;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Model.Optimization;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
@@ -22,6 +23,8 @@ internal sealed class ReplicaTraining : IDisposable
     /// <summary>Steps whose images are decoded before they are needed.</summary>
     private const int StepsAhead = 8;
 
+    public static readonly Metric LearningRate = new("learning_rate", MetricKind.Mean, Exact: true);
+
     private readonly Workspace _workspace;
     private readonly JoinStage _join;
     private readonly ReplicaStates _states;
@@ -33,7 +36,11 @@ internal sealed class ReplicaTraining : IDisposable
     private readonly AdamWSettings _adamW;
     private readonly StepSettings _settings;
     private readonly ReductionTree _tree;
+    private readonly StepClock _clock = new();
     private LeafRange _leaves;
+
+    /// <summary>Writes to the generation's aggregator.</summary>
+    private MetricWriter _metrics = new();
     private int _committed;
     private int _announced;
     private string? _lastGradient;
@@ -63,6 +70,7 @@ internal sealed class ReplicaTraining : IDisposable
             RouterLossTokens = experiment.Router.LossTokens,
             ExpertDropout = spec.Trains == TrainedPart.Routers ? experiment.Router.ExpertDropout : 0,
             Seed = experiment.Seed + (ulong)workspace.StreamOf(spec.Name),
+            Metrics = experiment.Logging.Metrics,
         };
         _replica = join.Model is null
             ? workspace.Models.Create(workspace.ScratchConfig, TrainableIn(spec))
@@ -101,6 +109,7 @@ internal sealed class ReplicaTraining : IDisposable
     public void Enter(OpenGeneration generation, CancellationToken cancellation)
     {
         Entered = null;
+        _metrics = new MetricWriter();
         _leaves = generation.Leaves;
         switch (generation.Entry)
         {
@@ -133,21 +142,29 @@ internal sealed class ReplicaTraining : IDisposable
             $"step {id.Step} of {id.Stage} was planned, but the replica is at {_committed}");
         _pendingGradient = null;
         Announce(id.Step);
-        using var step = new TrainingStep(_replica, _settings, id.Step);
+        using var step = new TrainingStep(_replica, _settings, id.Step, _clock);
         _faults.Reach(Stage, id.Step, WorkPhase.Features);
-        var features = exchange.Gather(step.Features(MicroBatches(id.Step)));
+        var mine = step.Features(In(StepPhase.DataWait, () => MicroBatches(id.Step)));
+        var features = In(StepPhase.Exchange, () => exchange.Gather(mine));
         _faults.Reach(Stage, id.Step, WorkPhase.Normalisers);
         step.BeginLoss(features);
-        for (var round = 0; round < step.Rounds; round++) step.Receive(exchange.Gather(step.Publish()));
+        for (var round = 0; round < step.Rounds; round++)
+        {
+            var published = step.Publish();
+            var blocks = In(StepPhase.Exchange, () => exchange.Gather(published));
+            step.Receive(blocks);
+        }
+
         _faults.Reach(Stage, id.Step, WorkPhase.Gradient);
         // Nearly all of the text tower's gradient travels while the image tower's is computed.
         using var textBlocks = Reduce(step.BackwardText(), _replica.Layout.TextBlocks);
-        var gradients = step.BackwardImages(out var losses);
-        var text = textBlocks.Complete();
+        var gradients = step.BackwardImages(out var metrics);
+        var text = In(StepPhase.Exchange, textBlocks.Complete);
         using var rest = Reduce(gradients, _replica.Layout.BeforeTextBlocks);
-        _pendingGradient = GradientChunks.Hash(text, rest.Complete()).ToString("x32");
+        _pendingGradient = GradientChunks.Hash(text, In(StepPhase.Exchange, rest.Complete)).ToString("x32");
         _faults.Reach(Stage, id.Step, WorkPhase.Ready);
-        return new GradientReady(id, _worker, _pendingGradient, _replica.TrainedHash().ToString("x32"), losses, _schedule.At(id.Step));
+        var stateHash = In(StepPhase.Update, () => _replica.TrainedHash().ToString("x32"));
+        return new GradientReady(id, _worker, _pendingGradient, stateHash, Report(metrics, id.Step));
 
         ISumInProgress Reduce(IReadOnlyList<SubtreeGradient> mine, GradientRange part) =>
             exchange.BeginReduce(_tree, [.. mine.Select(g => (g.Node, g.Values))], _replica.ReducedGradient, part);
@@ -158,6 +175,7 @@ internal sealed class ReplicaTraining : IDisposable
     {
         if (step != _committed || _pendingGradient is null)
             throw new InvalidOperationException($"step {step} of {Stage} was committed, but the replica is at {_committed}");
+        using var phase = _clock.Enter(StepPhase.Update);
         _replica.Apply(_schedule.At(step), _adamW);
         if (_faults.Reach(Stage, step, WorkPhase.Commit)) Corrupt();
         _committed++;
@@ -189,6 +207,26 @@ internal sealed class ReplicaTraining : IDisposable
         _states.Withdraw(Stage, _worker);
         _replica.Dispose();
         _order.Dispose();
+    }
+
+    private T In<T>(StepPhase phase, Func<T> work)
+    {
+        using var scope = _clock.Enter(phase);
+        return work();
+    }
+
+    /// <summary>What the worker tells of a step: the shares of its leaves, and with the first of them what it measured once.</summary>
+    private MetricReport Report(MetricBag[] leaves, int step)
+    {
+        leaves[0].Add(LearningRate, _schedule.At(step));
+        if (_settings.Metrics == MeasuredMetrics.All)
+        {
+            for (var i = 0; i < leaves.Length; i++)
+                GradientMetrics.Add(leaves[i], _replica.ReducedGradient.Span, _leaves.First + i, _settings.Leaves);
+            _clock.Empty(leaves[0]);
+        }
+
+        return _metrics.Write(MetricBag.Join(_tree.MaximalSubtrees(_leaves.First, _leaves.End), leaves));
     }
 
     private void Copy(OpenGeneration generation, CancellationToken cancellation)

@@ -1,13 +1,15 @@
 using System.Diagnostics;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Training;
 
 /// <summary>The committed steps of a stage that no journaled checkpoint contains yet, and how fast they came.</summary>
 internal sealed class StepLedger(string stage, int batchSize, int ledgered, double secondsBefore)
 {
-    private readonly SortedDictionary<int, double> _losses = [];
+    private readonly SortedDictionary<int, MetricBag> _steps = [];
     private readonly Stopwatch _clock = new();
     private readonly int _first = ledgered;
     private int _ledgered = ledgered;
@@ -28,12 +30,12 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
         _clock.Start();
     }
 
-    public void Commit(int step, double loss)
+    public void Commit(int step, MetricBag metrics)
     {
-        LastLoss = loss;
+        LastLoss = metrics[StepLoss.Total];
         // A step whose generation broke while it was being committed is committed again by the next one, with the same loss. After
         // training went back to a checkpoint a later one may still be journaled, which a worker was writing that did not answer in time.
-        if (step >= _ledgered) _losses[step] = loss;
+        if (step >= _ledgered) _steps[step] = metrics;
     }
 
     /// <summary>Images a second up to so many committed steps; null when none were done here.</summary>
@@ -44,11 +46,13 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
     {
         if (written.Step <= _ledgered) return null;
         var seconds = _clock.Elapsed.TotalSeconds;
-        List<LossSample> losses = [.. _losses.Where(l => l.Key < written.Step).Select(l => new LossSample(l.Key, l.Value))];
-        foreach (var sample in losses) _losses.Remove(sample.Step);
+        var steps = _steps.Where(s => s.Key < written.Step).ToList();
+        foreach (var (step, _) in steps) _steps.Remove(step);
+        List<LossSample> losses = [.. steps.Select(s => new LossSample(s.Key, s.Value[StepLoss.Total]))];
         var fact = new StepsCheckpointed(stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses)
         {
             Generation = generation,
+            Metrics = MetricSummary.Of(steps.Select(s => s.Value)),
         };
         (_ledgered, _ledgeredSeconds) = (written.Step, seconds);
         return fact;

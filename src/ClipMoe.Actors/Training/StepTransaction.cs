@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Model.Reduction;
-using ClipMoe.Model.Training;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Actors.Training;
 
@@ -14,24 +13,30 @@ public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
 {
     private ImmutableDictionary<int, GradientReady> Reports { get; init; } = ImmutableDictionary<int, GradientReady>.Empty;
 
+    /// <summary>What each member last told about the values in its reports.</summary>
+    private ImmutableDictionary<int, IReadOnlyList<MetricColumns>> Layouts { get; init; } =
+        ImmutableDictionary<int, IReadOnlyList<MetricColumns>>.Empty;
+
+    /// <summary>The step after this one, by the same members.</summary>
+    public StepTransaction Next() => new(Id with { Step = Id.Step + 1 }, Members) { Layouts = Layouts };
+
     /// <summary>Takes a report in and says what follows from it.</summary>
     public (StepTransaction Next, Verdict Verdict) Report(GradientReady report)
     {
         if (report.Id != Id || !Members.Contains(report.Worker) || Reports.ContainsKey(report.Worker)) return (this, new Stale());
-        var next = this with { Reports = Reports.Add(report.Worker, report) };
+        var next = this with
+        {
+            Reports = Reports.Add(report.Worker, report),
+            Layouts = report.Metrics.Told() is { } told ? Layouts.SetItem(report.Worker, told) : Layouts,
+        };
         if (next.Reports.Count < Members.Count) return (next, new Wait());
         return next.Reports.Values.Select(r => (r.GradientHash, r.StateHash)).Distinct().Count() == 1
-            ? (next, new Commit(next.GlobalLoss(), report.LearningRate, report.GradientHash))
+            ? (next, new Commit(next.Metrics(), report.GradientHash))
             : (next, new Disagree(next.Reports));
     }
 
-    /// <summary>The sum of the leaves' shares, in the tree's order, so that the reported loss too is independent of the dealing.</summary>
-    private StepLoss GlobalLoss()
-    {
-        var leaves = Members.SelectMany(m => Reports[m].LeafLosses).ToList();
-        return new ReductionTree(leaves.Count).Combine([.. leaves.Select((loss, leaf) => (new Subtree(leaf, leaf + 1), loss))],
-            (a, b) => a + b);
-    }
+    /// <summary>Sums are in the tree's order, so that the reported loss too is independent of the dealing.</summary>
+    private MetricBag Metrics() => MetricBag.Combine([.. Members.SelectMany(m => Reports[m].Metrics.Read(Layouts[m]))]);
 }
 
 /// <summary>What a report means for the step.</summary>
@@ -42,6 +47,6 @@ public sealed record Stale : Verdict;
 
 public sealed record Wait : Verdict;
 
-public sealed record Commit(StepLoss Loss, double LearningRate, string GradientHash) : Verdict;
+public sealed record Commit(MetricBag Metrics, string GradientHash) : Verdict;
 
 public sealed record Disagree(IReadOnlyDictionary<int, GradientReady> Reports) : Verdict;

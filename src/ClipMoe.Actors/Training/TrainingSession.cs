@@ -4,6 +4,8 @@ using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Stages;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Training;
 
@@ -333,15 +335,18 @@ public sealed class TrainingSession : StageActor, IWithTimers
 
     private void Progress(StepProgress progress)
     {
-        _ledger.Commit(progress.Id.Step, progress.Loss.Total);
+        var metrics = progress.Metrics;
+        _ledger.Commit(progress.Id.Step, metrics);
         _pace = progress.Pace;
         // They took a step together, so each was told of all the others.
         if (progress.Id.Step == _opened) _acquainted = _members.ToHashSet();
         var committed = progress.Id.Step + 1;
         Publish(new StageProgress(
-            Stage, committed, _totalSteps!.Value, progress.Loss.Total, progress.LearningRate, _ledger.Rate(committed), _members.Count)
+            Stage, committed, _totalSteps!.Value, metrics[StepLoss.Total], metrics.Find(ReplicaTraining.LearningRate),
+            _ledger.Rate(committed), _members.Count)
         {
             Generation = _generation,
+            Metrics = [.. metrics.Select(m => new MetricValue(m.Key, m.Value))],
         });
     }
 

@@ -15,6 +15,9 @@ internal sealed record RoutedTokens(Routing Blocks, Tensor? Counted_T1, RouterLo
 /// <summary>A loss of a tower's routers, over all its blocks at once.</summary>
 internal abstract class RouterLoss(double weight)
 {
+    /// <summary>As it is called among the metrics.</summary>
+    public abstract string Name { get; }
+
     public double Weight => weight;
 
     /// <summary>

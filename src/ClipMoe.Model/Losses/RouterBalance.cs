@@ -20,6 +20,8 @@ public enum RouterLossTokens
 /// </summary>
 internal sealed class RouterBalance(double weight) : RouterLoss(weight)
 {
+    public override string Name => "router_balance";
+
     /// <summary>
     /// The reference computes the loss on each rank, divides it by the number of ranks and averages it over them; here ranks are groups.
     /// </summary>

@@ -10,6 +10,8 @@ namespace ClipMoe.Model.Losses;
 /// </summary>
 internal sealed class RouterZLoss(double weight) : RouterLoss(weight)
 {
+    public override string Name => "router_z";
+
     public override double Share(RoutedTokens pass, double factor, List<(Tensor Root, Tensor Gradient)> roots)
     {
         var tokens = (double)pass.Group.Layers * pass.Group.Tokens * pass.Groups;

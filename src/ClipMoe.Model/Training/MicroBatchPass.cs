@@ -1,6 +1,7 @@
 using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Model.Native;
 using ClipMoe.Model.Numerics;
 using ClipMoe.Model.Parameters;
@@ -15,20 +16,22 @@ internal sealed class MicroBatchPass : IDisposable
 {
     private readonly Replica _replica;
     private readonly StepSettings _settings;
+    private readonly StepClock _clock;
     private readonly TowerPass _image, _text;
     private readonly TowerPass? _short;
     private MicroBatchLoss? _loss, _shortLoss;
     private readonly IReadOnlyList<RouterLoss> _routerLosses;
     private double[] _textRouters = [], _shortRouters = [];
 
-    public MicroBatchPass(Replica replica, StepSettings settings, int step, MicroBatch shard)
+    public MicroBatchPass(Replica replica, StepSettings settings, int step, MicroBatch shard, StepClock clock)
     {
-        (_replica, _settings, Leaf, Rows) = (replica, settings, shard.Leaf, shard.Rows);
+        (_replica, _settings, _clock, Leaf, Rows) = (replica, settings, clock, shard.Leaf, shard.Rows);
         var moe = replica.Layout.Config.Moe;
         _routerLosses = moe is null ? [] : settings.RouterLosses();
         var key = RandomKey.FromSeed(settings.Seed).Derive(step).Derive(shard.Leaf);
         using var dropout = settings.ExpertDropout == 0 ? null : new Dropout(settings.ExpertDropout, key, replica.Device);
-        _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, shard.Images, shard.Rows, routing));
+        using (clock.Enter(StepPhase.ImageTower))
+            _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, shard.Images, shard.Rows, routing));
         _text = Text(shard.Tokens);
         _short = shard.ShortTokens is null ? null : Text(shard.ShortTokens);
 
@@ -36,6 +39,7 @@ internal sealed class MicroBatchPass : IDisposable
 
         TowerPass Text(int[] tokens)
         {
+            using var phase = clock.Enter(StepPhase.TextTower);
             var keepPadding = moe is not null && settings.RouterLossTokens == RouterLossTokens.All;
             var batch = TokenBatch.Create(shard.Rows, tokens, replica.Layout.Config.ContextLength, keepPadding);
             return TowerPass.Run(NewRouting(), keepPadding ? null : batch.ValidTokens(), routing => Towers.Text(replica, batch, routing));
@@ -72,6 +76,7 @@ internal sealed class MicroBatchPass : IDisposable
     /// <param name="group">Load of the tokens that share one balance loss.</param>
     public void BackwardText(MicroBatchLoads? group)
     {
+        using var phase = _clock.Enter(StepPhase.Loss);
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
         if (_short is not null) roots.Add((_short.Features_nC, _shortLoss!.TextGradient(_settings.ShortTextWeight)));
@@ -82,12 +87,13 @@ internal sealed class MicroBatchPass : IDisposable
             if (_short is not null) _shortRouters = _short.RouterLosses(group.ShortText!, _settings.ReferenceWorld, TextFactor, roots);
         }
 
-        Backward(roots);
+        Backward(roots, StepPhase.TextTower);
     }
 
     /// <summary>The same for the image tower, and the loss's learned numbers; after <see cref="BackwardText"/>.</summary>
-    public StepLoss BackwardImages(MicroBatchLoads? group)
+    public MetricBag BackwardImages(MicroBatchLoads? group)
     {
+        using var phase = _clock.Enter(StepPhase.Loss);
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
         var learnsLogits = _replica.Layout.Trainable.LearnTemperature;
@@ -104,18 +110,33 @@ internal sealed class MicroBatchPass : IDisposable
 
         roots.Add((_image.Features_nC, image_nC));
         var imageRouters = group is null ? [] : _image.RouterLosses(group.Image, _settings.ReferenceWorld, 1, roots);
-        Backward(roots);
+        Backward(roots, StepPhase.ImageTower);
         AddToLogitParameters(logits);
         var total = contrastive + _settings.ShortTextWeight * contrastiveShort;
-        var balance = (Image: 0.0, Text: 0.0, Short: 0.0);
+        for (var i = 0; i < imageRouters.Length; i++)
+            total += _routerLosses[i].Weight * (imageRouters[i] + (_textRouters[i] + (_short is null ? 0 : _shortRouters[i])) * TextFactor);
+
+        var losses = new MetricBag { { StepLoss.Total, total }, { StepLoss.Contrastive, contrastive } };
+        if (_short is not null) losses.Add(StepLoss.ContrastiveShort, contrastiveShort);
         for (var i = 0; i < imageRouters.Length; i++)
         {
-            var (image, text, shortText) = (imageRouters[i], _textRouters[i], _short is null ? 0 : _shortRouters[i]);
-            total += _routerLosses[i].Weight * (image + (text + shortText) * TextFactor);
-            if (_routerLosses[i] is RouterBalance) balance = (image, text, shortText);
+            var name = _routerLosses[i].Name;
+            losses.Add(StepLoss.Router(name, RouterMetrics.ImagePass), imageRouters[i]);
+            losses.Add(StepLoss.Router(name, RouterMetrics.TextPass), _textRouters[i]);
+            if (_short is not null) losses.Add(StepLoss.Router(name, RouterMetrics.ShortTextPass), _shortRouters[i]);
         }
 
-        return new StepLoss(total, contrastive, contrastiveShort, balance.Image, balance.Text, balance.Short);
+        return losses;
+    }
+
+    /// <summary>The leaf's shares in what is measured of the whole batch.</summary>
+    /// <param name="all">Its routers' load.</param>
+    public void Measure(MetricBag bag, MicroBatchLoads all)
+    {
+        var routers = RouterMetrics.Of(_replica.Layout.Config);
+        routers.Image.AddEntropy(bag, _image, all.Image.Tokens);
+        routers.Text.AddEntropy(bag, _text, all.Text.Tokens);
+        if (_short is not null) routers.ShortText.AddEntropy(bag, _short, all.ShortText!.Tokens);
     }
 
     public void Dispose()
@@ -123,8 +144,9 @@ internal sealed class MicroBatchPass : IDisposable
         foreach (var owned in (IDisposable?[])[_image, _text, _short, _loss, _shortLoss]) owned?.Dispose();
     }
 
-    private static void Backward(List<(Tensor Root, Tensor Gradient)> roots)
+    private void Backward(List<(Tensor Root, Tensor Gradient)> roots, StepPhase tower)
     {
+        using var phase = _clock.Enter(tower);
         roots.RemoveAll(r => !r.Root.requires_grad);
         if (roots.Count > 0) autograd.backward([.. roots.Select(r => r.Root)], [.. roots.Select(r => r.Gradient)]);
     }

@@ -1,5 +1,6 @@
 using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Clip;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Model.Training;
 
@@ -23,14 +24,18 @@ public sealed record MicroBatchLoads(RouterLoad Image, RouterLoad Text, RouterLo
 public sealed record LossBlock(int MicroBatch, float[] Values);
 
 /// <summary>
-/// One leaf's share of the global loss: shares add up to it, along the tree. Router losses are unweighted, as the reference logs them.
+/// The global loss and what it is made of: each leaf gives its share, and shares add up along the tree. Router losses are unweighted, as
+/// the reference logs them.
 /// </summary>
-public sealed record StepLoss(
-    double Total, double Contrastive, double ContrastiveShort, double RouterImage, double RouterText, double RouterTextShort)
+public static class StepLoss
 {
-    public static StepLoss Zero { get; } = new(0, 0, 0, 0, 0, 0);
+    public static readonly Metric Total = Of("loss");
+    public static readonly Metric Contrastive = Of("loss/contrastive");
+    public static readonly Metric ContrastiveShort = Of("loss/contrastive_short");
 
-    public static StepLoss operator +(StepLoss a, StepLoss b) => new(
-        a.Total + b.Total, a.Contrastive + b.Contrastive, a.ContrastiveShort + b.ContrastiveShort,
-        a.RouterImage + b.RouterImage, a.RouterText + b.RouterText, a.RouterTextShort + b.RouterTextShort);
+    /// <param name="loss">Its <see cref="RouterLoss.Name"/>.</param>
+    /// <param name="pass">Whose routers, as <see cref="RouterMetrics"/> calls it.</param>
+    public static Metric Router(string loss, string pass) => Of($"loss/{loss}/{pass}");
+
+    private static Metric Of(string name) => new(name, MetricKind.Sum, Exact: true);
 }

@@ -1,5 +1,6 @@
 using ClipMoe.Model.Clip;
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Model.Reduction;
 
 namespace ClipMoe.Model.Training;
@@ -39,7 +40,10 @@ public sealed record StepSettings
     /// </summary>
     public int ReferenceWorld { get; init; } = 1;
 
-    /// <summary>The losses of the routers of each tower. That of balance is computed without a weight too: it is reported.</summary>
+    /// <summary>What is measured besides; the weights have the same bits whatever it is.</summary>
+    public MeasuredMetrics Metrics { get; init; } = MeasuredMetrics.All;
+
+    /// <summary>The losses of the routers of each tower. That of balance is computed without a weight too: it is measured.</summary>
     internal IReadOnlyList<RouterLoss> RouterLosses()
     {
         var balance = new RouterBalance(RouterLossWeight);

@@ -1,5 +1,6 @@
 using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Losses;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Tensors;
@@ -19,6 +20,7 @@ public sealed class TrainingStep : IDisposable
     private readonly Replica _replica;
     private readonly StepSettings _settings;
     private readonly int _step;
+    private readonly StepClock _clock;
     private readonly double[] _logits;
     private readonly List<(int Leaf, MicroBatchPass? Pass)> _mine = [];
     private IReadOnlyList<SubtreeGradient> _gradients = [];
@@ -29,23 +31,25 @@ public sealed class TrainingStep : IDisposable
     private bool _textIsDone;
 
     /// <param name="step">Number of the step, for the dropout masks.</param>
-    public TrainingStep(Replica replica, StepSettings settings, int step)
+    /// <param name="clock">Told what the step spends its time on; null for none.</param>
+    public TrainingStep(Replica replica, StepSettings settings, int step, StepClock? clock = null)
     {
         if (settings.Leaves % settings.ReferenceWorld != 0)
             throw new ArgumentException($"{settings.Leaves} leaves cannot be dealt evenly to {settings.ReferenceWorld} ranks");
-        (_replica, _settings, _step) = (replica, settings, step);
+        (_replica, _settings, _step, _clock) = (replica, settings, step, clock ?? new StepClock());
         _logits = [.. replica.Layout.Config.Loss.LogitParameters().Select(p => replica.ReadNumber(p.Name))];
     }
 
     /// <summary>Forward passes of this worker's leaves, consecutive and ascending; their graphs are kept.</summary>
     public MicroBatchFeatures[] Features(IReadOnlyList<MicroBatch> mine)
     {
+        using var phase = _clock.Enter(StepPhase.Loss);
         var published = new MicroBatchFeatures[mine.Count];
         for (var i = 0; i < mine.Count; i++)
         {
             if (i > 0 && mine[i].Leaf != mine[i - 1].Leaf + 1)
                 throw new ArgumentException("a worker's leaves must be consecutive and ascending");
-            var pass = mine[i].Rows == 0 ? null : new MicroBatchPass(_replica, _settings, _step, mine[i]);
+            var pass = mine[i].Rows == 0 ? null : new MicroBatchPass(_replica, _settings, _step, mine[i], _clock);
             _mine.Add((mine[i].Leaf, pass));
             published[i] = pass?.Publish() ?? EmptyMicroBatch(mine[i]);
         }
@@ -59,6 +63,7 @@ public sealed class TrainingStep : IDisposable
     {
         if (all.Count != _settings.Leaves)
             throw new ArgumentException($"features of {_settings.Leaves} leaves are needed, not of {all.Count}");
+        using var phase = _clock.Enter(StepPhase.Loss);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         _all = all;
@@ -77,6 +82,7 @@ public sealed class TrainingStep : IDisposable
     /// <summary>What this worker's leaves publish in the next round.</summary>
     public LossBlock[] Publish()
     {
+        using var phase = _clock.Enter(StepPhase.Loss);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         return [.. _mine.Select(m => m.Pass?.Publish(_received) ?? new LossBlock(m.Leaf, []))];
@@ -88,6 +94,7 @@ public sealed class TrainingStep : IDisposable
     {
         if (all.Count != _settings.Leaves)
             throw new ArgumentException($"blocks of {_settings.Leaves} leaves are needed, not of {all.Count}");
+        using var phase = _clock.Enter(StepPhase.Loss);
         using var scope = NewDisposeScope();
         for (var i = 0; i < _objectives.Length; i++)
         {
@@ -103,12 +110,12 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary><see cref="BackwardText"/> and <see cref="BackwardImages"/>, where nothing is exchanged meanwhile.</summary>
-    /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
+    /// <param name="leafMetrics">Of each of this worker's leaves: its share in the global loss, and what else is measured.</param>
     /// <returns>The maximal complete subtrees that this worker's leaves cover; valid until this step is disposed.</returns>
-    public IReadOnlyList<SubtreeGradient> Backward(out StepLoss[] leafLosses)
+    public IReadOnlyList<SubtreeGradient> Backward(out MetricBag[] leafMetrics)
     {
         BackwardText();
-        return BackwardImages(out leafLosses);
+        return BackwardImages(out leafMetrics);
     }
 
     /// <summary>
@@ -121,6 +128,7 @@ public sealed class TrainingStep : IDisposable
     {
         if (_objectives.Length == 0 || _received < Rounds) throw new InvalidOperationException("the loss's rounds come first");
         var parts = _replica.Layout.TextTower;
+        using var phase = _clock.Enter(StepPhase.TextTower);
         var sums = Accumulate(parts, new Dictionary<int, FlatBuffer>(), (_, leaf, pass) => pass?.BackwardText(GroupLoads(leaf)));
         _gradients = [.. sums.Select(s => new SubtreeGradient(s.Node, s.Sum))];
         _textIsDone = true;
@@ -128,16 +136,21 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>The same through the image tower, after <see cref="BackwardText"/>.</summary>
-    /// <param name="leafLosses">Share of each of this worker's leaves in the global loss.</param>
+    /// <param name="leafMetrics">Of each of this worker's leaves: its share in the global loss, and what else is measured.</param>
     /// <returns>The subtrees of <see cref="BackwardText"/>, of whose gradients the rest is there, too.</returns>
-    public IReadOnlyList<SubtreeGradient> BackwardImages(out StepLoss[] leafLosses)
+    public IReadOnlyList<SubtreeGradient> BackwardImages(out MetricBag[] leafMetrics)
     {
         if (!_textIsDone) throw new InvalidOperationException("the text tower's backward pass comes first");
+        using var phase = _clock.Enter(StepPhase.ImageTower);
         GradientRange[] parts = [_replica.Layout.ImageTower];
-        var losses = new StepLoss[_mine.Count];
+        var metrics = new MetricBag[_mine.Count];
+        var loads = Loads(0, _settings.Leaves);
         Accumulate(parts, _gradients.ToDictionary(g => g.Node.From, g => g.Buffer), (i, leaf, pass) =>
-            losses[i] = pass?.BackwardImages(GroupLoads(leaf)) ?? StepLoss.Zero);
-        leafLosses = losses;
+        {
+            metrics[i] = pass?.BackwardImages(GroupLoads(leaf)) ?? new MetricBag();
+            if (_settings.Metrics == MeasuredMetrics.All) Measure(metrics[i], leaf, pass, loads);
+        });
+        leafMetrics = metrics;
         return Fetched(parts);
     }
 
@@ -198,12 +211,28 @@ public sealed class TrainingStep : IDisposable
         return HostTensor.Create(values, [values.Length / width, width], _replica.Device).DetachFromDisposeScope();
     }
 
+    /// <param name="loads">Of the whole batch.</param>
+    private void Measure(MetricBag bag, int leaf, MicroBatchPass? pass, MicroBatchLoads? loads)
+    {
+        using var phase = _clock.Enter(StepPhase.Loss);
+        if (loads is null) return;
+        pass?.Measure(bag, loads);
+        if (leaf != 0) return;
+        var routers = RouterMetrics.Of(_replica.Layout.Config);
+        routers.Image.AddLoad(bag, loads.Image);
+        routers.Text.AddLoad(bag, loads.Text);
+        if (loads.ShortText is not null) routers.ShortText.AddLoad(bag, loads.ShortText);
+    }
+
     /// <summary>Loads of all leaves that share this leaf's balance loss.</summary>
     private MicroBatchLoads? GroupLoads(int leaf)
     {
-        if (_all[leaf].Loads is null) return null;
         var perRank = _settings.Leaves / _settings.ReferenceWorld;
-        return _all.Skip(leaf / perRank * perRank).Take(perRank).Select(f => f.Loads!).Aggregate((a, b) => new MicroBatchLoads(
-            a.Image + b.Image, a.Text + b.Text, a.ShortText is null || b.ShortText is null ? null : a.ShortText + b.ShortText));
+        return Loads(leaf / perRank * perRank, perRank);
     }
+
+    /// <summary>Loads of consecutive leaves together; null for a dense model.</summary>
+    private MicroBatchLoads? Loads(int first, int leaves) => _all[first].Loads is null ? null : _all.Skip(first).Take(leaves)
+        .Select(f => f.Loads!).Aggregate((a, b) => new MicroBatchLoads(
+            a.Image + b.Image, a.Text + b.Text, a.ShortText is null || b.ShortText is null ? null : a.ShortText + b.ShortText));
 }

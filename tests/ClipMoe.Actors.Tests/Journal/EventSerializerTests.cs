@@ -2,6 +2,7 @@ using Akka.Actor;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Journal;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Actors.Tests.Journal;
 
@@ -22,7 +23,15 @@ public sealed class EventSerializerTests : IDisposable
         new StepsPlanned("base", 3000),
         new StepsCheckpointed("base", 0, 500, "h", 1.25, [new LossSample(0, 3.5), new LossSample(1, double.MaxValue),
             new LossSample(2, double.NaN)]),
-        new StepsCheckpointed("base", 0, 500, "h", 1.25, []) { Generation = 1_000_007 },
+        new StepsCheckpointed("base", 0, 500, "h", 1.25, [])
+        {
+            Generation = 1_000_007,
+            Metrics =
+            [
+                new MetricSummary("gradient_norm", MetricKind.Norm, "", 500) { Mean = 0.5, Highest = double.NaN, Last = 0.25 },
+                new MetricSummary("router/text/layer.1/load", MetricKind.Histogram, "choices", 500) { Counts = [3, 1, 0] },
+            ],
+        },
         new CheckpointDamaged("base", 500, "cut off"),
         new ShardExtracted("extract-1", 3, "f", "h"),
         new ShardDamaged("extract-1", 3),
@@ -64,14 +73,13 @@ public sealed class EventSerializerTests : IDisposable
     [Theory]
     [InlineData("accepted-1", """{"name":"demo","hash":"abc","data_path":"benchmark"}""")]
     [InlineData("data-1", """{"fingerprint":"f","train":1,"test":1,"bad":0,"vocabulary_sha256":"v","files":[]}""")]
+    [InlineData("steps-1", """{"stage":"b","from_step":0,"to_step":1,"manifest_sha256":"h","seconds":1,"losses":[{"step":0,"loss":3}]}""")]
     public void Events_of_journals_from_before_a_member_was_added_are_read(string manifest, string json)
     {
         var read = EventSerializer.Read(System.Text.Encoding.UTF8.GetBytes(json), manifest);
-        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null } or DataPrepared
-        {
-            Train: 1, ImageResolution: null,
-            CheckpointSha256: null
-        });
+        Assert.True(read is ExperimentAccepted { Hash: "abc", Conditions: null }
+            or DataPrepared { Train: 1, ImageResolution: null, CheckpointSha256: null }
+            or StepsCheckpointed { Losses: [{ Loss: 3 }], Generation: null, Metrics: null });
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Text;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Nccl;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Actors.Tests.Protocol;
 
@@ -31,11 +32,13 @@ public sealed class RecordedMessagesTests(MessageSerializerTests.OneSystem one) 
         Others.RequireAll(
         [
             .. Samples.All(typeof(GenerationMember)).Select(m => ("members", Unpacked(MemberDirectory.Pack([(GenerationMember)m])))),
+            .. Samples.All(typeof(MetricColumns)).Select(c => ("metric-columns", Unpacked(MetricReport.Pack([(MetricColumns)c])))),
             .. Samples.All(typeof(NcclOffer)).Select(o => ("nccl-offer", Encoding.UTF8.GetString(((NcclOffer)o).Encode()))),
         ]);
         Others.RequireReadable((name, json) => name switch
         {
             "members" => Unpacked(MemberDirectory.Pack(Introduced(json))),
+            "metric-columns" => Unpacked(MetricReport.Pack(new MetricReport([]) { Layout = Packed(json) }.Told()!)),
             "nccl-offer" => Encoding.UTF8.GetString(NcclOffer.Decode(Encoding.UTF8.GetBytes(json)).Encode()),
             _ => throw new InvalidDataException(name),
         });
@@ -45,11 +48,16 @@ public sealed class RecordedMessagesTests(MessageSerializerTests.OneSystem one) 
 
     private static IReadOnlyList<GenerationMember> Introduced(string json)
     {
-        using var packed = new MemoryStream();
-        using (var brotli = new BrotliStream(packed, CompressionLevel.Optimal)) brotli.Write(Encoding.UTF8.GetBytes(json));
         using var recorded = System.Text.Json.JsonDocument.Parse(json);
         var workers = MemberDirectory.Ranges(recorded.RootElement.EnumerateArray().Select(m => m.GetProperty("Worker").GetInt32()));
-        return new MemberDirectory().MembersOf(new OpenGeneration("", 0, 0, workers, packed.ToArray(), default, 0, CatchUp.InPlace, []));
+        return new MemberDirectory().MembersOf(new OpenGeneration("", 0, 0, workers, Packed(json), default, 0, CatchUp.InPlace, []));
+    }
+
+    private static byte[] Packed(string json)
+    {
+        using var packed = new MemoryStream();
+        using (var brotli = new BrotliStream(packed, CompressionLevel.Optimal)) brotli.Write(Encoding.UTF8.GetBytes(json));
+        return packed.ToArray();
     }
 
     private static string Unpacked(byte[] packed)

@@ -4,6 +4,8 @@ using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Training;
@@ -78,7 +80,10 @@ public sealed class GradientAggregatorTests : IDisposable
     private void Compute(int step)
     {
         foreach (var worker in (int[])[1, 2])
-            _aggregator.Tell(new GradientReady(new StepId(Stage, 1, step), worker, "gradient", "state", [StepLoss.Zero], 1e-3));
+        {
+            var metrics = new MetricWriter().Write([(new Subtree(worker - 1, worker), new MetricBag { { StepLoss.Total, 0 } })]);
+            _aggregator.Tell(new GradientReady(new StepId(Stage, 1, step), worker, "gradient", "state", metrics));
+        }
     }
 
     private async Task Held()

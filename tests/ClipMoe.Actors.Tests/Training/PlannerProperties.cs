@@ -2,6 +2,8 @@ using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport.Connections;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 using FsCheck;
 using FsCheck.Fluent;
@@ -68,15 +70,17 @@ public sealed class PlannerProperties
         foreach (var said in attempt.Reports)
         {
             var of = new StepId(Stage, said.Generation, said.Step);
+            var metrics = new MetricWriter().Write(
+                [(new Subtree(said.Worker, said.Worker + 1), new MetricBag { { StepLoss.Total, Loss(said.Worker) } })]);
             (step, var verdict) = step.Report(
-                new GradientReady(of, said.Worker, $"g{said.Gradient}", $"w{said.State}", [Loss(said.Worker)], LearningRate: 1e-3));
+                new GradientReady(of, said.Worker, $"g{said.Gradient}", $"w{said.State}", metrics));
             var counts = of == id && members.Contains(said.Worker) && first.TryAdd(said.Worker, said);
             var agree = first.Values.Select(s => (s.Gradient, s.State)).Distinct().Count() == 1;
             if (!counts) Assert.IsType<Stale>(verdict);
             else if (first.Count < members.Count) Assert.IsType<Wait>(verdict);
             else if (!agree) Assert.Equal(members, Assert.IsType<Disagree>(verdict).Reports.Keys.Order());
             // The order in which reports came does not show.
-            else Assert.Equal(TotalLoss(0, members.Count), Assert.IsType<Commit>(verdict).Loss.Total);
+            else Assert.Equal(TotalLoss(0, members.Count), Assert.IsType<Commit>(verdict).Metrics[StepLoss.Total]);
         }
     }
 
@@ -158,12 +162,12 @@ public sealed class PlannerProperties
             new StagePlan([StagePlan.For(TestExperiments.Small)[StagePlan.Base]]));
     }
 
-    private static StepLoss Loss(int worker) => new(1 / (3.0 + worker), 0, 0, 0, 0, 0);
+    private static double Loss(int worker) => 1 / (3.0 + worker);
 
     /// <summary>Of members with a leaf each, added in the tree's order.</summary>
     private static double TotalLoss(int from, int to)
     {
-        if (to - from == 1) return Loss(from).Total;
+        if (to - from == 1) return Loss(from);
         var half = 1;
         while (2 * half < to - from) half *= 2;
         return TotalLoss(from, from + half) + TotalLoss(from + half, to);

@@ -1,5 +1,7 @@
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Training;
@@ -9,7 +11,10 @@ public sealed class StepTransactionTests
     private static readonly StepId Id = new("mcl-1", 2, 17);
 
     private static GradientReady Report(int worker, string hash = "a", StepId? id = null, double loss = 1, string state = "w") =>
-        new(id ?? Id, worker, hash, state, [new StepLoss(loss, 0, 0, 0, 0, 0)], LearningRate: 1e-3);
+        new(id ?? Id, worker, hash, state, Measured(new MetricWriter(), worker, loss));
+
+    private static MetricReport Measured(MetricWriter writer, int leaf, double loss) =>
+        writer.Write([(new Subtree(leaf, leaf + 1), new MetricBag { { StepLoss.Total, loss } })]);
 
     [Fact]
     public void Commits_only_when_every_member_reported_the_same_hash()
@@ -20,7 +25,21 @@ public sealed class StepTransactionTests
         (_, var third) = step.Report(Report(1));
         Assert.IsType<Wait>(first);
         Assert.IsType<Wait>(second);
-        Assert.Equal(3, Assert.IsType<Commit>(third).Loss.Total);
+        Assert.Equal(3, Assert.IsType<Commit>(third).Metrics[StepLoss.Total]);
+    }
+
+    [Fact]
+    public void What_values_mean_is_told_once_and_holds_for_the_steps_after()
+    {
+        var writer = new MetricWriter();
+        var first = Report(0) with { Metrics = Measured(writer, 0, 0.1) };
+        var (step, _) = new StepTransaction(Id, [0]).Report(first);
+        var next = step.Next();
+        var second = first with { Id = next.Id, Metrics = Measured(writer, 0, 0.7) };
+
+        Assert.Equal(Id with { Step = 18 }, next.Id);
+        Assert.Null(second.Metrics.Layout);
+        Assert.Equal(0.7, Assert.IsType<Commit>(next.Report(second).Verdict).Metrics[StepLoss.Total]);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Metrics;
 using ClipMoe.Model.Parameters;
 using ClipMoe.Model.Reduction;
 using ClipMoe.Model.Training;
@@ -7,8 +8,8 @@ namespace ClipMoe.Model.Tests.Training;
 /// <summary>Several workers' parts of a step in one process: what the actors do over the network, with arrays.</summary>
 internal static class LocalWorld
 {
-    /// <summary>The gradient of the global batch, [trainable length], and each leaf's share of the loss.</summary>
-    public static (float[] Gradient, StepLoss[] Losses) Step(
+    /// <summary>The gradient of the global batch, [trainable length], and what each leaf measured.</summary>
+    public static (float[] Gradient, MetricBag[] Metrics) Step(
         Replica replica, StepSettings settings, int step, IReadOnlyList<MicroBatch> leaves, int workers = 1)
     {
         var deals = Enumerable.Range(0, workers).Select(w => LeafPartition.Leaves(w, leaves.Count, workers)).ToList();
@@ -22,20 +23,20 @@ internal static class LocalWorld
         }
 
         var parts = new List<(Subtree, ReadOnlyMemory<float>)>();
-        var losses = new List<StepLoss>();
+        var metrics = new List<MetricBag>();
         foreach (var one in steps)
         {
             parts.AddRange(one.Backward(out var shares).Select(g => (g.Node, g.Values)));
-            losses.AddRange(shares);
+            metrics.AddRange(shares);
         }
 
         var gradient = new float[replica.Layout.TrainableLength];
         new ReductionTree(leaves.Count, settings.Gradients).Combine(parts, gradient);
         steps.ForEach(s => s.Dispose());
-        return (gradient, [.. losses]);
+        return (gradient, [.. metrics]);
     }
 
     /// <summary>The sum of the leaves' shares along the tree.</summary>
-    public static StepLoss Total(IReadOnlyList<StepLoss> losses) =>
-        new ReductionTree(losses.Count).Combine([.. losses.Select((l, leaf) => (new Subtree(leaf, leaf + 1), l))], (a, b) => a + b);
+    public static MetricBag Total(IReadOnlyList<MetricBag> leaves) =>
+        MetricBag.Combine([.. leaves.Select((bag, leaf) => (new Subtree(leaf, leaf + 1), bag))]);
 }

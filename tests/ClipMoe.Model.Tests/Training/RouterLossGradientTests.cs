@@ -38,12 +38,32 @@ public sealed class RouterLossGradientTests
         var (actual, losses) = LocalWorld.Step(replica, settings, 0, shards);
         var (expected, total) = Autograd(replica, shards, tokens);
 
-        Close.Within(1e-5, total, LocalWorld.Total(losses).Total, "loss");
+        Close.Within(1e-5, total, LocalWorld.Total(losses)[StepLoss.Total], "loss");
         foreach (var slot in replica.Layout.Slots.Where(s => s.Trainable))
         {
             var range = ((int)slot.Offset)..(int)(slot.Offset + slot.Count);
             Close.WithinOfLargest(2e-4, expected[range], actual[range], slot.Name);
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Each_loss_of_the_routers_is_measured_by_its_name_without_its_weight(bool withShort)
+    {
+        using var replica = Models.Seeded(Models.SmallMoe, TrainableParameters.All);
+        var shards = Samples.Leaves(Models.SmallMoe, rows: 6, leaves: 3, withShort: withShort);
+        var settings = new StepSettings { Leaves = 3, RouterLossWeight = BalanceWeight, RouterZLossWeight = ZWeight };
+
+        var bag = LocalWorld.Total(LocalWorld.Step(replica, settings, 0, shards).Metrics);
+
+        var weighted = BalanceWeight * Together("router_balance") + ZWeight * Together("router_z");
+        Assert.Equal(bag[StepLoss.Total], bag[StepLoss.Contrastive] + (bag.Find(StepLoss.ContrastiveShort) ?? 0) + weighted, 1e-12);
+        Assert.Equal(withShort, bag.Any(m => m.Key.Name == "loss/router_z/text_short"));
+        Assert.All(bag.Where(m => m.Key.Name.StartsWith("loss/")), m => Assert.True(m.Value[0] > 0, m.Key.Name));
+
+        double Together(string loss) => bag[StepLoss.Router(loss, "image")]
+            + (bag[StepLoss.Router(loss, "text")] + (bag.Find(StepLoss.Router(loss, "text_short")) ?? 0)) / 2;
     }
 
     [Fact]

@@ -17,6 +17,7 @@ public sealed class ExperimentHashTests
     [InlineData("name: other")]
     [InlineData("checkpoints: {every_steps: 7, keep: 1}")]
     [InlineData("mcl: {epochs: 3}")]
+    [InlineData("logging: {metrics: loss}")]
     [InlineData("batch: {gradients: fp32}")]
     [InlineData("training: {loss: infonce}")]
     [InlineData("router: {z_loss_weight: 0}")]

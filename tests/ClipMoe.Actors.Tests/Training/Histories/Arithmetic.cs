@@ -1,5 +1,4 @@
 using ClipMoe.Model.Reduction;
-using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Training.Histories;
 
@@ -24,10 +23,10 @@ internal sealed class Arithmetic(int leaves)
 
     public static ulong Update(ulong weights, ulong gradient) => Mix(weights, gradient);
 
-    public static StepLoss LossOf(int step, int leaf) => new(1 / (1 + leaf + 0.3 * step), 0, 0, 0, 0, 0);
+    public static double LossOf(int step, int leaf) => 1 / (1 + leaf + 0.3 * step);
 
     public double Loss(int step) => new ReductionTree(leaves)
-        .Combine([.. Enumerable.Range(0, leaves).Select(leaf => (new Subtree(leaf, leaf + 1), LossOf(step, leaf)))], (a, b) => a + b).Total;
+        .Combine([.. Enumerable.Range(0, leaves).Select(leaf => (new Subtree(leaf, leaf + 1), LossOf(step, leaf)))], (a, b) => a + b);
 
     public static string Hash(ulong value) => value.ToString("x16");
 

@@ -4,6 +4,9 @@ using ClipMoe.Actors.Files;
 using ClipMoe.Actors.Protocol;
 using ClipMoe.Actors.Training;
 using ClipMoe.Actors.Transport;
+using ClipMoe.Model.Metrics;
+using ClipMoe.Model.Reduction;
+using ClipMoe.Model.Training;
 
 namespace ClipMoe.Actors.Tests.Training.Histories;
 
@@ -31,6 +34,7 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
     private IActorRef _session = ActorRefs.Nobody;
     private Replica? _replica;
     private int? _entered;
+    private MetricWriter _metrics = new();
 
     /// <summary>Another coordinator counts the workers anew.</summary>
     public int Number { get; set; } = number;
@@ -148,7 +152,7 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
                     $"worker {Number} is at {replica.Committed} and begins generation {open.Generation} at {open.Step} by {open.Entry}");
                 break;
         }
-        _entered = open.Generation;
+        (_entered, _metrics) = (open.Generation, new MetricWriter());
     }
 
     private bool Copy(OpenGeneration open, Replica replica)
@@ -188,8 +192,10 @@ internal sealed class ModelWorker(TrainingWorld world, int number)
         replica.Gradient = generation.GradientOf(id.Step);
         replica.PendingGradient = Arithmetic.Hash(replica.Gradient);
         var leaves = generation.LeavesOf(Number);
-        var losses = Enumerable.Range(leaves.First, leaves.End - leaves.First).Select(leaf => Arithmetic.LossOf(id.Step, leaf)).ToList();
-        Say(aggregator, new GradientReady(id, Number, replica.PendingGradient, Arithmetic.Hash(replica.Weights), losses, 1e-3));
+        var losses = Enumerable.Range(leaves.First, leaves.End - leaves.First)
+            .Select(leaf => (new Subtree(leaf, leaf + 1), new MetricBag { { StepLoss.Total, Arithmetic.LossOf(id.Step, leaf) } }));
+        var metrics = _metrics.Write([.. losses]);
+        Say(aggregator, new GradientReady(id, Number, replica.PendingGradient, Arithmetic.Hash(replica.Weights), metrics));
     }
 
     private void Apply(int step)

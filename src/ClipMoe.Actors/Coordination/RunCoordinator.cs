@@ -258,13 +258,13 @@ public sealed class RunCoordinator : ExperimentJournal
             return;
         }
         var steps = State.StepsOf(spec.Name);
-        if (spec is not TrainModel || steps is not null) Publish(new StageStartedEvent(spec.Name, steps, State.CommittedSteps(spec.Name)));
+        if (!spec.Descriptor.TakesSteps || steps is not null)
+            Publish(new StageStartedEvent(spec.Name, steps, State.CommittedSteps(spec.Name)));
         _stageName = spec.Name;
         var firstGeneration = State.Terms * GenerationsPerTerm + _sessions++ * GenerationsPerSession;
-        _stage = Context.ActorOf(
-            StageFactory.Create(
-                spec, _settings.Experiment, _settings.Folder, _settings.Files, State, _pool.Ready, firstGeneration, _settings.Holds),
-            $"{spec.Name}-{_sessions}");
+        var start = new StageFactory.Start(
+            _settings.Experiment, _settings.Folder, _settings.Files, State, _pool.Ready, firstGeneration, _settings.Holds);
+        _stage = Context.ActorOf(StageFactory.Create(spec, start), $"{spec.Name}-{_sessions}");
     });
 
     private void Record(JournalFact command)

@@ -7,7 +7,7 @@ public sealed record RunStarted(
     string Experiment, string Hash, string OutputFolder, int Workers, string Device, IReadOnlyList<PlannedStage> Stages) : RunEvent;
 
 /// <summary>A stage as far as it is known before the run.</summary>
-/// <param name="Kind">data, load, train, extract, cluster, assemble or evaluate.</param>
+/// <param name="Kind">The name of a <see cref="StageKind"/>.</param>
 /// <param name="Trains">What a training stage trains; null for others.</param>
 /// <param name="Steps">Steps of a training stage; null for others, and where epochs decide.</param>
 /// <param name="Epochs">Epochs of a training stage without a number of steps.</param>

@@ -143,37 +143,33 @@ public sealed record StagePlan(IReadOnlyList<StageSpec> Stages)
 public abstract record StageSpec(string Name)
 {
     /// <summary>One word for what it does.</summary>
-    public string Kind => this switch
-    {
-        PrepareData => "data",
-        LoadModel => "load",
-        TrainModel => "train",
-        ExtractFeatures => "extract",
-        ClusterFeatures => "cluster",
-        AssembleMoe => "assemble",
-        EvaluateModels => "evaluate",
-        _ => throw new InvalidOperationException(GetType().Name),
-    };
+    public string Kind => Descriptor.Name;
 
     /// <summary>Names of the earlier stages whose results it needs.</summary>
-    public IReadOnlyList<string> Reads => [.. (this switch
-    {
-        PrepareData => [],
-        LoadModel => [StagePlan.Data],
-        TrainModel t => [StagePlan.Data, t.From, (t.Order as ClusterPureOrder)?.Labels],
-        ExtractFeatures e => [StagePlan.Data, e.Model],
-        ClusterFeatures c => [c.Features, c.PreviousLabels],
-        AssembleMoe a => a.Models,
-        EvaluateModels e => e.Models,
-        _ => (IReadOnlyList<string?>)[],
-    }).OfType<string>()];
+    public IReadOnlyList<string> Reads => [.. Inputs.OfType<string>()];
+
+    // Neither of these is public, or it would travel with the stage.
+    protected internal abstract StageKind Descriptor { get; }
+
+    /// <summary>Null for an input that this stage can do without.</summary>
+    protected abstract IReadOnlyList<string?> Inputs { get; }
 }
 
 /// <summary>Makes or opens the data set, finds its bad samples, splits it, learns or loads the vocabulary.</summary>
-public sealed record PrepareData(string Name) : StageSpec(Name);
+public sealed record PrepareData(string Name) : StageSpec(Name)
+{
+    protected internal override StageKind Descriptor => StageKind.Data;
+
+    protected override IReadOnlyList<string?> Inputs => [];
+}
 
 /// <summary>Takes a dense checkpoint over as the base model, stretched and rounded as the experiment says.</summary>
-public sealed record LoadModel(string Name, string Path) : StageSpec(Name);
+public sealed record LoadModel(string Name, string Path) : StageSpec(Name)
+{
+    protected internal override StageKind Descriptor => StageKind.Load;
+
+    protected override IReadOnlyList<string?> Inputs => [StagePlan.Data];
+}
 
 /// <summary>Trains a model. <c>From</c> is the stage whose model it starts from; null: seeded initialization.</summary>
 public sealed record TrainModel(string Name) : StageSpec(Name)
@@ -185,6 +181,10 @@ public sealed record TrainModel(string Name) : StageSpec(Name)
     public required double LearningRate { get; init; }
     public required double WeightDecay { get; init; }
     public required int WarmupSteps { get; init; }
+
+    protected internal override StageKind Descriptor => StageKind.Train;
+
+    protected override IReadOnlyList<string?> Inputs => [StagePlan.Data, From, (Order as ClusterPureOrder)?.Labels];
 }
 
 public enum TrainedPart { Everything, Ffns, Routers, ExpertsAndRouters }
@@ -203,12 +203,32 @@ public sealed record GlobalOrder : SampleOrder;
 public sealed record ClusterPureOrder(string Labels) : SampleOrder;
 
 /// <summary>Image and text features of all training samples, by the model of the stage <c>Model</c>.</summary>
-public sealed record ExtractFeatures(string Name, string Model) : StageSpec(Name);
+public sealed record ExtractFeatures(string Name, string Model) : StageSpec(Name)
+{
+    protected internal override StageKind Descriptor => StageKind.Extract;
+
+    protected override IReadOnlyList<string?> Inputs => [StagePlan.Data, Model];
+}
 
 /// <summary>k-means per modality over the features of a stage, then accumulated pseudo labels.</summary>
-public sealed record ClusterFeatures(string Name, string Features, string? PreviousLabels) : StageSpec(Name);
+public sealed record ClusterFeatures(string Name, string Features, string? PreviousLabels) : StageSpec(Name)
+{
+    protected internal override StageKind Descriptor => StageKind.Cluster;
+
+    protected override IReadOnlyList<string?> Inputs => [Features, PreviousLabels];
+}
 
 /// <summary>A MoE whose experts are the FFNs of the given stages' models (one stage: all experts are copies of it).</summary>
-public sealed record AssembleMoe(string Name, IReadOnlyList<string> Models, int Experts) : StageSpec(Name);
+public sealed record AssembleMoe(string Name, IReadOnlyList<string> Models, int Experts) : StageSpec(Name)
+{
+    protected internal override StageKind Descriptor => StageKind.Assemble;
 
-public sealed record EvaluateModels(string Name, IReadOnlyList<string> Models) : StageSpec(Name);
+    protected override IReadOnlyList<string?> Inputs => Models;
+}
+
+public sealed record EvaluateModels(string Name, IReadOnlyList<string> Models) : StageSpec(Name)
+{
+    protected internal override StageKind Descriptor => StageKind.Evaluate;
+
+    protected override IReadOnlyList<string?> Inputs => Models;
+}

@@ -59,7 +59,7 @@ public sealed record ReportEnvironment
 /// <param name="BadSamplesFile">The list of bad samples, relative to the report; null when there are none.</param>
 public sealed record ReportData(string Name, string Fingerprint, int Train, int Test, string? BadSamplesFile);
 
-/// <param name="Kind">What it does: data, load, train, extract, cluster, assemble or evaluate.</param>
+/// <param name="Kind">The name of a <see cref="StageKind"/>.</param>
 public sealed record StageReport(string Name, string Kind, double Seconds)
 {
     public int? Steps { get; init; }

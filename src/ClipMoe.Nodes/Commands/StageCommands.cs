@@ -13,17 +13,11 @@ namespace ClipMoe.Nodes.Commands;
 internal static class StageCommands
 {
     public static IEnumerable<Command> Build() =>
-    [
-        Build<TrainModel>("train", "Trains one model of a run again", "mcl-2"),
-        Build<ExtractFeatures>("embed", "Extracts the features of all training samples again", "extract-1"),
-        Build<ClusterFeatures>("cluster", "Clusters features again", "cluster-1"),
-        Build<AssembleMoe>("assemble", "Puts experts together again", "assemble"),
-        Build<EvaluateModels>("evaluate", "Measures the models of a run again", "evaluate"),
-    ];
+        StageKind.All.SelectMany(kind => kind.Again is { } again ? [Build(kind, again)] : (Command[])[]);
 
-    private static Command Build<T>(string name, string what, string example)
-        where T : StageSpec
+    private static Command Build(StageKind kind, StageAgain again)
     {
+        var (name, what, example) = again;
         var stage = new Argument<string?>("STAGE")
         {
             Description = "Name of the stage; not needed where the run has just one of the kind.",
@@ -45,16 +39,16 @@ internal static class StageCommands
                 throw new UserErrorException($"{folder.Root} holds no run: start one with clipmoe run --out {folder.Root}.");
             var experiment = ExperimentFile.Load(folder.Experiment, []);
             using var view = RunView.Create(result.GetValue(json));
-            return await LocalRun.RunStage(experiment, folder, resources.Read(result), Choose<T>(experiment, result.GetValue(stage)), view);
+            var chosen = Choose(kind, experiment, result.GetValue(stage));
+            return await LocalRun.RunStage(experiment, folder, resources.Read(result), chosen, view);
         });
         return command;
     }
 
     /// <exception cref="UserErrorException">The run has no such stage, or several and none was named.</exception>
-    private static string Choose<T>(Experiment experiment, string? name)
-        where T : StageSpec
+    private static string Choose(StageKind kind, Experiment experiment, string? name)
     {
-        var stages = StagePlan.For(experiment).Stages.OfType<T>().Select(s => s.Name).ToList();
+        var stages = StagePlan.For(experiment).Stages.Where(s => s.Kind == kind.Name).Select(s => s.Name).ToList();
         if (name is null && stages.Count == 1) return stages[0];
         if (name is not null && stages.Contains(name)) return name;
         throw new UserErrorException(name is null

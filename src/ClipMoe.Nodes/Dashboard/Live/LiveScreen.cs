@@ -71,7 +71,7 @@ internal static class LiveScreen
     {
         if (row is not StageProgressState stage) return ["", $"[dim]{row}[/]", "", "", "", "", ""];
         var name = Markup.Escape(stage.Plan.Name);
-        var loss = stage.Plan.Kind == "train" && stage.Loss is { } l ? $"loss {NumberFormat.Loss(l)}" : "";
+        var loss = stage.Kind.TakesSteps && stage.Loss is { } l ? $"loss {NumberFormat.Loss(l)}" : "";
         var rate = stage.ImagesPerSecond is { } r ? $"{NumberFormat.Rate(r)}/s" : "";
         var count = stage.Total is { } total ? $"{stage.Done}/{total}" : "";
         switch (stage.Status)

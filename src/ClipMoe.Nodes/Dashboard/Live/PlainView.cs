@@ -34,7 +34,8 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
         StageStartedEvent { TotalSteps: { } total } s when s.Step == total => $"{s.Stage}: all {NumberFormat.Count(total)} steps are done",
         StageStartedEvent { TotalSteps: { } total, Step: > 0 } s =>
             $"{s.Stage}: resuming at step {NumberFormat.Count(s.Step + 1)} of {NumberFormat.Count(total)}",
-        StageStartedEvent { TotalSteps: { } total } s => $"{s.Stage}: {NumberFormat.Count(total)} steps",
+        StageStartedEvent { TotalSteps: { } total } s =>
+            $"{s.Stage}: {NumberFormat.Count(total)} {(_progress.Current?.Kind ?? StageKind.Train).Unit}",
         StageStartedEvent s => $"{s.Stage}: started",
         StageProgress p => Progress(p, now),
         StageCompletedEvent f =>
@@ -51,7 +52,7 @@ internal sealed class PlainView(TextWriter output, TimeProvider clock) : RunView
     {
         var left = TimeLeft.Estimate(_progress, now) is { } time ? $", about {NumberFormat.Duration(time.TotalSeconds)} left in all" : "";
         return $"{p.Stage}: {NumberFormat.Count(p.Done)} of {NumberFormat.Count(p.Total)}"
-            + Details(_progress.Current?.Plan.Kind == "train" ? p.Loss : null, p.ImagesPerSecond) + left;
+            + Details(_progress.Current?.Kind.TakesSteps == true ? p.Loss : null, p.ImagesPerSecond) + left;
     }
 
     private static string Details(double? loss, double? imagesPerSecond) =>

@@ -8,6 +8,7 @@ internal enum StageStatus { Waiting, Running, Done }
 internal sealed class StageProgressState(PlannedStage plan)
 {
     public PlannedStage Plan => plan;
+    public StageKind Kind { get; } = StageKind.Named(plan.Kind);
     public StageStatus Status { get; set; }
     public TimeSpan Started { get; set; }
     /// <summary>How long it took; null while it has not ended, or when it ended in an earlier session.</summary>
@@ -98,14 +99,14 @@ internal sealed class RunProgress
     {
         // A watcher that joins in the middle of a stage was not told of its start.
         if (stage.Status == StageStatus.Waiting) Begin(new StageStartedEvent(progress.Stage, progress.Total, progress.Done), now);
-        else if (stage.Plan.Kind == "train" && stage.TimedFrom == stage.Started && progress.Done == stage.DoneBefore + 1)
+        else if (stage.Kind.TakesSteps && stage.TimedFrom == stage.Started && progress.Done == stage.DoneBefore + 1)
             (stage.TimedFrom, stage.DoneBefore) = (now, progress.Done);
         // Samples are checked on several threads, and each modality's clustering counts from 0 again.
-        stage.Done = stage.Plan.Kind == "cluster" ? progress.Done : Math.Max(stage.Done, progress.Done);
+        stage.Done = stage.Kind.Converges ? progress.Done : Math.Max(stage.Done, progress.Done);
         (stage.Total, stage.Loss) = (progress.Total, progress.Loss ?? stage.Loss);
         stage.ImagesPerSecond = progress.ImagesPerSecond ?? stage.ImagesPerSecond;
         Workers = progress.Workers;
-        if (stage.Plan.Kind != "train" || progress.Loss is not { } loss || progress.Done % _lossStride != 0) return;
+        if (!stage.Kind.TakesSteps || progress.Loss is not { } loss || progress.Done % _lossStride != 0) return;
         stage.Losses.Add(loss);
         if (stage.Losses.Count < MostLosses) return;
         var half = stage.Losses.Where((_, i) => i % 2 == 1).ToList();
@@ -117,7 +118,7 @@ internal sealed class RunProgress
     private static void Finish(StageProgressState stage, StageResult result, TimeSpan now)
     {
         (stage.Status, stage.Took) = (StageStatus.Done, now - stage.Started);
-        stage.Loss = result.FinalLoss ?? (stage.Plan.Kind == "train" ? stage.Loss : null);
+        stage.Loss = result.FinalLoss ?? (stage.Kind.TakesSteps ? stage.Loss : null);
         stage.ImagesPerSecond = result.ImagesPerSecond ?? stage.ImagesPerSecond;
         if (result.Steps is { } steps) (stage.Done, stage.Total) = (steps, steps);
         else if (stage.Total is { } total) stage.Done = total;

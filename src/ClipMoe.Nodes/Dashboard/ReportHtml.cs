@@ -26,6 +26,7 @@ internal static class ReportHtml
             ("scores", "Retrieval", ResultSections.Scores(report)),
             ("attributes", "What the features hold", ResultSections.Attributes(report)),
             ("losses", "Losses", TrainingSections.Losses(report)),
+            ("metrics", "Measurements", MetricSection.Write(report)),
             ("clusters", "Clusters", TrainingSections.Clusters(report)),
             ("experts", "Expert load", TrainingSections.Experts(report)),
             ("examples", "Retrieval examples", ExampleSection.Write(report)),

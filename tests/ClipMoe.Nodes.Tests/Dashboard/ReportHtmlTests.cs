@@ -16,7 +16,10 @@ public sealed class ReportHtmlTests
 
         var sections = page.Descendants("section").Select(s => (string?)s.Attribute("id")).ToList();
         Assert.Equal(
-            ["verdict", "comparison", "scores", "attributes", "losses", "clusters", "experts", "examples", "stages", "checkpoint", "about"],
+            [
+                "verdict", "comparison", "scores", "attributes", "losses", "metrics", "clusters", "experts", "examples", "stages",
+                "checkpoint", "about",
+            ],
             sections);
         var links = page.Descendants("nav").Single().Elements("a").Select(a => ((string)a.Attribute("href")!)[1..]);
         Assert.Equal(sections[1..], links);
@@ -47,6 +50,23 @@ public sealed class ReportHtmlTests
         Assert.All(report.Notes, note => Assert.Contains(note, text));
         Assert.All(report.Stages, stage => Assert.Contains(stage.Name, text));
         Assert.Contains("num_experts=4, top_k=2, moe_layers=4", text);
+    }
+
+    [Fact]
+    public void WhateverWasMeasuredIsInATable()
+    {
+        var section = Parse(SampleReport.Make()).Descendants("section").Single(s => (string?)s.Attribute("id") == "metrics");
+
+        var overview = section.Elements("div").Single().Descendants("tr").Select(Cells).ToList();
+        Assert.Equal(["stage", "gradient_norm", "time/data_wait"], overview[0]);
+        Assert.Equal(["mcl-1", "0.7", "4 ms"], overview.Single(r => r[0] == "mcl-1"));
+        var routers = section.Elements("details").Single(d => d.Value.TrimStart().StartsWith("routers: 4 metrics"));
+        Assert.Equal(["time/data_wait/slowest", "1.5 s", "750 ms", "3 s", "1.5 s", ""], Row("time/data_wait/slowest"));
+        Assert.Equal(["router/text/layer.1/load, choices", "75.0", "25.0", "0.0"], Row("router/text/layer.1/load, choices"));
+
+        List<string> Row(string first) => routers.Descendants("tr").Select(Cells).Single(r => r[0] == first);
+
+        static List<string> Cells(XElement row) => [.. row.Elements().Select(c => c.Value.Trim())];
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using ClipMoe.Actors.Reports;
 using ClipMoe.Model.Architecture;
 using ClipMoe.Model.Datasets.Scenes;
 using ClipMoe.Model.Images;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Dashboard;
@@ -104,7 +105,29 @@ internal static class SampleReport
             FinalLoss = losses[^1].Loss,
             ImagesPerSecond = steps * 32 / seconds,
             Losses = losses,
+            Metrics = Metrics(name, steps),
         };
+    }
+
+    private static List<MetricSeries> Metrics(string stage, int steps)
+    {
+        var metrics = new List<MetricSeries>
+        {
+            Value("gradient_norm", MetricKind.Norm, "", 0.7),
+            Value("time/data_wait", MetricKind.Mean, "s", 0.004),
+            Value("time/data_wait/slowest", MetricKind.Max, "s", 1.5),
+        };
+        if (stage == "routers")
+            metrics.Add(new MetricSeries(
+                new MetricSummary("router/text/layer.1/load", MetricKind.Histogram, "choices", steps) { Counts = [300, 100, 0] }, []));
+        return metrics;
+
+        MetricSeries Value(string name, MetricKind kind, string unit, double mean) => new(
+            new MetricSummary(name, kind, unit, steps)
+            {
+                Mean = mean, Lowest = mean / 2, Highest = 2 * mean, Last = mean, Headline = kind != MetricKind.Max,
+            },
+            [.. Enumerable.Range(1, 5).Select(i => new MetricPoint(steps * i / 5, mean * i))]);
     }
 
     private static AttributeProbes Probes(Random random) => new(

@@ -23,6 +23,11 @@ internal static class NumberFormat
 
     public static string Loss(double loss) => double.IsNaN(loss) ? "NaN" : Text(loss, "0.0000");
 
+    /// <summary>Three significant digits and the unit; short times in milliseconds.</summary>
+    public static string Measure(double value, string unit) => unit == "s" && Math.Abs(value) < 1
+        ? $"{Significant(1000 * value)} ms"
+        : unit == "" ? Significant(value) : $"{Significant(value)} {unit}";
+
     public static string Duration(double seconds)
     {
         if (!double.IsFinite(seconds)) return "–";
@@ -36,6 +41,14 @@ internal static class NumberFormat
             _ => $"{whole / 86_400} d {whole / 3600 % 24:00} h",
         };
     }
+
+    private static string Significant(double value) => Math.Abs(value) switch
+    {
+        0 => "0",
+        >= 100 and < 1e7 => Text(value, "#,0"),
+        (>= 1e-3 and < 100) or double.NaN or double.PositiveInfinity => Text(value, "G3"),
+        _ => Text(value, "0.00e0"),
+    };
 
     private static string Text(double number, string format) => number.ToString(format, CultureInfo.InvariantCulture);
 }

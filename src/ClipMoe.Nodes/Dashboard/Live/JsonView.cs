@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Nodes.Dashboard.Live;
 
@@ -38,6 +39,7 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
         var json = JsonSerializer.SerializeToNode(e, e.GetType(), Options)!.AsObject();
         json.Insert(0, "event", Names[e.GetType()]);
         json.Insert(1, "time", clock.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ"));
+        if (e is StageProgress { Metrics: { } metrics }) json["metrics"] = Values(metrics);
         // One line at a time, whole, for readers that follow the file; two threads may show events when a run is stopped.
         lock (_progress)
         {
@@ -48,4 +50,11 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
             output.Flush();
         }
     }
+
+    /// <summary>By name: a number, or the counts of a histogram. What they are is in the report.</summary>
+    private static JsonObject Values(IReadOnlyList<MetricValue> metrics) => new(metrics.Select(m => KeyValuePair.Create(
+        m.Metric.Name,
+        m.Metric.Kind == MetricKind.Histogram
+            ? JsonSerializer.SerializeToNode(m.Values, Options)
+            : JsonSerializer.SerializeToNode(m.Values[0], Options))));
 }

@@ -99,9 +99,15 @@ internal static class LiveScreen
             var words = scores.Select(s => Markup.Escape($"{s.Model} {NumberFormat.Percent(s.MeanR1)}"));
             foreach (var line in Wrapped("R@1 %:", words, width)) yield return line;
         }
-        else if (run.Current is { Losses: { Count: > 1 } losses })
+        else if (run.Current is { Losses: { Count: > 1 } losses } current)
         {
             yield return $"loss [cyan]{glyphs.Curve(losses, Math.Clamp(width - 8, 1, 60))}[/]";
+            if (current.Headlines.Count > 0)
+            {
+                var words = current.Headlines.Select(m =>
+                    Markup.Escape($"{m.Metric.Name} {NumberFormat.Measure(m.Values[0], m.Metric.Unit)}"));
+                foreach (var line in Wrapped("step", words, width)) yield return $"[dim]{line}[/]";
+            }
         }
         foreach (var warning in run.Warnings.TakeLast(MostWarnings))
             yield return $"[yellow]{Markup.Escape(Shortened(warning, width))}[/]";

@@ -23,6 +23,8 @@ internal sealed class StageProgressState(PlannedStage plan)
     public int? Total { get; set; }
     public double? Loss { get; set; }
     public double? ImagesPerSecond { get; set; }
+    /// <summary>Those of the last step that a screen has room for.</summary>
+    public IReadOnlyList<MetricValue> Headlines { get; set; } = [];
     /// <summary>Losses since this process took the run up, evenly thinned out.</summary>
     public List<double> Losses { get; } = [];
 }
@@ -105,6 +107,7 @@ internal sealed class RunProgress
         stage.Done = stage.Kind.Converges ? progress.Done : Math.Max(stage.Done, progress.Done);
         (stage.Total, stage.Loss) = (progress.Total, progress.Loss ?? stage.Loss);
         stage.ImagesPerSecond = progress.ImagesPerSecond ?? stage.ImagesPerSecond;
+        if (progress.Metrics is { } metrics) stage.Headlines = [.. metrics.Where(m => m.Metric.Headline)];
         Workers = progress.Workers;
         if (!stage.Kind.TakesSteps || progress.Loss is not { } loss || progress.Done % _lossStride != 0) return;
         stage.Losses.Add(loss);

@@ -6,7 +6,7 @@ namespace ClipMoe.Nodes.Dashboard.TensorBoard;
 
 /// <summary>
 /// A TensorBoard event file: TFRecords (length, its masked CRC-32C, payload, its masked CRC-32C) whose payloads are <c>Event</c> messages
-/// in protobuf. Only scalars and session starts are written.
+/// in protobuf. Only scalars, histograms and session starts are written.
 /// </summary>
 internal sealed class EventFile : IDisposable
 {
@@ -40,20 +40,42 @@ internal sealed class EventFile : IDisposable
         Write(step, message);
     }
 
-    public void Scalars(int step, params ReadOnlySpan<(string Tag, double? Value)> scalars)
+    /// <param name="histograms">Counts of the values 0, 1, 2 and so on.</param>
+    public void Summary(
+        int step, IEnumerable<(string Tag, double Value)> scalars, IEnumerable<(string Tag, IReadOnlyList<double> Counts)> histograms)
     {
         var summary = new ProtoWriter();
         foreach (var (tag, value) in scalars)
         {
-            if (value is null) continue;
             var entry = new ProtoWriter();
             entry.Text(field: 1, tag);
             entry.Float(field: 2, (float)value);
             summary.Message(field: 1, entry);
         }
+        foreach (var (tag, counts) in histograms)
+        {
+            var entry = new ProtoWriter();
+            entry.Text(field: 1, tag);
+            entry.Message(field: 5, Histogram(counts));
+            summary.Message(field: 1, entry);
+        }
         var message = new ProtoWriter();
         message.Message(field: 5, summary);
         Write(step, message);
+    }
+
+    /// <summary>A bucket around each value; the first begins at the minimum, the last ends at the maximum.</summary>
+    private static ProtoWriter Histogram(IReadOnlyList<double> counts)
+    {
+        var histogram = new ProtoWriter();
+        histogram.Double(field: 1, -0.5);
+        histogram.Double(field: 2, counts.Count - 0.5);
+        histogram.Double(field: 3, counts.Sum());
+        histogram.Double(field: 4, counts.Select((c, value) => c * value).Sum());
+        histogram.Double(field: 5, counts.Select((c, value) => c * value * value).Sum());
+        histogram.Doubles(field: 6, [.. counts.Select((_, value) => value + 0.5)]);
+        histogram.Doubles(field: 7, counts);
+        return histogram;
     }
 
     public void Flush() => _file.Flush();
@@ -105,6 +127,13 @@ internal sealed class EventFile : IDisposable
             Span<byte> bytes = stackalloc byte[8];
             BinaryPrimitives.WriteDoubleLittleEndian(bytes, value);
             _bytes.AddRange(bytes);
+        }
+
+        public void Doubles(int field, IReadOnlyList<double> values)
+        {
+            var bytes = new byte[8 * values.Count];
+            for (var i = 0; i < values.Count; i++) BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan(8 * i), values[i]);
+            Block(field, bytes);
         }
 
         public void Float(int field, float value)

@@ -1,9 +1,10 @@
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Model.Metrics;
 
 namespace ClipMoe.Nodes.Dashboard.TensorBoard;
 
 /// <summary>
-/// Scalars of the training stages for TensorBoard, a run for each stage. A convenience: where it can't be written (a full disk), it stops
+/// What the training stages measure for TensorBoard, a run for each stage. A convenience: where it can't be written (a full disk), it stops
 /// and training continues.
 /// </summary>
 internal sealed class TensorBoardLog(string folder) : IDisposable
@@ -47,8 +48,11 @@ internal sealed class TensorBoardLog(string folder) : IDisposable
                 _file.StartSession(started.Step);
                 break;
             case StageProgress progress when progress.Stage == _stage:
-                var (loss, rate, speed) = (progress.Loss, progress.LearningRate, progress.ImagesPerSecond);
-                _file!.Scalars(progress.Done - 1, ("loss", loss), ("learning_rate", rate), ("images_per_second", speed));
+                var metrics = progress.Metrics ?? [];
+                var scalars = metrics.Where(m => m.Metric.Kind != MetricKind.Histogram).Select(m => (m.Metric.Name, m.Values[0]));
+                if (progress.ImagesPerSecond is { } rate) scalars = scalars.Append(("images_per_second", rate));
+                var histograms = metrics.Where(m => m.Metric.Kind == MetricKind.Histogram).Select(m => (m.Metric.Name, m.Values));
+                _file!.Summary(progress.Done - 1, scalars, histograms);
                 break;
             case CheckpointSaved:
                 _file?.Flush();

@@ -71,7 +71,7 @@ public sealed class LineViewTests
         view.Show(SampleRun.Started());
         view.Show(new StageStartedEvent("base", 3000, 0));
         _clock.Pass(10);
-        view.Show(new StageProgress("base", 1000, 3000, double.NaN, 1e-3, 3200, 2));
+        view.Show(new StageProgress("base", 1000, 3000, double.NaN, 1e-3, 3200, 2) { Metrics = SampleRun.Metrics });
         view.Show(new RunWarning("line\nbreak"));
         view.Show(new RunEnded("abc", "model.safetensors", "/runs/report.html"));
 
@@ -81,6 +81,9 @@ public sealed class LineViewTests
         Assert.Equal("1970-01-01T00:00:10.000Z", (string?)events[2]["time"]);
         Assert.Equal("base", (string?)events[2]["stage"]);
         Assert.Equal("NaN", (string?)events[2]["loss"]);
+        Assert.Equal(
+            """{"loss":1.5,"gradient_norm":0.51234,"time/data_wait":0.0123,"router/text/layer.1/load":[30,10,0]}""",
+            events[2]["metrics"]!.ToJsonString());
         Assert.True((double?)events[2]["seconds_left"] > 20);
         Assert.Equal("abc", (string?)events[^1]["weights_sha256"]);
     }

@@ -39,6 +39,17 @@ public sealed class LiveScreenTests
     }
 
     [Fact]
+    public void TheHeadlinesOfWhatIsMeasuredStandBelowTheLoss()
+    {
+        var run = SampleRun.Until("mcl-1");
+        run.Apply(new StageProgress("mcl-1", 126, 250, 1.5, 1e-3, 1234, 2) { Metrics = SampleRun.Metrics }, TimeSpan.Zero);
+
+        var lines = Draw(run, 80, 24).Select(l => l.TrimEnd()).ToList();
+
+        Assert.Equal("step  gradient_norm 0.512  time/data_wait 12.3 ms", lines[lines.FindIndex(l => l.StartsWith("loss ")) + 1]);
+    }
+
+    [Fact]
     public void StagesWithoutRoomAreCounted()
     {
         var lines = Draw(SampleRun.Until("mcl-2"), 80, 14);

@@ -28,6 +28,9 @@ internal sealed class ProtoMessage
 
     public string Text(int field) => System.Text.Encoding.UTF8.GetString(_fields.Single(f => f.Field == field).Bytes!);
 
+    public double[] Doubles(int field) =>
+        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, double>(_fields.Single(f => f.Field == field).Bytes!).ToArray();
+
     public ProtoMessage? Message(int field) => Messages(field).SingleOrDefault();
 
     public IEnumerable<ProtoMessage> Messages(int field) => _fields.Where(f => f.Field == field).Select(f => new ProtoMessage(f.Bytes));

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using ClipMoe.Actors.Experiments;
+using ClipMoe.Model.Metrics;
 using ClipMoe.Nodes.Dashboard.TensorBoard;
 using Tensorboard;
 
@@ -30,8 +31,14 @@ public sealed class TensorBoardLogTests : IDisposable
         var session = events[1].Message(Event.SessionLogFieldNumber)!;
         Assert.Equal((ulong)SessionLog.Types.SessionStatus.Start, session.Number(SessionLog.StatusFieldNumber));
         Assert.Equal(Enumerable.Range(0, 300).Select(s => (ulong)s), events.Skip(2).Select(e => e.Number(Event.StepFieldNumber)));
-        Assert.All(events.Skip(2), e => Assert.Equal(["loss", "learning_rate", "images_per_second"], Scalars(e).Select(s => s.Tag)));
+        Assert.All(events.Skip(2), e => Assert.Equal(["loss", "gradient_norm", "images_per_second"], Scalars(e).Select(s => s.Tag)));
         Assert.Equal([299.5f, 0.25f, 1000f], Scalars(events[^1]).Select(s => s.Value));
+        var (tag, histogram) = Assert.Single(Histograms(events[^1]));
+        Assert.Equal("load", tag);
+        Assert.Equal(4, Number(histogram, HistogramProto.NumFieldNumber));
+        Assert.Equal(3, Number(histogram, HistogramProto.SumFieldNumber));
+        Assert.Equal([0.5, 1.5, 2.5], histogram.Doubles(HistogramProto.BucketLimitFieldNumber));
+        Assert.Equal([2, 1, 1], histogram.Doubles(HistogramProto.BucketFieldNumber));
         Assert.InRange(BitConverter.UInt64BitsToDouble(events[^1].Number(Event.WallTimeFieldNumber)), 1.7e9, 1e10);
     }
 
@@ -60,14 +67,36 @@ public sealed class TensorBoardLogTests : IDisposable
     private static void Train(TensorBoardLog log, string stage, int from, int to)
     {
         log.Write(new StageStartedEvent(stage, to, from));
-        for (var step = from; step < to; step++) log.Write(new StageProgress(stage, step + 1, to, step + 0.5, 0.25, 1000, 1));
+        for (var step = from; step < to; step++)
+        {
+            log.Write(new StageProgress(stage, step + 1, to, step + 0.5, 1e-3, 1000, 1)
+            {
+                Metrics =
+                [
+                    new MetricValue(new Metric("loss", MetricKind.Sum), [step + 0.5]),
+                    new MetricValue(new Metric("gradient_norm", MetricKind.Norm), [0.25]),
+                    new MetricValue(new Metric("load", MetricKind.Histogram, Bins: 3), [2, 1, 1]),
+                ],
+            });
+        }
         log.Write(new StageCompletedEvent(stage, new StageResult(null, null, 1) { Steps = to }));
     }
 
     private static IEnumerable<(string Tag, float Value)> Scalars(ProtoMessage e) =>
-        e.Message(Event.SummaryFieldNumber)!.Messages(Summary.ValueFieldNumber).Select(v => (
+        Values(e).Where(v => v.Message(Summary.Types.Value.HistoFieldNumber) is null).Select(v => (
             v.Text(Summary.Types.Value.TagFieldNumber),
             BitConverter.UInt32BitsToSingle((uint)v.Number(Summary.Types.Value.SimpleValueFieldNumber))));
+
+    private static IEnumerable<(string Tag, ProtoMessage Histogram)> Histograms(ProtoMessage e) =>
+        from value in Values(e)
+        let histogram = value.Message(Summary.Types.Value.HistoFieldNumber)
+        where histogram is not null
+        select (value.Text(Summary.Types.Value.TagFieldNumber), histogram);
+
+    private static IEnumerable<ProtoMessage> Values(ProtoMessage e) =>
+        e.Message(Event.SummaryFieldNumber)!.Messages(Summary.ValueFieldNumber);
+
+    private static double Number(ProtoMessage message, int field) => BitConverter.UInt64BitsToDouble(message.Number(field));
 
     private List<ProtoMessage> Read(string stage)
     {

@@ -12,8 +12,8 @@ public static class GradientMetrics
     private static readonly Metric Norm = new("gradient_norm", MetricKind.Norm, Headline: true);
 
     /// <summary>
-    /// The length of one part of the gradient, which has as many parts as there are leaves. Each worker reads the parts of its own leaves, and
-    /// the length of the whole does not depend on how leaves are dealt.
+    /// The length of one part of the gradient, which has as many parts as there are leaves. Each worker reads the parts of its own leaves,
+    /// and the length of the whole does not depend on how leaves are dealt.
     /// </summary>
     public static void Add(MetricBag bag, ReadOnlySpan<float> gradient, int leaf, int leaves)
     {

@@ -14,6 +14,8 @@ namespace ClipMoe.Model.Training;
 /// <summary>Forward and backward pass of one leaf.</summary>
 internal sealed class MicroBatchPass : IDisposable
 {
+    private static readonly Metric Cosine = new("features/image_text_cosine", MetricKind.Sum, Headline: true);
+
     private readonly Replica _replica;
     private readonly StepSettings _settings;
     private readonly StepClock _clock;
@@ -130,9 +132,12 @@ internal sealed class MicroBatchPass : IDisposable
     }
 
     /// <summary>The leaf's shares in what is measured of the whole batch.</summary>
-    /// <param name="all">Its routers' load.</param>
-    public void Measure(MetricBag bag, MicroBatchLoads all)
+    /// <param name="rows">Samples of the batch.</param>
+    /// <param name="all">Its routers' load; null for a dense model.</param>
+    public void Measure(MetricBag bag, int rows, MicroBatchLoads? all)
     {
+        bag.Add(Cosine, PairedCosines() / rows);
+        if (all is null) return;
         var routers = RouterMetrics.Of(_replica.Layout.Config);
         routers.Image.AddEntropy(bag, _image, all.Image.Tokens);
         routers.Text.AddEntropy(bag, _text, all.Text.Tokens);
@@ -149,6 +154,14 @@ internal sealed class MicroBatchPass : IDisposable
         using var phase = _clock.Enter(tower);
         roots.RemoveAll(r => !r.Root.requires_grad);
         if (roots.Count > 0) autograd.backward([.. roots.Select(r => r.Root)], [.. roots.Select(r => r.Gradient)]);
+    }
+
+    /// <summary>Sum over the samples.</summary>
+    private double PairedCosines()
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        return (_image.Features_nC * _text.Features_nC).sum().item<float>();
     }
 
     private void AddToLogitParameters(double[] derivatives)

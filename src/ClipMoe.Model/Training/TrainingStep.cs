@@ -215,9 +215,8 @@ public sealed class TrainingStep : IDisposable
     private void Measure(MetricBag bag, int leaf, MicroBatchPass? pass, MicroBatchLoads? loads)
     {
         using var phase = _clock.Enter(StepPhase.Loss);
-        if (loads is null) return;
-        pass?.Measure(bag, loads);
-        if (leaf != 0) return;
+        pass?.Measure(bag, rows: FirstRow(_settings.Leaves), loads);
+        if (leaf != 0 || loads is null) return;
         var routers = RouterMetrics.Of(_replica.Layout.Config);
         routers.Image.AddLoad(bag, loads.Image);
         routers.Text.AddLoad(bag, loads.Text);

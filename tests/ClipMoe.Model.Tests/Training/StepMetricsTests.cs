@@ -24,7 +24,7 @@ public sealed class StepMetricsTests
 
         Assert.Equal(loss.Hash, all.Hash);
         Assert.Equal(loss.Losses, all.Losses.Where(m => m.Name.StartsWith("loss")));
-        Assert.Equal(kind != "dense", all.Losses.Count > loss.Losses.Count);
+        Assert.True(all.Losses.Count > loss.Losses.Count);
 
         (List<(string Name, double Value)> Losses, UInt128 Hash) Train(MeasuredMetrics metrics)
         {

@@ -52,9 +52,16 @@ internal sealed class JsonView(TextWriter output, TimeProvider clock) : RunView
     }
 
     /// <summary>By name: a number, or the counts of a histogram. What they are is in the report.</summary>
-    private static JsonObject Values(IReadOnlyList<MetricValue> metrics) => new(metrics.Select(m => KeyValuePair.Create(
-        m.Metric.Name,
-        m.Metric.Kind == MetricKind.Histogram
-            ? JsonSerializer.SerializeToNode(m.Values, Options)
-            : JsonSerializer.SerializeToNode(m.Values[0], Options))));
+    private static JsonObject Values(IReadOnlyList<MetricValue> metrics)
+    {
+        var values = new JsonObject();
+        foreach (var (metric, value) in metrics)
+        {
+            values[metric.Name] = metric.Kind == MetricKind.Histogram
+                ? JsonSerializer.SerializeToNode(value, Options)
+                : JsonSerializer.SerializeToNode(value[0], Options);
+        }
+
+        return values;
+    }
 }

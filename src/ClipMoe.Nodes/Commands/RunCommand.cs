@@ -20,6 +20,7 @@ internal static class RunCommand
           clipmoe run --data photos/ --out runs/photos        your own pictures with captions beside them
           clipmoe run my.yaml --set mcl.steps=500 --workers 2
           clipmoe run my.yaml --out runs/mine --resume        resumes after Ctrl-C, a crash or a power cut
+          clipmoe run --json --set logging.metrics=loss       events for programs, with the losses as their only metrics
           clipmoe run --seeds 3                               three seeds, and the paired gains over them
         """;
 
@@ -42,7 +43,7 @@ internal static class RunCommand
         };
         var resources = new ResourceOptions();
         var resume = new Option<bool>("--resume") { Description = "Resumes the run in the output folder from its journal." };
-        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
+        var json = new Option<bool>("--json") { Description = "Prints each event, with all metrics of a step, as one line of JSON." };
         var sets = SetOption.Create();
         var seeds = ResourceOptions.AtLeastOne(new Option<int?>("--seeds")
         {

@@ -25,7 +25,7 @@ internal static class StageCommands
         };
         var output = new Option<string>("--out") { Description = "Output folder of the run.", HelpName = "DIR", Required = true };
         var resources = new ResourceOptions();
-        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
+        var json = new Option<bool>("--json") { Description = "Prints each event, with all metrics of a step, as one line of JSON." };
         var command = new Command(
             name, $"{what}, from the results of the stages before it.\n\nExample:\n  clipmoe {name} {example} --out runs/demo")
         {

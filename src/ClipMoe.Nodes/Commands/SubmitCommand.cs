@@ -35,7 +35,7 @@ internal static class SubmitCommand
             "With --wait: copies the report and the final checkpoint to this folder.",
             HelpName = "DIR"
         };
-        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
+        var json = new Option<bool>("--json") { Description = "Prints each event, with all metrics of a step, as one line of JSON." };
         var command = new Command(
             "submit",
             "Submits an experiment to a cluster, which runs it after those submitted before.\n\nExamples:\n"

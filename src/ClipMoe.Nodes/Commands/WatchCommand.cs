@@ -27,7 +27,7 @@ internal static class WatchCommand
             Description = "At the end copies the report and the final checkpoint to this folder.",
             HelpName = "DIR"
         };
-        var json = new Option<bool>("--json") { Description = "Prints each event as one line of JSON." };
+        var json = new Option<bool>("--json") { Description = "Prints each event, with all metrics of a step, as one line of JSON." };
         var command = new Command(
             "watch",
             "Follows an experiment of a cluster to its end, and exits with the codes of clipmoe run. Ctrl-C stops watching, not the " +

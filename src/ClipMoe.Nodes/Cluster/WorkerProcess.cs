@@ -6,7 +6,8 @@ namespace ClipMoe.Nodes.Cluster;
 /// Starts and supervises the process of one device: what ends without having been asked to is started again, at once or, while it ends
 /// soon after its start, after a pause that doubles. The child lives no longer than this process: it ends when its standard input does.
 /// </summary>
-internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments, Action<string> log)
+/// <param name="alwaysAtOnce">No pause, however soon it ends: faults are injected, so its deaths do not tell that it can't run.</param>
+internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments, Action<string> log, bool alwaysAtOnce)
 {
     public const string LeaveCommand = "leave";
 
@@ -29,7 +30,7 @@ internal sealed class WorkerProcess(string name, IReadOnlyList<string> arguments
             await process.WaitForExitAsync();
             lock (_leaving) _process = null;
             if (_leaving.IsCancellationRequested) return;
-            pause = PauseAfter(clock.Elapsed, pause);
+            pause = alwaysAtOnce ? TimeSpan.Zero : PauseAfter(clock.Elapsed, pause);
             log($"worker {name} ended with exit code {process.ExitCode}; restarting it{(pause > TimeSpan.Zero ? $" in " +
                 $"{pause.TotalSeconds:0} s" : "")}.");
             try

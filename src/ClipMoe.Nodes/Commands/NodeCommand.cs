@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Akka.Configuration;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Hosting;
 using ClipMoe.Actors.Journal;
 using ClipMoe.Model;
@@ -128,6 +129,7 @@ internal static class NodeCommand
             $"{string.Join(", ", seeds)}, output {folder}{(tls is null ? "" : ", TLS")}.");
         _ = node.Run(Log);
 
+        var faults = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(FaultInjection.Variable));
         var workers = devices.Select((device, n) => new WorkerProcess(
             $"{device}#{n}",
             [
@@ -135,7 +137,7 @@ internal static class NodeCommand
                 "--threads", threads.ToString(CultureInfo.InvariantCulture), "--out", folder, .. tls is null ? (string[])[]
                 : ["--tls", tls],
             ],
-            Log)).ToList();
+            Log, alwaysAtOnce: faults)).ToList();
         var supervision = workers.Select(w => w.Supervise()).ToList();
         await leave.Task;
         Log("leaving the cluster; workers finish their step first.");

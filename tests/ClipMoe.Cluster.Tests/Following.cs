@@ -5,29 +5,18 @@ using System.Threading.Channels;
 
 namespace ClipMoe.Cluster.Tests;
 
-/// <summary>A process that prints JSON events.</summary>
+/// <summary>A command that prints JSON events; it is run again for as long as the cluster does not answer it.</summary>
 /// <remarks>What does not happen within <see cref="TestCluster.Patience"/> is reported with what the nodes said.</remarks>
 internal sealed class Following : IDisposable
 {
-    private readonly Process _process;
     private readonly Channel<JsonElement> _events = Channel.CreateUnbounded<JsonElement>();
-    private readonly CancellationTokenSource _patience = new(TestCluster.Patience);
+    private readonly CancellationTokenSource _disposed = new();
     private readonly Func<string> _log;
-    private readonly Task<string> _errors;
-    private string _last = "";
+    private readonly Task<int> _exitCode;
+    private string _errors = "", _last = "";
 
     /// <param name="log">What the nodes said.</param>
-    public Following(IEnumerable<string> arguments, Func<string> log)
-    {
-        _log = log;
-        _process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true
-        })!;
-        _errors = _process.StandardError.ReadToEndAsync();
-        _ = Read();
-    }
+    public Following(IReadOnlyList<string> arguments, Func<string> log) => (_log, _exitCode) = (log, Run(arguments));
 
     /// <summary>Warnings so far.</summary>
     public ConcurrentQueue<string> Warnings { get; } = [];
@@ -38,9 +27,10 @@ internal sealed class Following : IDisposable
     /// <summary>Waits for an event of a kind, of a stage.</summary>
     public async Task<JsonElement> Until(string kind, string? stage = null)
     {
+        using var patience = new CancellationTokenSource(TestCluster.Patience);
         try
         {
-            await foreach (var e in _events.Reader.ReadAllAsync(_patience.Token))
+            await foreach (var e in _events.Reader.ReadAllAsync(patience.Token))
             {
                 _last = e.ToString();
                 if (e.GetProperty("event").GetString() != kind) continue;
@@ -50,9 +40,9 @@ internal sealed class Following : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"{kind} of {stage} did not come; the last event is {_last}\n{_log()}");
+            throw new TimeoutException($"{kind} of {stage} did not come; the last event is {_last}, and it said: {_errors}\n{_log()}");
         }
-        throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {await _errors}");
+        throw new InvalidOperationException($"the run ended before {kind} of {stage}: {string.Join("; ", Warnings)} {_errors}");
     }
 
     /// <summary>Waits until a checkpoint of a stage after so many steps, or more, is in the journal.</summary>
@@ -61,6 +51,18 @@ internal sealed class Following : IDisposable
         while ((await Until("checkpoint_saved", stage)).GetProperty("step").GetInt32() < step)
         {
             // A later one is.
+        }
+    }
+
+    /// <summary>Waits until a coordinator begins to run the experiment, or continues with it.</summary>
+    /// <param name="after">When it does so; in UTC.</param>
+    /// <returns>When it did, in UTC.</returns>
+    public async Task<DateTime> UntilStarted(DateTime after)
+    {
+        while (true)
+        {
+            var started = (await Until("run_started")).GetProperty("time").GetDateTime().ToUniversalTime();
+            if (started > after) return started;
         }
     }
 
@@ -88,27 +90,47 @@ internal sealed class Following : IDisposable
     public async Task<string> End()
     {
         var ended = await Until("run_ended");
-        await _process.WaitForExitAsync(_patience.Token);
-        Assert.Equal(0, _process.ExitCode);
+        Assert.Equal(0, await ExitCode());
         return ended.GetProperty("weights_sha256").GetString()!;
     }
 
-    public async Task<int> ExitCode()
-    {
-        await _process.WaitForExitAsync(_patience.Token);
-        return _process.ExitCode;
-    }
+    public Task<int> ExitCode() => _exitCode.WaitAsync(TestCluster.Patience);
 
     public void Dispose()
     {
-        if (!_process.HasExited) _process.Kill();
-        _process.Dispose();
-        _patience.Dispose();
+        _disposed.Cancel();
+        _exitCode.Wait();
+        _disposed.Dispose();
     }
 
-    private async Task Read()
+    private async Task<int> Run(IReadOnlyList<string> arguments)
     {
-        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        try
+        {
+            while (true)
+            {
+                using var process = Process.Start(new ProcessStartInfo(TestCluster.Executable, arguments)
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true
+                })!;
+                await using var killed = _disposed.Token.Register(() => process.Kill());
+                var errors = process.StandardError.ReadToEndAsync();
+                await Read(process.StandardOutput);
+                await process.WaitForExitAsync();
+                _errors = await errors;
+                if (_disposed.IsCancellationRequested || !TestCluster.IsUnanswered(_errors)) return process.ExitCode;
+            }
+        }
+        finally
+        {
+            _events.Writer.Complete();
+        }
+    }
+
+    private async Task Read(StreamReader output)
+    {
+        while (await output.ReadLineAsync() is { } line)
         {
             if (!line.StartsWith('{')) continue;
             var e = JsonDocument.Parse(line).RootElement;
@@ -116,6 +138,5 @@ internal sealed class Following : IDisposable
             if (CommittedStep.Of(e) is { } commit) Commits.Enqueue(commit);
             _events.Writer.TryWrite(e);
         }
-        _events.Writer.Complete();
     }
 }

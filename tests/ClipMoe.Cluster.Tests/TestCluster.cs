@@ -76,7 +76,8 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Submits the tiny pipeline.</summary>
     /// <returns>Its events, until it ends.</returns>
     public Following Submit(params string[] more) => new(
-        ["submit", .. UndisturbedRun.Experiment, .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched")], Log);
+        ["submit", .. UndisturbedRun.Experiment, .. more, .. Here, "--wait", "--json", "--fetch", Path.Combine(_root, "fetched"),
+            "--request", $"{Guid.NewGuid()}"], Log);
 
     /// <summary>Follows the experiment that runs to its end.</summary>
     public Following Watch() => new(
@@ -94,8 +95,7 @@ internal sealed class TestCluster : IAsyncDisposable
     private async Task<string> Ask(string[] command, CancellationToken patience)
     {
         var (exitCode, output, errors) = await Program([.. command, .. Here], patience);
-        // On a machine that is busy with other things a node may not come to answer in the time that a command gives it.
-        while (errors.Contains("no answer from", StringComparison.Ordinal))
+        while (IsUnanswered(errors))
             (exitCode, output, errors) = await Program([.. command, .. Here], patience);
         Assert.True(exitCode == 0, $"{string.Join(' ', command)}: {errors}\n{Log()}");
         return output;
@@ -151,6 +151,12 @@ internal sealed class TestCluster : IAsyncDisposable
         Directory.Delete(_root, recursive: true);
         Assert.Empty(left);
     }
+
+    /// <summary>
+    /// Whether a command had no answer: on a machine that is busy with other things a node may not come to give it in time.
+    /// </summary>
+    /// <param name="errors">What the command said.</param>
+    public static bool IsUnanswered(string errors) => errors.Contains("no answer from", StringComparison.Ordinal);
 
     public static string Executable => Path.Combine(AppContext.BaseDirectory, "clipmoe");
 

@@ -35,6 +35,12 @@ internal static class SubmitCommand
             "With --wait: copies the report and the final checkpoint to this folder.",
             HelpName = "DIR"
         };
+        var request = new Option<string?>("--request")
+        {
+            Description =
+            "Name of this submission. The same name again stands for the same experiment, so a script can retry when no answer came.",
+            HelpName = "NAME"
+        };
         var json = new Option<bool>("--json") { Description = "Prints each event, with all metrics of a step, as one line of JSON." };
         var command = new Command(
             "submit",
@@ -42,7 +48,7 @@ internal static class SubmitCommand
             + "  clipmoe submit --cluster 10.0.0.1:4055 --wait --fetch results/\n"
             + "  clipmoe submit my.yaml --data /shared/photos --set mcl.steps=500 --cluster 10.0.0.1:4055,10.0.0.2:4055")
         {
-            file, cluster, tls, data, sets, wait, fetch, json,
+            file, cluster, tls, data, sets, wait, fetch, request, json,
         };
         command.Validators.Add(result =>
         {
@@ -55,7 +61,8 @@ internal static class SubmitCommand
             var experiment = ExperimentFile.Load(result.GetValue(file)?.FullName, overrides);
             await using var client = ClusterOption.Connect(result.GetValue(cluster)!, result.GetValue(tls));
             var hash = ExperimentHash.Compute(experiment, InputFiles.Hashes(experiment));
-            var submitted = await client.Ask<ExperimentSubmitted>(new SubmitExperiment(experiment, hash, $"{Guid.NewGuid()}"));
+            var submitted = await client.Ask<ExperimentSubmitted>(
+                new SubmitExperiment(experiment, hash, result.GetValue(request) ?? $"{Guid.NewGuid()}"));
             if (result.GetValue(wait)) return await WatchCommand.Follow(client, submitted.Id, result.GetValue(json),
                 result.GetValue(fetch));
             Console.WriteLine(result.GetValue(json)

@@ -103,20 +103,14 @@ public sealed class Replica : IParameterSource, IDisposable
     /// <param name="except">Parameters that stay as they are.</param>
     public void Load(IParameterSource source, IEnumerable<string>? except = null)
     {
-        const int chunk = 1 << 20;
-        foreach (var slot in Layout.Slots.ExceptBy(except ?? [], s => s.Name))
-        {
-            var buffer = new float[(int)Math.Min(chunk, slot.Count)];
-            for (var done = 0L; done < slot.Count; done += chunk)
-            {
-                var part = buffer.AsSpan(0, (int)Math.Min(chunk, slot.Count - done));
-                source.Read(slot.Name, part, done);
-                Write(slot.Name, part, done);
-            }
-        }
-
+        foreach (var slot in Layout.Slots.ExceptBy(except ?? [], s => s.Name)) Load(slot, source, slot.Name);
         ForgetOptimizer();
     }
+
+    /// <summary>Replaces one parameter by another one of as many elements.</summary>
+    /// <param name="name">In <paramref name="source"/>.</param>
+    internal void Load(ParameterSlot slot, IParameterSource source, string name) => BufferedCopy.Run(
+        slot.Count, (offset, part) => source.Read(name, part, offset), (offset, part) => Write(slot.Name, part, offset));
 
     /// <summary>Starts a new stage: AdamW's moments are zero again.</summary>
     public void ForgetOptimizer()

@@ -11,8 +11,6 @@ public sealed record GateInitialization(ulong Seed, double Scale = 1);
 /// <summary>A dense CLIP and experts become a CLIP-MoE; nothing is computed, ranges are copied.</summary>
 public static class MoeAssembly
 {
-    private const int Chunk = 1 << 20;
-
     /// <summary>
     /// Diversified Multiplet Upcycling (arXiv 2409.19291; the reference's <c>initMoE_MCL</c>): expert e of a block is the FFN of that
     /// block in the e-th dense model; everything else, FFNs of the dense blocks included, is the base's.
@@ -27,8 +25,8 @@ public static class MoeAssembly
         foreach (var slot in moe.Layout.Slots)
         {
             if (slot.Name.EndsWith(".gate.weight", StringComparison.Ordinal)) Gate(moe, slot, gates);
-            else if (ExpertOf(slot.Name) is var (expert, dense) && expert >= 0) Copy(experts[expert], dense, moe, slot);
-            else Copy(@base, slot.Name, moe, slot);
+            else if (ExpertOf(slot.Name) is var (expert, dense) && expert >= 0) moe.Load(slot, experts[expert], dense);
+            else moe.Load(slot, @base, slot.Name);
         }
 
         moe.ForgetOptimizer();
@@ -56,16 +54,5 @@ public static class MoeAssembly
         var values = new float[slot.Count];
         ParameterInitialization.Fill(slot.Spec with { Scale = slot.Spec.Scale * gates.Scale }, gates.Seed, values);
         moe.Write(slot.Name, values);
-    }
-
-    private static void Copy(IParameterSource from, string name, Replica to, ParameterSlot slot)
-    {
-        var buffer = new float[(int)Math.Min(Chunk, slot.Count)];
-        for (var done = 0L; done < slot.Count; done += Chunk)
-        {
-            var part = buffer.AsSpan(0, (int)Math.Min(Chunk, slot.Count - done));
-            from.Read(name, part, done);
-            to.Write(slot.Name, part, done);
-        }
     }
 }

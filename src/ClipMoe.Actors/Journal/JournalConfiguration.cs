@@ -17,24 +17,8 @@ public static class JournalConfiguration
 
     private static Config Sql(string provider, string connection) => ConfigurationFactory.ParseString($$"""
         akka.persistence {
-          journal {
-            plugin = "akka.persistence.journal.sql"
-            sql {
-              connection-string = "{{connection.Replace("\\", "\\\\").Replace("\"", "\\\"")}}"
-              provider-name = "{{provider}}"
-              table-mapping = default
-              auto-initialize = true
-            }
-          }
-          snapshot-store {
-            plugin = "akka.persistence.snapshot-store.sql"
-            sql {
-              connection-string = "{{connection.Replace("\\", "\\\\").Replace("\"", "\\\"")}}"
-              provider-name = "{{provider}}"
-              table-mapping = default
-              auto-initialize = true
-            }
-          }
+          {{Plugin("journal", provider, connection)}}
+          {{Plugin("snapshot-store", provider, connection)}}
         }
         akka.actor {
           serializers.clipmoe-events = "{{typeof(EventSerializer).AssemblyQualifiedName}}"
@@ -44,4 +28,17 @@ public static class JournalConfiguration
           }
         }
         """).WithFallback(SqlPersistence.DefaultConfiguration);
+
+    /// <summary>Journal and snapshots are in the same database.</summary>
+    private static string Plugin(string name, string provider, string connection) => $$"""
+        {{name}} {
+          plugin = "akka.persistence.{{name}}.sql"
+          sql {
+            connection-string = "{{connection.Replace("\\", "\\\\").Replace("\"", "\\\"")}}"
+            provider-name = "{{provider}}"
+            table-mapping = default
+            auto-initialize = true
+          }
+        }
+        """;
 }

@@ -114,9 +114,8 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <summary>The address of this machine by which a node reaches it, which the routing table knows.</summary>
     private static string OwnAddress(IReadOnlyList<string> nodes)
     {
-        foreach (var node in nodes)
+        foreach (var (host, port) in nodes.Select(n => ClusterAddress.Split(n) ?? throw new FormatException($"'{n}' is not host:port")))
         {
-            var (host, port) = (node[..node.LastIndexOf(':')], int.Parse(node[(node.LastIndexOf(':') + 1)..]));
             try
             {
                 using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);

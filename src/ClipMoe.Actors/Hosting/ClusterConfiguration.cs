@@ -28,6 +28,17 @@ public sealed record ClusterAddress(string Host, int Port, IReadOnlyList<string>
 
     public const string Coordinator = "coordinator", Node = "node", Worker = "worker";
 
+    /// <summary>Splits host:port.</summary>
+    /// <returns>Null: it is something else.</returns>
+    public static (string Host, int Port)? Split(string node)
+    {
+        var colon = node.LastIndexOf(':');
+        return colon > 0 && int.TryParse(node[(colon + 1)..], out var port) && port is >= 0 and <= 65535 ? (node[..colon], port) : null;
+    }
+
+    /// <summary>host:port of an actor system.</summary>
+    internal static string NodeOf(Address address) => $"{address.Host}:{address.Port}";
+
     /// <summary>A node's actor system as Akka addresses it.</summary>
     /// <param name="node">host:port.</param>
     public static string Url(string node, bool tls) => $"akka.{(tls ? "ssl." : "")}tcp://{System}@{node}";

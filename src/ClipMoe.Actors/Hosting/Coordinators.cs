@@ -20,7 +20,7 @@ internal sealed class Coordinators : ReceiveActor
         Receive<ClusterEvent.MemberRemoved>(m =>
         {
             if (!_present.Remove(m.Member.UniqueAddress)) return;
-            if (IsAnother(m.Member)) log?.Invoke($"coordinator {m.Member.Address.Host}:{m.Member.Address.Port} is gone.");
+            if (IsAnother(m.Member)) log?.Invoke($"coordinator {ClusterAddress.NodeOf(m.Member.Address)} is gone.");
             if (_present.Count == 0) _cluster.Down(_cluster.SelfAddress);
         });
         Receive<ClusterEvent.IMemberEvent>(m =>
@@ -28,7 +28,7 @@ internal sealed class Coordinators : ReceiveActor
             if (!m.Member.HasRole(ClusterAddress.Coordinator)) return;
             _present.Add(m.Member.UniqueAddress);
             if (m is ClusterEvent.MemberUp && IsAnother(m.Member))
-                log?.Invoke($"coordinator {m.Member.Address.Host}:{m.Member.Address.Port} is in the cluster.");
+                log?.Invoke($"coordinator {ClusterAddress.NodeOf(m.Member.Address)} is in the cluster.");
         });
     }
 

@@ -38,8 +38,8 @@ internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log
     {
         public Listener(TlsComplaints complaints)
         {
-            Receive<AssociatedEvent>(e => complaints._connected.TryAdd(Name(e.RemoteAddress), true));
-            Receive<AssociationErrorEvent>(e => !e.IsInbound, e => complaints.About(Name(e.RemoteAddress), e.Cause));
+            Receive<AssociatedEvent>(e => complaints._connected.TryAdd(ClusterAddress.NodeOf(e.RemoteAddress), true));
+            Receive<AssociationErrorEvent>(e => !e.IsInbound, e => complaints.About(ClusterAddress.NodeOf(e.RemoteAddress), e.Cause));
         }
 
         protected override void PreStart()
@@ -47,7 +47,5 @@ internal sealed class TlsComplaints(ClusterCertificate? mine, Action<string> log
             Context.System.EventStream.Subscribe(Self, typeof(AssociatedEvent));
             Context.System.EventStream.Subscribe(Self, typeof(AssociationErrorEvent));
         }
-
-        private static string Name(Address node) => $"{node.Host}:{node.Port}";
     }
 }

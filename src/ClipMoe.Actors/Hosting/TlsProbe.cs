@@ -20,16 +20,16 @@ internal static class TlsProbe
     {
         using var patience = new CancellationTokenSource(Patience);
         using var client = new TcpClient();
-        var colon = node.LastIndexOf(':');
+        var (host, port) = ClusterAddress.Split(node) ?? throw new FormatException($"'{node}' is not host:port");
         try
         {
-            await client.ConnectAsync(node[..colon], int.Parse(node[(colon + 1)..]), patience.Token);
+            await client.ConnectAsync(host, port, patience.Token);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
             return null;
         }
-        return (mine, await Shown(client, node[..colon], mine, patience.Token)) switch
+        return (mine, await Shown(client, host, mine, patience.Token)) switch
         {
             (null, not null) => $"{node} requires TLS and the cluster's certificate: give --tls.",
             (not null, null) => $"{node} does not speak TLS: give all nodes the same --tls, or none.",

@@ -45,14 +45,7 @@ public sealed class ProtocolSimulation : IAsyncDisposable
     }
 
     /// <summary>host:port for workers.</summary>
-    public string Address
-    {
-        get
-        {
-            var address = ((ExtendedActorSystem)_system).Provider.DefaultAddress;
-            return $"{address.Host}:{address.Port}";
-        }
-    }
+    public string Address => ClusterAddress.NodeOf(((ExtendedActorSystem)_system).Provider.DefaultAddress);
 
     /// <summary>The next commit; they come as fast as they can, whether they are awaited or not.</summary>
     /// <exception cref="System.Threading.Channels.ChannelClosedException">Training has ended.</exception>

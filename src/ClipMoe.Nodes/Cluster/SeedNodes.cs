@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using ClipMoe.Actors.Hosting;
 using ClipMoe.Model;
 
 namespace ClipMoe.Nodes.Cluster;
@@ -61,13 +62,8 @@ internal static partial class SeedNodes
 
     /// <summary>Splits host:port.</summary>
     /// <exception cref="UserErrorException">It is something else.</exception>
-    public static (string Host, int Port) Parse(string address)
-    {
-        var colon = address.LastIndexOf(':');
-        return colon > 0 && int.TryParse(address[(colon + 1)..], out var port) && port is >= 0 and <= 65535
-            ? (address[..colon], port)
-            : throw new UserErrorException($"'{address}' is not HOST:PORT, for instance 10.0.0.7:4055.");
-    }
+    public static (string Host, int Port) Parse(string address) => ClusterAddress.Split(address)
+        ?? throw new UserErrorException($"'{address}' is not HOST:PORT, for instance 10.0.0.7:4055.");
 
     private static IEnumerable<string> Resolve(string seed)
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using ClipMoe.Model;
 using ClipMoe.Model.Native;
+using ClipMoe.Nodes.Runs;
 using TorchSharp;
 
 namespace ClipMoe.Nodes.Cluster;
@@ -34,9 +35,6 @@ internal static class WorkerDevices
     }
 
     /// <summary>The processor's cores shared out, after one that is kept for heartbeats and sockets.</summary>
-    public static int ThreadsFor(IReadOnlyList<string> devices)
-    {
-        if (int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var omp) && omp > 0) return omp;
-        return Math.Max(1, (Environment.ProcessorCount - 1) / Math.Max(1, devices.Count));
-    }
+    public static int ThreadsFor(IReadOnlyList<string> devices) => LocalResources.ThreadsOfEnvironment
+        ?? Math.Max(1, (Environment.ProcessorCount - 1) / Math.Max(1, devices.Count));
 }

@@ -13,6 +13,10 @@ internal sealed record LocalResources(WorkerDevice Device, int Workers)
     /// <summary>Models so narrow that a step is many small operations, which several workers share better than several threads.</summary>
     private static readonly string[] SmallModels = ["tiny", "scenes"];
 
+    /// <summary>Compute threads of a worker as OpenMP's variable sets them; null: it does not.</summary>
+    public static int? ThreadsOfEnvironment =>
+        int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var threads) && threads > 0 ? threads : null;
+
     /// <param name="begun">What the run was started with; null for a new one.</param>
     /// <exception cref="UserErrorException">The device is not there, or has no use for so many workers.</exception>
     public static LocalResources Choose(Experiment experiment, ResourceWishes wishes, ComputeConditions? begun)
@@ -28,8 +32,7 @@ internal sealed record LocalResources(WorkerDevice Device, int Workers)
                 $"--workers {count} is more than the {experiment.Batch.Leaves} leaves of a batch: use fewer workers, or set " +
                 $"batch.leaves (which changes the weights).");
         }
-        var environment = int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var omp) && omp > 0 ? omp : (int?)null;
-        var threads = wishes.Threads ?? begun?.Threads ?? environment ?? Math.Max(1, cores / count);
+        var threads = wishes.Threads ?? begun?.Threads ?? ThreadsOfEnvironment ?? Math.Max(1, cores / count);
         return new LocalResources(new WorkerDevice(name, threads), count);
     }
 }

@@ -23,6 +23,18 @@ internal static class BenchOptions
         return option;
     }
 
+    /// <summary>How long a loop is measured that may end at any time.</summary>
+    public static Option<double> Seconds()
+    {
+        var option = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600))
+                result.AddError("--seconds must be above 0, and 3600 at most.");
+        });
+        return option;
+    }
+
     public static Option<int> AtLeast(string name, int least, int value, string description)
     {
         var option = new Option<int>(name) { DefaultValueFactory = _ => value, Description = description };

@@ -20,22 +20,13 @@ internal static class ImagesBench
             Arity = ArgumentArity.ZeroOrMore,
         };
         var size = new Option<int>("--size") { Description = "Side of the square result in pixels.", DefaultValueFactory = _ => 224 };
-        var threads = new Option<int>("--threads") { Description = "Threads at work at once.", DefaultValueFactory = _ => 1 };
-        var seconds = new Option<double>("--seconds") { Description = "How long to measure.", DefaultValueFactory = _ => 3 };
+        var threads = BenchOptions.AtLeast("--threads", 1, 1, "Threads at work at once.");
+        var seconds = BenchOptions.Seconds();
         var json = BenchOptions.Json();
         size.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 1 or > ImagePreprocessor.MaxSize)
                 result.AddError($"--size must be 1 to {ImagePreprocessor.MaxSize}.");
-        });
-        threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1.");
-        });
-        seconds.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 3600))
-                result.AddError("--seconds must be above 0, and 3600 at most.");
         });
 
         var command = new Command(

@@ -29,18 +29,11 @@ internal static class LabelsBench
         { samples, clusters, stages, batch, seconds, json };
         command.SetAction(parsed =>
         {
-            var folder = Directory.CreateTempSubdirectory("clipmoe-bench-").FullName;
-            try
-            {
-                var figures = Measure(
-                    folder, parsed.GetValue(samples), parsed.GetValue(clusters), parsed.GetValue(stages), parsed.GetValue(batch),
-                    parsed.GetValue(seconds));
-                BenchOptions.Print(figures, parsed.GetValue(json), Describe);
-            }
-            finally
-            {
-                Directory.Delete(folder, recursive: true);
-            }
+            using var folder = new TemporaryFolder();
+            var figures = Measure(
+                folder.Path, parsed.GetValue(samples), parsed.GetValue(clusters), parsed.GetValue(stages), parsed.GetValue(batch),
+                parsed.GetValue(seconds));
+            BenchOptions.Print(figures, parsed.GetValue(json), Describe);
             return ExitCodes.Success;
         });
         return command;

@@ -35,16 +35,9 @@ internal static class ProtocolBench
         { workers, steps, json };
         command.SetAction(async (parsed, _) =>
         {
-            var folder = Directory.CreateTempSubdirectory("clipmoe-bench-").FullName;
-            try
-            {
-                var figures = await Measure(folder, parsed.GetValue(workers), parsed.GetValue(steps));
-                BenchOptions.Print(figures, parsed.GetValue(json), Describe);
-            }
-            finally
-            {
-                Directory.Delete(folder, recursive: true);
-            }
+            using var folder = new TemporaryFolder();
+            var figures = await Measure(folder.Path, parsed.GetValue(workers), parsed.GetValue(steps));
+            BenchOptions.Print(figures, parsed.GetValue(json), Describe);
             return ExitCodes.Success;
         });
         return command;

@@ -19,16 +19,20 @@ public sealed class UndisturbedRun : IAsyncLifetime
             .SelectMany(setting => (string[])["--set", setting]),
     ];
 
+    /// <summary>One for all scenarios.</summary>
+    private static readonly Lazy<Task<string>> Shared = new(() => Of());
+
     public string WeightsSha256 { get; private set; } = "";
 
-    public async Task InitializeAsync() => WeightsSha256 = await Of();
+    public async Task InitializeAsync() => WeightsSha256 = await Shared.Value;
 
     /// <param name="more">Settings of a scenario of its own.</param>
     /// <returns>Hash of the final weights.</returns>
     public static async Task<string> Of(params string[] more)
     {
         var folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
-        string[] arguments = ["run", .. Experiment, .. more, "--out", folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
+        string[] arguments =
+            ["run", .. Experiment, .. more, "--out", folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
         using var process = Process.Start(
             new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var errors = process.StandardError.ReadToEndAsync();
@@ -41,11 +45,4 @@ public sealed class UndisturbedRun : IAsyncLifetime
     }
 
     public Task DisposeAsync() => Task.CompletedTask;
-}
-
-/// <summary>Scenarios share the undisturbed run, and take turns: two side by side take longer than one after the other.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class ScenarioCollection : ICollectionFixture<UndisturbedRun>
-{
-    public const string Name = "scenarios";
 }

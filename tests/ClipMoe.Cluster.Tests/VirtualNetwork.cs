@@ -158,3 +158,10 @@ internal sealed class SocketFactAttribute : FactAttribute
             : "this kernel can't close sockets of others (it needs CONFIG_INET_DIAG_DESTROY)";
     }
 }
+
+/// <summary>Scenarios with a network of their own take turns: its name and its addresses are this process's.</summary>
+[CollectionDefinition(Name)]
+public sealed class NetworkCollection
+{
+    public const string Name = "network";
+}

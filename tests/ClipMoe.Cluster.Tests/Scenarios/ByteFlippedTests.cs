@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A bit flips unseen: in a frame between workers, in a checkpoint, in a shard of features.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class ByteFlippedTests(UndisturbedRun undisturbed)
+public sealed class ByteFlippedTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     /// <summary>Not the first, so that there is one to go back to.</summary>
     private const int Checkpoint = 20;

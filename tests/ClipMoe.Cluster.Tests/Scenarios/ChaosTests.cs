@@ -4,9 +4,8 @@ using System.Text.Json;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Three minutes of random faults, as <c>clipmoe chaos</c> injects them.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class ChaosTests(UndisturbedRun undisturbed)
+public sealed class ChaosTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task Fifty_faults_in_three_minutes_change_no_bit()

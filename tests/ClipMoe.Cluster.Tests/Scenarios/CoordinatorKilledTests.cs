@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The node that runs the experiment is killed with its workers, and started again.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed)
+public sealed class CoordinatorKilledTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     /// <summary>Each with the step at which it is killed.</summary>
     private static readonly (string Stage, int Step)[] Stages =

@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The journal's database is away for a while.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class DatabaseStoppedTests(UndisturbedRun undisturbed)
+public sealed class DatabaseStoppedTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(20);
 

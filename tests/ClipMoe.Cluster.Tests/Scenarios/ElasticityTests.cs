@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Workers that come, go, pause and stand still in the middle of a stage.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class ElasticityTests(UndisturbedRun undisturbed)
+public sealed class ElasticityTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task A_node_is_added_in_mid_epoch_and_another_leaves_in_good_order()

@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Disks of nodes are full for a while.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class FullDiskTests(UndisturbedRun undisturbed)
+public sealed class FullDiskTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     private const int Megabytes = 200;
 

@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Gradients that travel as bfloat16.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class GradientFormatTests(UndisturbedRun undisturbed)
+public sealed class GradientFormatTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task One_worker_and_three_come_to_the_same_weights_and_fp32_to_others()

@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>kill -9 while a worker that came back copies the state of another.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class HealingTests(UndisturbedRun undisturbed)
+public sealed class HealingTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     private const string Copying = "fault-Kill-base-any-Copy", Serving = "fault-Kill-base-any-Serve";
 

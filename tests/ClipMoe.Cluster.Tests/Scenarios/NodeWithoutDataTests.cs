@@ -3,7 +3,6 @@ using ClipMoe.Model.Datasets.Scenes;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The data set is on one node only, and the worker of the other is the first in line for every piece of work.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
 public sealed class NodeWithoutDataTests
 {

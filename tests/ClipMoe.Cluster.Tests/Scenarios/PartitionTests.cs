@@ -5,9 +5,9 @@ using Xunit.Abstractions;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Links go down between machines: nothing is closed, what is sent is lost.</summary>
-[Collection(ScenarioCollection.Name)]
+[Collection(NetworkCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper output)
+public sealed class PartitionTests(UndisturbedRun undisturbed, ITestOutputHelper output) : IClassFixture<UndisturbedRun>
 {
     [NetworkFact]
     public async Task A_minority_stops_itself_and_comes_back_and_no_two_trainings_run()

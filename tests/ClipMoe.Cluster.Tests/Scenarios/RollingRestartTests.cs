@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Every node is taken down in good order and started again, one after another, as for an upgrade.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class RollingRestartTests(UndisturbedRun undisturbed)
+public sealed class RollingRestartTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task The_coordinators_node_and_both_others_are_restarted_one_after_another()

@@ -3,9 +3,8 @@ using ClipMoe.Actors.Faults;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The number of workers that are given work is changed while training.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class ScaleTests(UndisturbedRun undisturbed)
+public sealed class ScaleTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task Reserves_take_the_places_of_the_lost_and_the_number_outlives_the_coordinator()

@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Nodes that have one output folder on a disk that all reach.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class SharedFolderTests(UndisturbedRun undisturbed)
+public sealed class SharedFolderTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task The_writer_is_killed_and_the_others_write_on_in_the_same_folder()

@@ -1,9 +1,9 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>The connections over which two workers exchange gradients are broken from outside, at the one end and at the other.</summary>
-[Collection(ScenarioCollection.Name)]
+[Collection(NetworkCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class SocketsClosedTests(UndisturbedRun undisturbed)
+public sealed class SocketsClosedTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [SocketFact]
     public async Task The_step_is_given_up_for_that_reason_and_done_again_by_the_same_workers()

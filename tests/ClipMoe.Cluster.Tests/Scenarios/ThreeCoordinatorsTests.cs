@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>Three coordinators with their state in PostgreSQL: any of them may be lost for good.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed)
+public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task Two_coordinators_are_warned_of_in_the_log_and_in_status()

@@ -4,9 +4,8 @@ using System.Security.Cryptography.X509Certificates;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A cluster with a certificate: nodes that have it train, others stay outside and are told why.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class TlsTests(UndisturbedRun undisturbed) : IDisposable
+public sealed class TlsTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>, IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-certificates-").FullName;
 

@@ -3,9 +3,8 @@ using ClipMoe.Actors.Faults;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>A worker hangs in mid-training and does not continue.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class WorkerHangsTests(UndisturbedRun undisturbed)
+public sealed class WorkerHangsTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task The_others_drop_it_and_finish_and_when_it_goes_on_it_is_told_so_and_works_again()

@@ -4,9 +4,8 @@ using ClipMoe.Model.Files;
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
 /// <summary>kill -9 of a worker at each place of a step, of a checkpoint, of an extraction, of k-means.</summary>
-[Collection(ScenarioCollection.Name)]
 [Trait("Category", "Scenario")]
-public sealed class WorkerKilledInEachPhaseTests(UndisturbedRun undisturbed)
+public sealed class WorkerKilledInEachPhaseTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     /// <summary>One after another, while two workers train.</summary>
     private static readonly string[] OfAStep = ["Features", "Normalisers", "Gradient", "Ready", "Commit", "Checkpoint", "HalfCheckpoint"];

@@ -1,9 +1,8 @@
 namespace ClipMoe.Cluster.Tests.Scenarios;
 
-/// <summary>Short scenarios that the default test run has, too.</summary>
-[Collection(ScenarioCollection.Name)]
+/// <summary>A short scenario that the default test run has, too.</summary>
 [Trait("Category", "Smoke")]
-public sealed class SmokeTests(UndisturbedRun undisturbed)
+public sealed class SmokeWorkerKilledTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
     public async Task A_worker_is_killed_in_the_middle_of_a_step_and_comes_back()
@@ -20,24 +19,6 @@ public sealed class SmokeTests(UndisturbedRun undisturbed)
         await cluster.Holds.Until("base", workers: 2);
         cluster.Holds.Release("base");
         await run.UntilTrainedBy(2);
-        Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
-        Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
-    }
-
-    [Fact]
-    public async Task Everything_is_killed_and_started_again()
-    {
-        await using var cluster = new TestCluster();
-        var coordinator = cluster.Start(coordinator: true, workers: 1);
-        var other = cluster.Start(coordinator: false, workers: 1);
-        await cluster.UntilWorkers(2);
-        cluster.Holds.Hold("mcl-1", 12);
-        using var run = cluster.Submit();
-        await cluster.Holds.Until("mcl-1", workers: 2);
-        await Task.WhenAll(coordinator.Kill(), other.Kill());
-        cluster.Holds.Release("mcl-1");
-        coordinator.Start();
-        other.Start();
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
     }

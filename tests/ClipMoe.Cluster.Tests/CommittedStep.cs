@@ -16,13 +16,21 @@ internal sealed record CommittedStep(string Stage, int Generation, int Step, int
         int Number(string key) => e.GetProperty(key).GetInt32();
     }
 
+    /// <summary>The generations of a training session begin at a multiple of this; the next coordinator has another session.</summary>
+    private const int GenerationsPerSession = 20_000;
+
     /// <summary>
     /// How often workers of a stage worked in vain: in generations that committed nothing, at steps that were committed again.
     /// </summary>
-    /// <param name="commits">Of one coordinator.</param>
-    public static int InVain(IEnumerable<CommittedStep> commits, string stage)
+    /// <returns>That, within sessions; and how often another session went on from a checkpoint.</returns>
+    public static (int InVain, int Resumed) Repetitions(IEnumerable<CommittedStep> commits, string stage)
     {
-        var steps = commits.Where(c => c.Stage == stage).ToList();
+        var sessions = commits.Where(c => c.Stage == stage).GroupBy(c => c.Generation / GenerationsPerSession).ToList();
+        return (sessions.Sum(s => InVain([.. s])), sessions.Count - 1);
+    }
+
+    private static int InVain(IReadOnlyList<CommittedStep> steps)
+    {
         var generations = steps.Select(s => s.Generation).Distinct().ToList();
         return generations.Max() - generations.Min() + 1 - generations.Count + steps.Count - steps.Select(s => s.Step).Distinct().Count();
     }

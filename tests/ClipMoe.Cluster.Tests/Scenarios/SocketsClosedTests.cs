@@ -5,6 +5,8 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 [Trait("Category", "Scenario")]
 public sealed class SocketsClosedTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
+    private const string Broken = "a stream between workers broke";
+
     [SocketFact]
     public async Task The_step_is_given_up_for_that_reason_and_done_again_by_the_same_workers()
     {
@@ -21,18 +23,18 @@ public sealed class SocketsClosedTests(UndisturbedRun undisturbed) : IClassFixtu
         for (var host = 0; host < 2; host++)
         {
             var before = (await cluster.Holds.Until("base", workers: 2)).Generation;
+            var warnings = run.Warnings.Count;
             Assert.True(network.CloseSockets(host, ports) > 0, "no socket was closed: the kernel needs CONFIG_INET_DIAG_DESTROY");
             await cluster.Holds.Advance("base", 3);
-            await run.UntilWarned("a stream between workers broke");
-            await run.UntilTrainedBy(2);
+            await run.UntilWarned(Broken);
+            // The step was not given up because it took too long, nor because a worker was lost.
+            Assert.StartsWith($"base: {Broken}", run.Warnings.ElementAt(warnings));
+            await run.UntilTrainedBy(2, after: before);
             await cluster.Holds.Until("base", workers: 2, after: before);
-            Assert.True(run.Commits.Last().Generation > before, cluster.Log());
         }
         cluster.Holds.Release("base");
         Assert.True(undisturbed.WeightsSha256 == await run.End(), cluster.Log());
         Ledger.AssertEachSampleOncePerEpoch(coordinator.Output);
-        // No step was given up because it took too long, and no worker was lost by it.
-        Assert.DoesNotContain(run.Warnings, w => w.Contains("s so far") || w.Contains("is gone"));
         Assert.Equal(workers, cluster.Nodes.SelectMany(n => n.Workers()));
     }
 }

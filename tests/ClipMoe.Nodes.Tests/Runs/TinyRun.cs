@@ -17,34 +17,39 @@ internal static class TinyRun
     }
 }
 
-/// <summary>What a run says while nothing disturbs it; shared by the tests that compare with it.</summary>
+/// <summary>What a run says while nothing disturbs it; one run for all tests that compare with it.</summary>
 public sealed class UndisturbedRun : IAsyncLifetime
 {
-    private readonly TemporaryFolder _folder = new();
+    private static readonly Lazy<Task<Outcome>> Shared = new(Run);
 
-    public string Folder => _folder.Path;
+    private Outcome? _outcome;
 
-    public string WeightsSha256 { get; private set; } = "";
+    /// <param name="Folder">Tests run stages again in it, which makes the same files; none changes what later stages start from.</param>
+    private sealed record Outcome(string Folder, string WeightsSha256, IReadOnlyList<(string Stage, int Events)> Stages);
+
+    public string Folder => _outcome!.Folder;
+
+    public string WeightsSha256 => _outcome!.WeightsSha256;
 
     /// <summary>Stages in the order in which they ran, with the number of events in each.</summary>
-    public IReadOnlyList<(string Stage, int Events)> Stages { get; private set; } = [];
+    public IReadOnlyList<(string Stage, int Events)> Stages => _outcome!.Stages;
 
-    public async Task InitializeAsync()
+    public async Task InitializeAsync() => _outcome = await Shared.Value;
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    private static async Task<Outcome> Run()
     {
-        using var process = ClipMoeProcess.Start(TinyRun.Arguments(_folder.Path));
-        var events = new List<string>();
+        var folder = new TemporaryFolder();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
+        using var process = ClipMoeProcess.Start(TinyRun.Arguments(folder.Path));
+        var (events, weights) = (new List<string>(), "");
         await foreach (var e in process.Events())
         {
             if (e.TryGetProperty("stage", out var stage)) events.Add(stage.GetString()!);
-            if (e.TryGetProperty("weights_sha256", out var sha256)) WeightsSha256 = sha256.GetString()!;
+            if (e.TryGetProperty("weights_sha256", out var sha256)) weights = sha256.GetString()!;
         }
         Assert.True(await process.ExitCode() == 0, await process.Errors);
-        Stages = [.. events.CountBy(e => e).Select(c => (c.Key, c.Value))];
-    }
-
-    public Task DisposeAsync()
-    {
-        _folder.Dispose();
-        return Task.CompletedTask;
+        return new Outcome(folder.Path, weights, [.. events.CountBy(e => e).Select(c => (c.Key, c.Value))]);
     }
 }

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using ClipMoe.Nodes.Chaos;
+using ClipMoe.Actors.Faults;
 
 namespace ClipMoe.Cluster.Tests;
 

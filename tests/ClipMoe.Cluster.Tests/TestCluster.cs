@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using ClipMoe.Nodes.Chaos;
+using ClipMoe.Actors.Faults;
 
 namespace ClipMoe.Cluster.Tests;
 

@@ -30,17 +30,16 @@ public sealed class UndisturbedRun : IAsyncLifetime
     /// <returns>Hash of the final weights.</returns>
     public static async Task<string> Of(params string[] more)
     {
-        var folder = Directory.CreateTempSubdirectory("clipmoe-undisturbed-").FullName;
+        using var folder = new TemporaryFolder();
         string[] arguments =
-            ["run", .. Experiment, .. more, "--out", folder, "--workers", "1", "--threads", "1", "--resume", "--json"];
+            ["run", .. Experiment, .. more, "--out", folder.Path, "--workers", "1", "--threads", "1", "--resume", "--json"];
         using var process = Process.Start(
             new ProcessStartInfo(TestCluster.Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, $"the undisturbed run ended with {process.ExitCode}: {await errors}\n{output}");
-        using var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "report.json")));
-        Directory.Delete(folder, recursive: true);
+        using var report = JsonDocument.Parse(await File.ReadAllTextAsync(folder.File("report.json")));
         return report.RootElement.GetProperty("weights_sha256").GetString()!;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using ClipMoe.Actors.Faults;
 
 namespace ClipMoe.Nodes.Chaos;
 

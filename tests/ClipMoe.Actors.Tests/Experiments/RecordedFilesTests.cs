@@ -23,10 +23,10 @@ public sealed class RecordedFilesTests : IDisposable
     [Fact]
     public void Every_file_with_every_member_is_written_as_recorded() => Files.RequireAll(
     [
-        .. Samples.All(typeof(RunReport)).Select(r => ("report.json", OneLine(ReportJson.Write((RunReport)r)))),
-        .. Samples.All(typeof(EvaluationResults)).Select(r => ("evaluation.json", Saved((EvaluationResults)r, ReportJson.Save))),
-        .. Samples.All(typeof(TrainingPosition)).Select(p => ("position.json", Text(Stored((TrainingPosition)p)))),
-        .. Samples.All(typeof(ModelFigures)).Select(f => ("figures.json", Saved((ModelFigures)f, ReportJson.Save))),
+        .. MessageSamples.All(typeof(RunReport)).Select(r => ("report.json", OneLine(ReportJson.Write((RunReport)r)))),
+        .. MessageSamples.All(typeof(EvaluationResults)).Select(r => ("evaluation.json", Saved((EvaluationResults)r, ReportJson.Save))),
+        .. MessageSamples.All(typeof(TrainingPosition)).Select(p => ("position.json", Text(Stored((TrainingPosition)p)))),
+        .. MessageSamples.All(typeof(ModelFigures)).Select(f => ("figures.json", Saved((ModelFigures)f, ReportJson.Save))),
     ]);
 
     [Fact]

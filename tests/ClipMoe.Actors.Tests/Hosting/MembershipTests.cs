@@ -3,8 +3,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Akka.Cluster;
+using ClipMoe.Actors.Faults;
 using ClipMoe.Actors.Hosting;
-using ClipMoe.Nodes.Chaos;
 
 namespace ClipMoe.Actors.Tests.Hosting;
 

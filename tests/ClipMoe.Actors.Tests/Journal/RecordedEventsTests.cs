@@ -22,7 +22,7 @@ public sealed class RecordedEventsTests : IDisposable
         var kinds = typeof(ExperimentEvent).Assembly.GetTypes()
             .Where(t => t.IsSubclassOf(typeof(ExperimentEvent)) || t.IsSubclassOf(typeof(SchedulerEvent)));
         Events.RequireAll(
-            kinds.SelectMany(Samples.All).Select(e => (serializer.Manifest(e), Encoding.UTF8.GetString(serializer.ToBinary(e)))));
+            kinds.SelectMany(MessageSamples.All).Select(e => (serializer.Manifest(e), Encoding.UTF8.GetString(serializer.ToBinary(e)))));
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public sealed class MessageSerializerTests(MessageSerializerTests.OneSystem one)
     [MemberData(nameof(Messages))]
     public void Every_message_survives_the_wire(Type type, bool full)
     {
-        var message = new Samples(full).Of(type);
+        var message = MessageSamples.Of(type, full);
         var serializer = Assert.IsType<MessageSerializer>(_system.Serialization.FindSerializerFor(message));
         var bytes = serializer.ToBinary(message);
         var back = serializer.FromBinary(bytes, serializer.Manifest(message));

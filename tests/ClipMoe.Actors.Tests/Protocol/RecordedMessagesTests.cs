@@ -16,7 +16,7 @@ public sealed class RecordedMessagesTests(MessageSerializerTests.OneSystem one) 
 
     [Fact]
     public void Every_message_with_every_member_and_every_value_is_written_as_recorded() => Messages.RequireAll(
-        MessageSerializer.Messages.SelectMany(Samples.All).Select(m => (_serializer.Manifest(m), Written(m))));
+        MessageSerializer.Messages.SelectMany(MessageSamples.All).Select(m => (_serializer.Manifest(m), Written(m))));
 
     [Fact]
     public void Every_recorded_message_is_read() => Messages.RequireReadable((manifest, json) =>
@@ -31,9 +31,9 @@ public sealed class RecordedMessagesTests(MessageSerializerTests.OneSystem one) 
     {
         Others.RequireAll(
         [
-            .. Samples.All(typeof(GenerationMember)).Select(m => ("members", Unpacked(MemberDirectory.Pack([(GenerationMember)m])))),
-            .. Samples.All(typeof(MetricColumns)).Select(c => ("metric-columns", Unpacked(MetricReport.Pack([(MetricColumns)c])))),
-            .. Samples.All(typeof(NcclOffer)).Select(o => ("nccl-offer", Encoding.UTF8.GetString(((NcclOffer)o).Encode()))),
+            .. MessageSamples.All(typeof(GenerationMember)).Select(m => ("members", Unpacked(MemberDirectory.Pack([(GenerationMember)m])))),
+            .. MessageSamples.All(typeof(MetricColumns)).Select(c => ("metric-columns", Unpacked(MetricReport.Pack([(MetricColumns)c])))),
+            .. MessageSamples.All(typeof(NcclOffer)).Select(o => ("nccl-offer", Encoding.UTF8.GetString(((NcclOffer)o).Encode()))),
         ]);
         Others.RequireReadable((name, json) => name switch
         {

@@ -7,9 +7,9 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 [Trait("Category", "Scenario")]
 public sealed class TlsTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>, IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("clipmoe-certificates-").FullName;
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task Nodes_with_the_certificate_come_to_the_same_weights_and_others_are_refused()
@@ -47,7 +47,7 @@ public sealed class TlsTests(UndisturbedRun undisturbed) : IClassFixture<Undistu
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var certificate = new CertificateRequest("CN=clipmoe", key, HashAlgorithmName.SHA256)
             .CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        var (certificateFile, keyFile) = (Path.Combine(_folder, $"{name}.crt.pem"), Path.Combine(_folder, $"{name}.key.pem"));
+        var (certificateFile, keyFile) = (_folder.File($"{name}.crt.pem"), _folder.File($"{name}.key.pem"));
         File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
         File.WriteAllText(keyFile, key.ExportPkcs8PrivateKeyPem());
         return $"{certificateFile},{keyFile}";

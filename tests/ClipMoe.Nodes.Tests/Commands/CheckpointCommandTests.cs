@@ -3,7 +3,6 @@ using System.Text.Json;
 using ClipMoe.Model.Checkpoints;
 using ClipMoe.Model.Files;
 using ClipMoe.Model.TensorFiles;
-using ClipMoe.Model.Tests;
 
 namespace ClipMoe.Nodes.Tests.Commands;
 

@@ -1,9 +1,7 @@
 using System.Text.Json;
 using ClipMoe.Actors.Experiments;
 using ClipMoe.Actors.Protocol;
-using ClipMoe.Actors.Tests;
 using ClipMoe.Actors.Transport.Connections;
-using ClipMoe.Model.Tests;
 using ClipMoe.Nodes.Bench;
 using ClipMoe.Nodes.Chaos;
 using ClipMoe.Nodes.Commands;

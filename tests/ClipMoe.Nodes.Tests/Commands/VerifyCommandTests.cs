@@ -1,4 +1,3 @@
-using ClipMoe.Model.Tests;
 
 namespace ClipMoe.Nodes.Tests.Commands;
 

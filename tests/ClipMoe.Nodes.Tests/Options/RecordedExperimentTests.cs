@@ -1,6 +1,5 @@
 using System.Text.Json;
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Tests;
 using ClipMoe.Nodes.Options;
 
 namespace ClipMoe.Nodes.Tests.Options;

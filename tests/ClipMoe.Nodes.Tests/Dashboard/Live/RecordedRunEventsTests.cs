@@ -1,6 +1,4 @@
 using ClipMoe.Actors.Experiments;
-using ClipMoe.Actors.Tests;
-using ClipMoe.Actors.Tests.Protocol;
 using ClipMoe.Nodes.Dashboard.Live;
 
 namespace ClipMoe.Nodes.Tests.Dashboard.Live;
@@ -12,7 +10,8 @@ public sealed class RecordedRunEventsTests
     public void Every_event_of_a_run_has_the_keys_and_words_that_were_recorded()
     {
         var kinds = typeof(RunEvent).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(RunEvent)));
-        new Recording("recorded-run-events.txt").RequireAll(kinds.SelectMany(Samples.All).Select(e => ("event", Line((RunEvent)e))));
+        new Recording("recorded-run-events.txt").RequireAll(
+            kinds.SelectMany(t => SampleInstances.All(t)).Select(e => ("event", Line((RunEvent)e))));
     }
 
     private static string Line(RunEvent e)

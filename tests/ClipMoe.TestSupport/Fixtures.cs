@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace ClipMoe.Model.Tests;
+namespace ClipMoe.TestSupport;
 
 /// <summary>
 /// The golden files that parity tests read: the folder in <c>CLIPMOE_FIXTURES</c>, else the nearest <c>shared/fixtures</c> beside a folder

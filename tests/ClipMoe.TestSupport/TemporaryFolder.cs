@@ -1,6 +1,6 @@
-namespace ClipMoe.Model.Tests.Checkpoints;
+namespace ClipMoe.TestSupport;
 
-/// <summary>A folder that goes away with the test.</summary>
+/// <summary>A new folder, removed with all that is in it at the end of the test.</summary>
 public sealed class TemporaryFolder : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("clipmoe-test-").FullName;

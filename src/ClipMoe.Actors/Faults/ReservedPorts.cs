@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace ClipMoe.Nodes.Chaos;
+namespace ClipMoe.Actors.Faults;
 
 /// <summary>Ports of this machine for programs that are killed and started again on the same one.</summary>
-internal static class ReservedPorts
+public static class ReservedPorts
 {
     // Below those that the kernel by default gives to outgoing connections: one of them would now and then sit on a port while what listens
     // there is down.

@@ -1,26 +1,29 @@
 using System.Reflection;
-using ClipMoe.Actors.Experiments;
-using ClipMoe.Model.Architecture;
-using ClipMoe.Model.Clustering;
 
-namespace ClipMoe.Actors.Tests.Protocol;
+namespace ClipMoe.TestSupport;
 
 /// <summary>An instance of a message, made from its type: none can be forgotten, and neither can a member that is added to one.</summary>
 /// <param name="full">Sets everything that may be null or empty, and numbers to awkward values; otherwise nothing that need not be
 /// set.</param>
 /// <param name="choice">Which value enumerations have, counted from the last one and around.</param>
-internal sealed class Samples(bool full, int choice = 0)
+/// <param name="special">Makes those that their constructor's parameters do not tell how to make.</param>
+public sealed class SampleInstances(bool full, int choice = 0, SampleInstances.Special? special = null)
 {
     private readonly NullabilityInfoContext _nullability = new();
     private int _choices = 1;
 
+    /// <returns>Null: it is as other types are.</returns>
+    public delegate object? Special(SampleInstances samples, Type type);
+
+    public bool IsFull => full;
+
     /// <summary>As many as it takes to have nothing set, everything set, and every value of every enumeration.</summary>
-    public static IEnumerable<object> All(Type type)
+    public static IEnumerable<object> All(Type type, Special? special = null)
     {
-        yield return new Samples(full: false).Of(type);
+        yield return new SampleInstances(full: false, special: special).Of(type);
         for (var (choice, choices) = (0, 1); choice < choices; choice++)
         {
-            var samples = new Samples(full: true, choice);
+            var samples = new SampleInstances(full: true, choice, special);
             yield return samples.Of(type);
             choices = samples._choices;
         }
@@ -30,9 +33,7 @@ internal sealed class Samples(bool full, int choice = 0)
     {
         if (Plain(type) is { } plain) return plain;
         if (type.IsEnum) return Choose([.. Enum.GetValues(type).Cast<object>()]);
-        if (type == typeof(Centroids)) return new Centroids([1.5f, float.NegativeInfinity, float.Epsilon, 0.1f], dimension: 2);
-        if (type == typeof(SampleOrder)) return Choose([new GlobalOrder(), new ClusterPureOrder("cluster-1")]);
-        if (type == typeof(ClipConfig)) return ClipConfig.Named("tiny") with { Moe = full ? new MoeConfig(4, 2, 1) : null };
+        if (special?.Invoke(this, type) is { } made) return made;
         if (type.IsArray) return Items(type.GetElementType()!);
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>)) return Items(type.GetGenericArguments()[0]);
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>))
@@ -40,7 +41,7 @@ internal sealed class Samples(bool full, int choice = 0)
         return Record(type);
     }
 
-    private object Choose(IReadOnlyList<object> values)
+    public object Choose(IReadOnlyList<object> values)
     {
         _choices = Math.Max(_choices, values.Count);
         return full ? values[values.Count - 1 - choice % values.Count] : values[0];

@@ -1,21 +1,24 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
-namespace ClipMoe.Actors.Tests;
+namespace ClipMoe.TestSupport;
 
 /// <summary>
 /// JSON as earlier versions wrote it, one line each: a name, a space, the JSON. Journals, users' files and processes of an earlier version
 /// hold such bytes, so the names in them outlive the C# names that they were made from: a member that is renamed keeps its old name by
 /// [JsonPropertyName] or [JsonStringEnumMemberName]. Lines are only ever added.
 /// </summary>
-internal sealed class Recording
+public sealed class Recording
 {
     private readonly string _file;
 
-    /// <param name="file">An embedded file of the test project.</param>
+    /// <param name="file">An embedded file of the test project that makes this.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public Recording(string file)
     {
         _file = file;
-        using var reader = new StreamReader(typeof(Recording).Assembly.GetManifestResourceStream(file)!);
+        using var reader = new StreamReader(Assembly.GetCallingAssembly().GetManifestResourceStream(file)!);
         var lines = reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Lines = [.. lines.Select(l => l.Split(' ', 2)).Select(parts => (parts[0], parts[1]))];
     }

@@ -27,8 +27,11 @@ internal static class SubmitCommand
             HelpName = "PATH"
         };
         var sets = SetOption.Create();
-        var wait = new Option<bool>("--wait") { Description =
-            "Follows the experiment to its end, and exits with the codes of clipmoe run." };
+        var wait = new Option<bool>("--wait")
+        {
+            Description =
+            "Follows the experiment to its end, and exits with the codes of clipmoe run."
+        };
         var fetch = new Option<string?>("--fetch")
         {
             Description =

@@ -125,7 +125,11 @@ internal static class SampleReport
         MetricSeries Value(string name, MetricKind kind, string unit, double mean) => new(
             new MetricSummary(name, kind, unit, steps)
             {
-                Mean = mean, Lowest = mean / 2, Highest = 2 * mean, Last = mean, Headline = kind != MetricKind.Max,
+                Mean = mean,
+                Lowest = mean / 2,
+                Highest = 2 * mean,
+                Last = mean,
+                Headline = kind != MetricKind.Max,
             },
             [.. Enumerable.Range(1, 5).Select(i => new MetricPoint(steps * i / 5, mean * i))]);
     }

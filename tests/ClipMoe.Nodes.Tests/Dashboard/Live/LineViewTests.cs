@@ -22,8 +22,12 @@ public sealed class LineViewTests
             _clock.Pass(0.01);
             view.Show(new StageProgress("base", step, 3000, 1.5, 1e-3, 3200, 2));
         }
-        view.Show(new StageCompletedEvent("base", new StageResult("f", "s", 30) { Steps = 3000, FinalLoss = 1.25,
-            ImagesPerSecond = 3200 }));
+        view.Show(new StageCompletedEvent("base", new StageResult("f", "s", 30)
+        {
+            Steps = 3000,
+            FinalLoss = 1.25,
+            ImagesPerSecond = 3200
+        }));
         view.Show(new RunEnded("abc", "model.safetensors", "/runs/report.html"));
 
         var lines = Lines();

@@ -42,8 +42,11 @@ internal static class SampleRun
                 now);
             if (stage.Name == last) return run;
             now += TimeSpan.FromSeconds(total / 200.0);
-            run.Apply(new StageCompletedEvent(stage.Name, new StageResult(null, null, total / 100.0) { Steps = stage.Steps,
-                FinalLoss = 1.25 }),
+            run.Apply(new StageCompletedEvent(stage.Name, new StageResult(null, null, total / 100.0)
+            {
+                Steps = stage.Steps,
+                FinalLoss = 1.25
+            }),
                 now);
         }
         return run;

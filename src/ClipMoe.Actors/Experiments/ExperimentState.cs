@@ -64,7 +64,7 @@ public sealed record ExperimentState
     public IEnumerable<LossSample> Losses(string stage) => Ledger.Where(c => c.Stage == stage).SelectMany(c => c.Losses);
 
     /// <summary>What a stage measured, in step order.</summary>
-    public IReadOnlyList<MetricSeries> Metrics(string stage) => MetricSeries.Of(Ledger.Where(c => c.Stage == stage));
+    public IReadOnlyList<MetricSeries> Metrics(string stage) => MetricSeries.FromIntervals(Ledger.Where(c => c.Stage == stage));
 
     public double SecondsSpent(string stage) => Ledger.Where(c => c.Stage == stage).Sum(c => c.Seconds);
 }

@@ -24,8 +24,8 @@ public sealed record MetricSummary(string Name, MetricKind Kind, string Unit, in
     public IReadOnlyList<double>? Counts { get; init; }
 
     /// <summary>One for each metric, in the order in which they first come.</summary>
-    public static IReadOnlyList<MetricSummary> Of(IEnumerable<MetricBag> steps) =>
-        [.. steps.SelectMany(s => s).GroupBy(m => m.Key, m => m.Value).Select(g => Of(g.Key, [.. g]))];
+    public static IReadOnlyList<MetricSummary> Summarize(IEnumerable<MetricBag> steps) =>
+        [.. steps.SelectMany(s => s).GroupBy(m => m.Key, m => m.Value).Select(g => Summarize(g.Key, [.. g]))];
 
     /// <summary>Over the steps of several summaries of one metric, in order.</summary>
     public static MetricSummary Join(IReadOnlyList<MetricSummary> parts)
@@ -42,7 +42,7 @@ public sealed record MetricSummary(string Name, MetricKind Kind, string Unit, in
         };
     }
 
-    private static MetricSummary Of(Metric metric, IReadOnlyList<double[]> steps)
+    private static MetricSummary Summarize(Metric metric, IReadOnlyList<double[]> steps)
     {
         var summary = new MetricSummary(metric.Name, metric.Kind, metric.Unit, steps.Count) { Headline = metric.Headline };
         return metric.Kind == MetricKind.Histogram
@@ -61,12 +61,14 @@ public sealed record MetricSummary(string Name, MetricKind Kind, string Unit, in
 /// <param name="Points">Means of the intervals between checkpoints; none for histograms.</param>
 public sealed record MetricSeries(MetricSummary Whole, IReadOnlyList<MetricPoint> Points)
 {
-    /// <summary>One for each metric, in the order in which they first come.</summary>
+    /// <summary>
+    /// One for each metric, in the order in which they first come; a metric that another version measured otherwise is another.
+    /// </summary>
     /// <param name="intervals">The journaled steps of a stage, in order.</param>
-    public static IReadOnlyList<MetricSeries> Of(IEnumerable<StepsCheckpointed> intervals) =>
+    public static IReadOnlyList<MetricSeries> FromIntervals(IEnumerable<StepsCheckpointed> intervals) =>
     [
         .. intervals.SelectMany(i => (i.Metrics ?? []).Select(m => (i.ToStep, Metric: m)))
-            .GroupBy(m => m.Metric.Name)
+            .GroupBy(m => (m.Metric.Name, m.Metric.Kind, m.Metric.Counts?.Count))
             .Select(g => new MetricSeries(
                 MetricSummary.Join([.. g.Select(m => m.Metric)]),
                 [.. g.Where(m => m.Metric.Mean is not null).Select(m => new MetricPoint(m.ToStep, m.Metric.Mean!.Value))])),

@@ -52,7 +52,7 @@ internal sealed class StepLedger(string stage, int batchSize, int ledgered, doub
         var fact = new StepsCheckpointed(stage, _ledgered, written.Step, written.ManifestSha256, seconds - _ledgeredSeconds, losses)
         {
             Generation = generation,
-            Metrics = MetricSummary.Of(steps.Select(s => s.Value)),
+            Metrics = MetricSummary.Summarize(steps.Select(s => s.Value)),
         };
         (_ledgered, _ledgeredSeconds) = (written.Step, seconds);
         return fact;

@@ -27,7 +27,7 @@ public sealed record StepTransaction(StepId Id, IReadOnlyList<int> Members)
         var next = this with
         {
             Reports = Reports.Add(report.Worker, report),
-            Layouts = report.Metrics.Told() is { } told ? Layouts.SetItem(report.Worker, told) : Layouts,
+            Layouts = report.Metrics.ReadLayout() is { } told ? Layouts.SetItem(report.Worker, told) : Layouts,
         };
         if (next.Reports.Count < Members.Count) return (next, new Wait());
         return next.Reports.Values.Select(r => (r.GradientHash, r.StateHash)).Distinct().Count() == 1

@@ -15,7 +15,7 @@ public enum MetricKind
     /// <summary>The mean over the workers that give one. Over steps: their mean.</summary>
     [JsonStringEnumMemberName("mean")] Mean,
 
-    /// <summary>The largest, of a step and over steps.</summary>
+    /// <summary>The largest of a step. Over steps: their mean, and the largest as the highest.</summary>
     [JsonStringEnumMemberName("max")] Max,
 
     /// <summary>Counts, one for each bin, which are added, over steps too.</summary>
@@ -29,7 +29,7 @@ public enum MetricKind
 /// <param name="Name">Words of a path, <c>router/image/layer.3/load</c>.</param>
 /// <param name="Unit">Empty for a pure number.</param>
 /// <param name="Bins">Of a histogram; otherwise 1.</param>
-/// <param name="Exact">Travels as doubles, in place of floats.</param>
+/// <param name="Exact">Kept as doubles; other metrics are rounded to floats in every bag, so that they may travel as such.</param>
 /// <param name="Headline">One of the few that a live view has room for.</param>
 public sealed record Metric(
     string Name, MetricKind Kind, string Unit = "", int Bins = 1, bool Exact = false, bool Headline = false);

@@ -22,7 +22,7 @@ public sealed class MetricBag : IEnumerable<KeyValuePair<Metric, double[]>>
     public void Add(Metric metric, double[] values)
     {
         if (values.Length != metric.Bins) throw new ArgumentException($"{metric.Name} has {metric.Bins} values, not {values.Length}");
-        _values.Add(metric, values);
+        _values.Add(metric, metric.Exact ? values : [.. values.Select(v => (double)(float)v)]);
     }
 
     public IEnumerator<KeyValuePair<Metric, double[]>> GetEnumerator() => _values.GetEnumerator();

@@ -9,7 +9,9 @@ namespace ClipMoe.Model.Metrics;
 /// <summary>What the values of one node of the reduction tree mean, in order.</summary>
 public sealed record MetricColumns(int From, int To, IReadOnlyList<Metric> Metrics);
 
-/// <summary>Bags as they travel: their values, little-endian, and what these mean unless the same sender told it before.</summary>
+/// <summary>
+/// Bags as they travel: their values, little-endian, and their layout, unless it is that of the same sender's report before.
+/// </summary>
 /// <param name="Values">Of all columns, one after another.</param>
 public sealed record MetricReport(byte[] Values)
 {
@@ -17,8 +19,8 @@ public sealed record MetricReport(byte[] Values)
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public byte[]? Layout { get; init; }
 
-    /// <summary>The columns that this report tells of; null for none.</summary>
-    public IReadOnlyList<MetricColumns>? Told()
+    /// <summary>The layout that this report brings; null if it is unchanged.</summary>
+    public IReadOnlyList<MetricColumns>? ReadLayout()
     {
         if (Layout is null) return null;
         using var brotli = new BrotliStream(new MemoryStream(Layout), CompressionMode.Decompress);
@@ -26,7 +28,7 @@ public sealed record MetricReport(byte[] Values)
             ?? throw new InvalidDataException("metrics without columns came");
     }
 
-    internal static MetricReport Of(
+    internal static MetricReport Create(
         IReadOnlyList<(Subtree Node, MetricBag Bag)> parts, IReadOnlyList<MetricColumns> layout, bool isKnown)
     {
         var bytes = new byte[layout.Sum(Size)];
@@ -44,13 +46,14 @@ public sealed record MetricReport(byte[] Values)
         return new MetricReport(bytes) { Layout = isKnown ? null : Pack(layout) };
     }
 
-    /// <param name="told">By the last report of the same sender that told of columns, this one included.</param>
+    /// <param name="layout">Of the last report of the same sender that brought one, this one included.</param>
     /// <exception cref="InvalidDataException">The values are not of that layout.</exception>
-    public IReadOnlyList<(Subtree Node, MetricBag Bag)> Read(IReadOnlyList<MetricColumns> told)
+    public IReadOnlyList<(Subtree Node, MetricBag Bag)> Read(IReadOnlyList<MetricColumns> layout)
     {
-        if (told.Sum(Size) != Values.Length) throw new InvalidDataException($"{Values.Length} bytes of metrics came, not {told.Sum(Size)}");
+        if (layout.Sum(Size) != Values.Length)
+            throw new InvalidDataException($"{Values.Length} bytes of metrics came, not {layout.Sum(Size)}");
         var at = 0;
-        return [.. told.Select(columns => (new Subtree(columns.From, columns.To), Read(columns, ref at)))];
+        return [.. layout.Select(columns => (new Subtree(columns.From, columns.To), Read(columns, ref at)))];
     }
 
     private MetricBag Read(MetricColumns columns, ref int at)

@@ -19,7 +19,7 @@ public sealed class StepPhase
     /// <summary>Waiting for other workers, and for the network.</summary>
     public static readonly StepPhase Exchange = new("exchange", headline: true);
 
-    /// <summary>AdamW, after the step before, and the hash of the weights.</summary>
+    /// <summary>AdamW of the previous step, and the hash of the weights.</summary>
     public static readonly StepPhase Update = new("update");
 
     public static IReadOnlyList<StepPhase> All { get; } = [DataWait, ImageTower, TextTower, Loss, Exchange, Update];
@@ -51,8 +51,11 @@ public sealed class StepClock(TimeProvider time)
     {
     }
 
-    /// <summary>What follows is of this phase, until what is returned is disposed; then the phase before goes on.</summary>
+    /// <summary>What follows is of this phase, until what is returned is disposed; then the previous phase resumes.</summary>
     public Scope Enter(StepPhase phase) => new(this, Switch(phase));
+
+    /// <summary>Forgets the time of a step that did not come to its end.</summary>
+    public void Clear() => _spent.Clear();
 
     /// <summary>Takes out the seconds of all phases.</summary>
     public void Empty(MetricBag into)

@@ -38,7 +38,7 @@ public sealed class RecordedMessagesTests(MessageSerializerTests.OneSystem one) 
         Others.RequireReadable((name, json) => name switch
         {
             "members" => Unpacked(MemberDirectory.Pack(Introduced(json))),
-            "metric-columns" => Unpacked(MetricReport.Pack(new MetricReport([]) { Layout = Packed(json) }.Told()!)),
+            "metric-columns" => Unpacked(MetricReport.Pack(new MetricReport([]) { Layout = Packed(json) }.ReadLayout()!)),
             "nccl-offer" => Encoding.UTF8.GetString(NcclOffer.Decode(Encoding.UTF8.GetBytes(json)).Encode()),
             _ => throw new InvalidDataException(name),
         });

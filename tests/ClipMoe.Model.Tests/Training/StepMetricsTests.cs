@@ -55,8 +55,7 @@ public sealed class StepMetricsTests
         Assert.Contains(bag, m => m.Key.Name == $"router/image/layer.{first}/load");
         var loads = bag.Where(m => m.Key.Kind == MetricKind.Histogram).ToList();
         Assert.Equal(moe.LayersOf(replica.Layout.Config.Vision) + 2 * moe.LayersOf(replica.Layout.Config.Text), loads.Count);
-        var patches = loads.First().Value.Sum() / moe.TopK / 9;
-        Assert.Equal(Math.Round(patches), patches);
+        Assert.Equal(9 * replica.Layout.Config.VisionPositions * moe.TopK, loads[0].Value.Sum());
         var entropies = bag.Where(m => m.Key.Name.EndsWith("/entropy")).ToList();
         Assert.Equal(loads.Count, entropies.Count);
         Assert.All(entropies, e => Assert.InRange(e.Value[0], 1e-3, Math.Log(moe.Experts) + 1e-6));
@@ -117,6 +116,21 @@ public sealed class StepMetricsTests
 
         Assert.Equal((5, 2, 0), (first[StepPhase.ImageTower.Mean], first[StepPhase.Loss.Slowest], first[StepPhase.Update.Mean]));
         Assert.All(second, m => Assert.Equal(0, m.Value[0]));
+    }
+
+    [Fact]
+    public void The_time_of_a_step_that_was_abandoned_is_not_that_of_the_next()
+    {
+        var time = new ManualTime();
+        var clock = new StepClock(time);
+        using (clock.Enter(StepPhase.Exchange)) time.Pass(60);
+        clock.Clear();
+        using (clock.Enter(StepPhase.Exchange)) time.Pass(1);
+        var step = new MetricBag();
+
+        clock.Empty(step);
+
+        Assert.Equal(1, step[StepPhase.Exchange.Mean]);
     }
 
     private sealed class ManualTime : TimeProvider

@@ -53,7 +53,7 @@ public sealed class Encoder(Replica replica, bool normalize = true)
         return Logits(routing, rows, () => Towers.Text(replica, batch, routing));
     }
 
-    private Routing? NewRouting() => _config.Moe is { } moe ? new Routing(new TopKRouter(moe.TopK)) : null;
+    private Routing? NewRouting() => _config.Moe is { } moe ? new Routing(Routers.Create(moe, [])) : null;
 
     private Encoded Encode(Routing? routing, bool[]? counted, Func<Tensor> tower)
     {

@@ -1,3 +1,4 @@
+using ClipMoe.Model.Architecture;
 using static TorchSharp.torch;
 
 namespace ClipMoe.Model.Clip;
@@ -25,12 +26,18 @@ internal interface IRouter
     Tensor Weights(Tensor chosen_BK);
 }
 
+/// <summary>The routers that models have; the one place that knows their types.</summary>
+internal static class Routers
+{
+    public static IRouter Create(MoeConfig moe, IReadOnlyList<RouterLoss> losses) => new TopKRouter(moe.TopK, losses);
+}
+
 /// <summary>Softmax in fp32 over the logits, cut to the K largest and renormalized.</summary>
-internal sealed class TopKRouter(int topK, IReadOnlyList<RouterLoss>? losses = null) : IRouter
+internal sealed class TopKRouter(int topK, IReadOnlyList<RouterLoss> losses) : IRouter
 {
     public int TopK => topK;
 
-    public IReadOnlyList<RouterLoss> Losses { get; } = losses ?? [];
+    public IReadOnlyList<RouterLoss> Losses => losses;
 
     public RouterDecision Decide(Tensor logits_TE)
     {

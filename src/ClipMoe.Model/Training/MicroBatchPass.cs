@@ -25,25 +25,25 @@ internal sealed class MicroBatchPass : IDisposable
     private readonly IReadOnlyList<RouterLoss> _routerLosses;
     private double[] _textRouters = [], _shortRouters = [];
 
-    public MicroBatchPass(Replica replica, StepSettings settings, int step, MicroBatch shard, StepClock clock)
+    public MicroBatchPass(Replica replica, StepSettings settings, int step, MicroBatch microBatch, StepClock clock)
     {
-        (_replica, _settings, _clock, Leaf, Rows) = (replica, settings, clock, shard.Leaf, shard.Rows);
+        (_replica, _settings, _clock, Leaf, Rows) = (replica, settings, clock, microBatch.Leaf, microBatch.Rows);
         var moe = replica.Layout.Config.Moe;
         _routerLosses = moe is null ? [] : settings.RouterLosses();
-        var key = RandomKey.FromSeed(settings.Seed).Derive(step).Derive(shard.Leaf);
+        var key = RandomKey.FromSeed(settings.Seed).Derive(step).Derive(microBatch.Leaf);
         using var dropout = settings.ExpertDropout == 0 ? null : new Dropout(settings.ExpertDropout, key, replica.Device);
         using (clock.Enter(StepPhase.ImageTower))
-            _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, shard.Images, shard.Rows, routing));
-        _text = Text(shard.Tokens);
-        _short = shard.ShortTokens is null ? null : Text(shard.ShortTokens);
+            _image = TowerPass.Run(NewRouting(), null, routing => Towers.Image(replica, microBatch.Images, microBatch.Rows, routing));
+        _text = Text(microBatch.Tokens);
+        _short = microBatch.ShortTokens is null ? null : Text(microBatch.ShortTokens);
 
-        Routing? NewRouting() => moe is null ? null : new Routing(new TopKRouter(moe.TopK, _routerLosses), dropout);
+        Routing? NewRouting() => moe is null ? null : new Routing(Routers.Create(moe, _routerLosses), dropout);
 
         TowerPass Text(int[] tokens)
         {
             using var phase = clock.Enter(StepPhase.TextTower);
             var keepPadding = moe is not null && settings.RouterLossTokens == RouterLossTokens.All;
-            var batch = TokenBatch.Create(shard.Rows, tokens, replica.Layout.Config.ContextLength, keepPadding);
+            var batch = TokenBatch.Create(microBatch.Rows, tokens, replica.Layout.Config.ContextLength, keepPadding);
             return TowerPass.Run(NewRouting(), keepPadding ? null : batch.ValidTokens(), routing => Towers.Text(replica, batch, routing));
         }
     }
@@ -98,7 +98,7 @@ internal sealed class MicroBatchPass : IDisposable
         using var phase = _clock.Enter(StepPhase.Loss);
         var roots = new List<(Tensor Root, Tensor Gradient)>();
         using var noGrad = no_grad();
-        var learnsLogits = _replica.Layout.Trainable.LearnTemperature;
+        var learnsLogits = _replica.Layout.Trainable.LearnLogits;
         var (image_nC, logits) = _loss!.ImageGradient(1, learnsLogits);
         var contrastive = _loss.Share();
         var contrastiveShort = 0.0;

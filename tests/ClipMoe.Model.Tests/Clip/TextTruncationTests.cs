@@ -56,7 +56,7 @@ public sealed class TextTruncationTests
     private static float[] Features(Replica replica, TokenBatch batch)
     {
         var moe = replica.Layout.Config.Moe;
-        using var routing = moe is null ? null : new Routing(new TopKRouter(moe.TopK));
+        using var routing = moe is null ? null : new Routing(Routers.Create(moe, []));
         return HostTensor.Read(Towers.Text(replica, batch, routing));
     }
 }

@@ -114,7 +114,7 @@ public sealed class RouterLossGradientTests
             var (features, logits, choices) = (new List<Tensor>(), new List<Tensor>(), new List<long>());
             foreach (var (counted, run) in shards.Select(pass))
             {
-                var routing = new Routing(new TopKRouter(moe.TopK));
+                var routing = new Routing(Routers.Create(moe, []));
                 features.Add(run(routing));
                 logits.AddRange(routing.Logits_TE.Select(l => counted is null ? l : l.index_select(0, Rows(counted))));
                 choices.AddRange(routing.Choices_TK.SelectMany(c => c.Where((_, i) => counted is null || counted[i / moe.TopK])));

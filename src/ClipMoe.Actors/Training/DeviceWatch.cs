@@ -6,15 +6,15 @@ namespace ClipMoe.Actors.Training;
 internal sealed record AwaitedWork(int Worker, int Attempt, string What);
 
 /// <summary>
-/// Finds the devices that hang outside of steps: those that are at the same piece of work at each of many looks. It counts looks and knows
-/// no clock, so that it is tested without waiting. Pure.
+/// Finds devices that hang outside of steps: those still at the same work after many looks. It counts looks and knows no clock, so that it
+/// is tested without waiting. Pure.
 /// </summary>
 internal sealed class DeviceWatch
 {
     /// <summary>How far apart the looks are.</summary>
     public static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(1);
 
-    /// <summary>Together as long as the first step may take: a replica is built from files that others may have to send first.</summary>
+    /// <summary>As long together as a first step may take: a replica is built from files that others may have to send first.</summary>
     public const int MostLooks = 10;
 
     private Dictionary<AwaitedWork, int> _looks = [];

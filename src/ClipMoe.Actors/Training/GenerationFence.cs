@@ -56,7 +56,7 @@ internal sealed class GenerationFence(IExchangeProvider exchanges)
         exchanges.Abort(exchange, generation);
     }
 
-    /// <summary>So is whatever was announced, if it belongs to this exchange.</summary>
+    /// <summary>Ends the announced generation, if it belongs to this exchange.</summary>
     public void Close(string exchange)
     {
         lock (_gate)
@@ -64,6 +64,6 @@ internal sealed class GenerationFence(IExchangeProvider exchanges)
         Close();
     }
 
-    /// <summary>So is whatever was announced.</summary>
+    /// <summary>Ends the announced generation.</summary>
     public void Close() => Close(_announced);
 }

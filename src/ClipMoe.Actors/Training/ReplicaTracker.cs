@@ -8,8 +8,8 @@ namespace ClipMoe.Actors.Training;
 /// </summary>
 internal sealed class ReplicaTracker
 {
-    /// <summary>A worker that was left behind so often in a stage is not asked again.</summary>
-    private const int MostDrops = 5;
+    /// <summary>A worker that was dropped this often in a stage is not asked again.</summary>
+    public const int MostDrops = 5;
 
     private readonly HashSet<int> _answering = [], _alive = [];
     private readonly Dictionary<int, int> _joining = [];
@@ -32,10 +32,13 @@ internal sealed class ReplicaTracker
 
     public bool IsToAnswer(int worker) => _answering.Contains(worker);
 
+    /// <summary>Whether it was dropped so often that it is not asked again.</summary>
+    public bool IsExhausted(int worker) => _drops.GetValueOrDefault(worker) >= MostDrops;
+
     /// <returns>False: it is not to be asked again.</returns>
     public bool Invite(int worker)
     {
-        if (_drops.GetValueOrDefault(worker) >= MostDrops) return false;
+        if (IsExhausted(worker)) return false;
         _joining[worker] = ++_invitations;
         return true;
     }
@@ -80,7 +83,7 @@ internal sealed class ReplicaTracker
         return silent;
     }
 
-    /// <summary>A worker is left behind; it may come back a few times.</summary>
+    /// <summary>A worker is dropped; it may rejoin a few times.</summary>
     public void Drop(int worker)
     {
         Remove(worker);

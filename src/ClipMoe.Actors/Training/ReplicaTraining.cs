@@ -42,7 +42,7 @@ internal sealed class ReplicaTraining : IDisposable
     /// <summary>Writes to the generation's aggregator.</summary>
     private MetricWriter _metrics = new();
     private int _committed;
-    private int _announced;
+    private int _prefetched;
     private string? _lastGradient;
     private string? _pendingGradient;
 
@@ -76,7 +76,7 @@ internal sealed class ReplicaTraining : IDisposable
             ? workspace.Models.Create(workspace.ScratchConfig, TrainableIn(spec))
             : workspace.Models.Load(join.Model, TrainableIn(spec));
         if (join.Checkpoint is { } sha256) TrainingCheckpoints.Read(workspace.Files.Checkpoint(spec.Name, join.Step, sha256), _replica);
-        _committed = _announced = join.Step;
+        _committed = _prefetched = join.Step;
     }
 
     public string Stage => _join.Spec.Name;
@@ -110,6 +110,7 @@ internal sealed class ReplicaTraining : IDisposable
     {
         Entered = null;
         _metrics = new MetricWriter();
+        _clock.Clear();
         _leaves = generation.Leaves;
         switch (generation.Entry)
         {
@@ -128,7 +129,7 @@ internal sealed class ReplicaTraining : IDisposable
             default:
                 throw new InvalidOperationException($"{Stage} begins at step {generation.Step}, but the replica is at {_committed}");
         }
-        _announced = _committed;
+        _prefetched = _committed;
     }
 
     /// <summary>The step up to its reduced gradient; weights are as before.</summary>
@@ -141,12 +142,12 @@ internal sealed class ReplicaTraining : IDisposable
         if (id.Step != _committed) throw new InvalidOperationException(
             $"step {id.Step} of {id.Stage} was planned, but the replica is at {_committed}");
         _pendingGradient = null;
-        Announce(id.Step);
+        Prefetch(id.Step);
         using var step = new TrainingStep(_replica, _settings, id.Step, _clock);
         _faults.Reach(Stage, id.Step, WorkPhase.Features);
         var mine = step.Features(In(StepPhase.DataWait, () => MicroBatches(id.Step)));
         var features = In(StepPhase.Exchange, () => exchange.Gather(mine));
-        _faults.Reach(Stage, id.Step, WorkPhase.Normalisers);
+        _faults.Reach(Stage, id.Step, WorkPhase.LogSumExps);
         step.BeginLoss(features);
         for (var round = 0; round < step.Rounds; round++)
         {
@@ -251,7 +252,7 @@ internal sealed class ReplicaTraining : IDisposable
 
     private TrainableParameters TrainableIn(TrainModel spec)
     {
-        var locking = spec.Trains switch
+        var trainable = spec.Trains switch
         {
             TrainedPart.Everything => TrainableParameters.All,
             TrainedPart.Ffns => TrainableParameters.FfnOnly(),
@@ -259,15 +260,15 @@ internal sealed class ReplicaTraining : IDisposable
             TrainedPart.ExpertsAndRouters => TrainableParameters.ExpertsAndRouters,
             _ => throw new ArgumentOutOfRangeException(nameof(spec), spec.Trains.ToString()),
         };
-        return locking with { LearnTemperature = spec.From is null || _workspace.Experiment.Training.Loss.LearnsInEveryStage() };
+        return trainable with { LearnLogits = spec.From is null || _workspace.Experiment.Training.Loss.LearnsInEveryStage() };
     }
 
-    private void Announce(int step)
+    private void Prefetch(int step)
     {
         var until = Math.Min(TotalSteps, step + StepsAhead);
-        for (_announced = Math.Max(_announced, step); _announced < until; _announced++)
+        for (_prefetched = Math.Max(_prefetched, step); _prefetched < until; _prefetched++)
         {
-            var batch = _order.Batch(_announced);
+            var batch = _order.Batch(_prefetched);
             var (first, end) = RowsOf(batch.Length);
             _workspace.Data.Loader.Prefetch(SamplesOf(batch, first, end));
         }
@@ -277,15 +278,15 @@ internal sealed class ReplicaTraining : IDisposable
     {
         var batch = _order.Batch(step);
         var (data, context) = (_workspace.Data, _replica.Layout.Config.ContextLength);
-        var shards = new List<MicroBatch>();
+        var microBatches = new List<MicroBatch>();
         for (var leaf = _leaves.First; leaf < _leaves.End; leaf++)
         {
             var (from, to) = LeafPartition.Rows(leaf, batch.Length, _settings.Leaves);
             var samples = data.Loader.Get(SamplesOf(batch, from, to), CancellationToken.None);
             var shortTokens = _workspace.Experiment.Data.ShortText ? data.Tokens(samples.Captions, context, shortCaption: true) : null;
-            shards.Add(new MicroBatch(leaf, to - from, samples.Images, data.Tokens(samples.Captions, context), shortTokens));
+            microBatches.Add(new MicroBatch(leaf, to - from, samples.Images, data.Tokens(samples.Captions, context), shortTokens));
         }
-        return shards;
+        return microBatches;
     }
 
     private (int First, int End) RowsOf(int batchSize) => (

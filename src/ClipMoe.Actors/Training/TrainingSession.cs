@@ -142,7 +142,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
                 $"never reaches its peak. Lower its warmup_steps, or train for more epochs."));
     }
 
-    /// <summary>A worker that was left behind is free again, so it may come back, or go if it is being released.</summary>
+    /// <summary>A dropped worker is idle again: it may rejoin, or leave if it is being released.</summary>
     private void Left(int worker)
     {
         if (!Workers.TryGetValue(worker, out var back) || _replicas.Has(worker)) return;
@@ -255,7 +255,7 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         // Should it be that fewer workers take longer now, the next attempt has all the time of a first step.
         _pace = StepPace.Unknown;
-        Abandon($"step {overdue.Id.Step} takes {overdue.After.TotalSeconds:0} s so far");
+        Abandon($"step {overdue.Id.Step} is overdue after {overdue.After.TotalSeconds:0} s");
     }
 
     /// <summary>A worker that could not copy would hold the others up again and again, so it rejoins in its own time.</summary>
@@ -279,8 +279,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     }
 
     /// <summary>
-    /// Goes on without those that hang while others wait for them: until all replicas are built, or until a checkpoint is written. Steps
-    /// have a deadline of their own.
+    /// Continues without workers whose device hangs while others wait for them: until all replicas are built, or until a checkpoint is
+    /// written. Steps have a deadline of their own.
     /// </summary>
     private void DropHanging()
     {
@@ -301,7 +301,8 @@ public sealed class TrainingSession : StageActor, IWithTimers
     {
         _replicas.Drop(worker);
         if (_writing?.Worker == worker) _writing = null;
-        Publish(new RunWarning($"{Stage} continues without worker {Workers[worker].Info.Name}: {why}."));
+        var last = _replicas.IsExhausted(worker) ? $" After {ReplicaTracker.MostDrops} times it is not used in this stage again." : "";
+        Publish(new RunWarning($"{Stage} continues without worker {Workers[worker].Info.Name}: {why}.{last}"));
         Workers[worker].Actor.Tell(new LeaveStage(Stage, why));
     }
 

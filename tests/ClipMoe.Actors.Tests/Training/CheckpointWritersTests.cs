@@ -21,7 +21,7 @@ public sealed class CheckpointWritersTests
     }
 
     [Fact]
-    public void Nobody_copies_into_the_folder_that_the_writer_writes_to() =>
+    public void No_worker_copies_into_the_folder_that_the_writer_writes_to() =>
     Assert.Equal(new CheckpointWriters(7, null), Of((7, "a"), (3, "a")));
 
     [Fact]

@@ -57,7 +57,7 @@ public sealed class GenerationPlanTests
     }
 
     [Fact]
-    public void Nobody_can_tell_which_of_two_states_is_right() =>
+    public void Of_two_different_states_neither_is_taken_for_right() =>
         Assert.Null(GenerationPlan.Create(new Dictionary<int, ReplicaPosition> { [1] = At(4, "a"), [2] = At(4, "b") }, leaves: 8));
 
     [Fact]

@@ -125,7 +125,7 @@ public sealed class PlannerProperties
     }
 
     [Property(MaxTest = 1000)]
-    public void Whoever_is_introduced_once_is_known_in_all_generations_after(NonEmptyArray<byte>[] generations)
+    public void A_worker_that_is_introduced_once_is_known_in_all_generations_after(NonEmptyArray<byte>[] generations)
     {
         var (directory, known) = (new MemberDirectory(), new HashSet<int>());
         foreach (var members in generations.Take(4).Select(g => g.Get.Take(12).Select(m => (int)m).Distinct().Order().ToList()))

@@ -48,14 +48,16 @@ public sealed class ReplicaTrackerTests
     }
 
     [Fact]
-    public void Whoever_was_left_behind_five_times_is_not_asked_again()
+    public void A_worker_that_was_dropped_five_times_is_not_asked_again()
     {
         for (var time = 0; time < 5; time++)
         {
+            Assert.False(_tracker.IsExhausted(1));
             Join(1);
             _tracker.Drop(1);
             Assert.False(_tracker.Has(1));
         }
+        Assert.True(_tracker.IsExhausted(1));
         Assert.False(_tracker.Invite(1));
         Join(2);
     }

@@ -59,7 +59,7 @@ public sealed class TrainingSessionTests : IDisposable
     }
 
     [Fact]
-    public async Task It_is_done_once_whoever_writes_the_last_checkpoint_again()
+    public async Task It_is_done_once_even_if_two_workers_write_the_last_checkpoint()
     {
         _session.Tell(Joined(1, "a", Steps));
         _session.Tell(Joined(2, "a", Steps));

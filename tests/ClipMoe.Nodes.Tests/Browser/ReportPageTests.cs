@@ -23,13 +23,14 @@ public sealed class ReportPageTests : IDisposable
             await browser.Open(path, width, 900, dark);
 
             Assert.InRange((int)await browser.Evaluate("document.querySelectorAll('svg').length"), 10, 100);
-            Assert.InRange((double)await browser.Evaluate($"Math.min(...{All("svg")}.map(s => s.getBoundingClientRect().height))"), 60,
-                900);
+            Assert.True((int)await browser.Evaluate($"{All("details")}.filter(d => d.open = true).length") > 0);
+            await AssertHeights(browser, "svg:not(.spark svg)", 60, 900);
+            await AssertHeights(browser, ".spark svg", 15, 30);
             Assert.InRange((int)await browser.Evaluate($"Math.min(...{All("img")}.map(i => i.naturalWidth))"), 1, 1000);
             // Wide tables scroll by themselves; the page must not.
             Assert.Equal(0, (int)await browser.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"));
-            var (colours, brightness) = Look(await browser.Screenshot());
-            Assert.InRange(colours, 20, int.MaxValue);
+            var (colors, brightness) = Look(await browser.Screenshot());
+            Assert.InRange(colors, 20, int.MaxValue);
             if (dark) Assert.InRange(brightness, 0, 100);
             else Assert.InRange(brightness, 180, 255);
             await Keep(browser, name);
@@ -56,6 +57,13 @@ public sealed class ReportPageTests : IDisposable
         Assert.Empty(browser.Complaints);
     }
 
+    private static async Task AssertHeights(HeadlessBrowser browser, string pictures, double least, double most)
+    {
+        var heights = $"{All(pictures)}.map(s => s.getBoundingClientRect().height)";
+        Assert.InRange((double)await browser.Evaluate($"Math.min(...{heights})"), least, most);
+        Assert.InRange((double)await browser.Evaluate($"Math.max(...{heights})"), least, most);
+    }
+
     private static string All(string element) => $"[...document.querySelectorAll('{element}')]";
 
     private string Save(RunReport report)
@@ -65,7 +73,7 @@ public sealed class ReportPageTests : IDisposable
         return path;
     }
 
-    private static (int Colours, double Brightness) Look(byte[] png)
+    private static (int Colors, double Brightness) Look(byte[] png)
     {
         var image = ImageDecoder.Decode(png);
         var pixels = image.Pixels.Chunk(image.Pixels.Length / image.Width / image.Height).ToList();

@@ -137,7 +137,7 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         using var patience = new CancellationTokenSource(Patience);
         while (!await isSo())
-            if (patience.IsCancellationRequested) throw new TimeoutException($"it did not come to pass:\n{Log()}");
+            if (patience.IsCancellationRequested) throw new TimeoutException($"the condition was not met:\n{Log()}");
     }
 
     /// <summary>What all nodes said.</summary>

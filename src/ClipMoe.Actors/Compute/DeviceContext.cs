@@ -10,7 +10,7 @@ using ClipMoe.Actors.Transport.Connections;
 namespace ClipMoe.Actors.Compute;
 
 /// <summary>
-/// A device with its thread and what is on it. It outlives the actor: a process that was put out of its cluster joins again with its
+/// A device with its thread and what is on it. It outlives the actor: a process that was removed from its cluster rejoins with its
 /// replica as it was.
 /// </summary>
 public sealed class DeviceContext(WorkerInfo info, IWorkspaces workspaces, IExchangeProvider exchanges, ReplicaStates states) : IDisposable

@@ -21,7 +21,6 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan HelloEvery = TimeSpan.FromSeconds(1);
 
     private readonly DeviceContext _device;
-    private readonly IActorRef _scheduler;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private IActorRef _roster = ActorRefs.Nobody;
     private IActorRef _session = ActorRefs.Nobody;
@@ -38,7 +37,6 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     public WorkerActor(DeviceContext device, IActorRef roster)
     {
         _device = device;
-        _scheduler = roster;
 
         Receive<SayHello>(_ => roster.Tell(new WorkerHello(device.Info)));
         Receive<WorkerWelcome>(Welcomed);

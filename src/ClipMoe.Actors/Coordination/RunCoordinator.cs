@@ -148,7 +148,7 @@ public sealed class RunCoordinator : ExperimentJournal
         var missing = refused.Failure.Kind == FailureKind.MissingInput;
         // A worker had the data set, and in a cluster may rejoin.
         var othersMayCome = missing && State.Data is not null && _settings.Conditions is null;
-        if (_pool.NobodyIsLeft && _stage.IsNobody() && !othersMayCome)
+        if (_pool.IsEmpty && _stage.IsNobody() && !othersMayCome)
         {
             End(new RunFailed("start", refused.Failure.ToException()));
             return;

@@ -19,7 +19,7 @@ public enum WorkPhase
     [JsonStringEnumMemberName("Copy")] Copy,
     [JsonStringEnumMemberName("Serve")] Serve,
     [JsonStringEnumMemberName("Features")] Features,
-    [JsonStringEnumMemberName("Normalisers")] Normalisers,
+    [JsonStringEnumMemberName("Normalisers")] LogSumExps,
     [JsonStringEnumMemberName("Gradient")] Gradient,
     [JsonStringEnumMemberName("Ready")] Ready,
     [JsonStringEnumMemberName("Commit")] Commit,

@@ -6,7 +6,7 @@ namespace ClipMoe.Actors.Faults;
 /// <summary>Ports of this machine for programs that are killed and started again on the same one.</summary>
 public static class ReservedPorts
 {
-    // Below those that the kernel by default gives to outgoing connections: one of them would now and then sit on a port while what listens
+    // Below those that the kernel by default gives to outgoing connections: one of them would sometimes occupy a port while what listens
     // there is down.
     private const int First = 20_000, Count = 12_000;
 

@@ -68,7 +68,7 @@ public sealed class NodeHost : IAsyncDisposable
         });
     }
 
-    /// <summary>A member of the cluster until <see cref="Leave"/>; joins again when it is put out.</summary>
+    /// <summary>A member of the cluster until <see cref="Leave"/>; rejoins after being removed.</summary>
     public Task Run(Action<string> log) => _membership.Run(log);
 
     /// <summary>Leaves in good order: an experiment that runs here stops at a checkpoint and continues elsewhere.</summary>

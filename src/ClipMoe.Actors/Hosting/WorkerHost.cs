@@ -61,8 +61,8 @@ public sealed class WorkerHost : IAsyncDisposable
     private const string WorkerActor = "worker";
 
     /// <summary>
-    /// A member of the cluster until <see cref="Leave"/>. When it is put out, because its coordinators are gone or out of reach, it joins
-    /// again, with its replica as it was: as long as one worker lives nothing that was committed is lost.
+    /// A member of the cluster until <see cref="Leave"/>. When it is removed, because its coordinators are gone or out of reach, it
+    /// rejoins with its replica as it was: as long as one worker lives nothing that was committed is lost.
     /// </summary>
     public Task Run(Action<string> log) => _membership.Run(log);
 

@@ -16,7 +16,7 @@ public sealed record WorkerInfo(string Name, WorkerDevice Device, BulkEndpoint E
 /// <summary>Worker → roster, again and again until it is answered: here I am.</summary>
 public sealed record WorkerHello(WorkerInfo Info);
 
-/// <summary>Roster → worker: your number, while this coordinator lasts.</summary>
+/// <summary>Roster → worker: your number under this scheduler.</summary>
 /// <param name="Term">Counts the schedulers of the cluster: a worker that has heard of a later one ignores an earlier one.</param>
 public sealed record WorkerWelcome(int Number, int Term);
 

@@ -12,12 +12,12 @@ internal sealed class NodeList
     private readonly HashSet<IActorRef> _clients = [];
     private readonly Dictionary<IActorRef, NodeHello> _nodes = [];
 
-    /// <summary>All that are told where files are.</summary>
+    /// <summary>Nodes and workers that are told where to fetch files.</summary>
     public IReadOnlyCollection<IActorRef> Clients => _clients;
 
     public int Coordinators => _nodes.Values.Count(n => n.Coordinator);
 
-    /// <summary>What registered and is not a node.</summary>
+    /// <summary>Registered workers.</summary>
     public int Workers => _clients.Count - _nodes.Count;
 
     public IReadOnlyList<BulkEndpoint> FileServers => [.. _nodes.Values.Select(n => n.Files)];

@@ -21,7 +21,7 @@ internal sealed class WorkerPool
     public bool Settled => _opening.Count == 0 && _ready.Count > 0;
 
     /// <summary>None is ready, and none is about to be.</summary>
-    public bool NobodyIsLeft => _opening.Count == 0 && _ready.Count == 0;
+    public bool IsEmpty => _opening.Count == 0 && _ready.Count == 0;
 
     /// <summary>A worker is opening the experiment.</summary>
     public void Open(Worker worker)

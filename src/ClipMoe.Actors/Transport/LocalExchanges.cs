@@ -8,7 +8,7 @@ namespace ClipMoe.Actors.Transport;
 public sealed class LocalExchanges : IExchangeProvider
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<(string Stage, int Generation), LocalGeneration> _meetings = [];
+    private readonly Dictionary<(string Stage, int Generation), LocalGeneration> _generations = [];
     private readonly Dictionary<string, int> _over = [];
 
     public IStepExchange Join(ExchangeGeneration generation)
@@ -18,8 +18,8 @@ public sealed class LocalExchanges : IExchangeProvider
         {
             if (_over.TryGetValue(generation.Stage, out var over) && generation.Number <= over)
                 throw new OperationCanceledException($"{generation} is over");
-            if (!_meetings.TryGetValue(key, out var meeting)) _meetings.Add(key, meeting = new LocalGeneration(generation.World));
-            return new Member(meeting, generation.Rank);
+            if (!_generations.TryGetValue(key, out var members)) _generations.Add(key, members = new LocalGeneration(generation.World));
+            return new Member(members, generation.Rank);
         }
     }
 
@@ -29,9 +29,9 @@ public sealed class LocalExchanges : IExchangeProvider
         lock (_gate)
         {
             _over[stage] = Math.Max(generation, _over.GetValueOrDefault(stage, -1));
-            foreach (var key in _meetings.Keys.Where(k => k.Stage == stage && k.Generation <= generation).ToList())
-                if (_meetings.Remove(key, out var meeting))
-                    aborted.Add(meeting);
+            foreach (var key in _generations.Keys.Where(k => k.Stage == stage && k.Generation <= generation).ToList())
+                if (_generations.Remove(key, out var members))
+                    aborted.Add(members);
         }
         aborted.ForEach(m => m.Aborted.Cancel());
     }
@@ -63,13 +63,13 @@ public sealed class LocalExchanges : IExchangeProvider
         public int World { get; }
     }
 
-    private sealed class Member(LocalGeneration meeting, int rank) : IStepExchange
+    private sealed class Member(LocalGeneration members, int rank) : IStepExchange
     {
         public IReadOnlyList<MicroBatchFeatures> Gather(IReadOnlyList<MicroBatchFeatures> mine) =>
-            [.. meeting.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
+            [.. members.Features.SignalAndWait(rank, mine).SelectMany(f => f)];
 
         public IReadOnlyList<LossBlock> Gather(IReadOnlyList<LossBlock> mine) =>
-            [.. meeting.LossBlocks.SignalAndWait(rank, mine).SelectMany(b => b)];
+            [.. members.LossBlocks.SignalAndWait(rank, mine).SelectMany(b => b)];
 
         public ISumInProgress BeginReduce(
             ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum,
@@ -79,17 +79,17 @@ public sealed class LocalExchanges : IExchangeProvider
         /// <summary>Each member finishes the tree for its slice, then copies the slices of the others.</summary>
         private UInt128 Reduce(ReductionTree tree, IReadOnlyList<(Subtree Node, ReadOnlyMemory<float> Gradient)> mine, Memory<float> sum)
         {
-            var subtrees = meeting.Gradients.SignalAndWait(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
-            var chunks = new GradientChunks(sum.Length, meeting.World);
+            var subtrees = members.Gradients.SignalAndWait(rank, new Contribution(mine)).SelectMany(c => c.Subtrees).ToList();
+            var chunks = new GradientChunks(sum.Length, members.World);
             var (first, length) = Slice(chunks, rank);
             var slice = sum.Slice(first, length);
             tree.Combine([.. subtrees.Select(s => (s.Node, s.Gradient.Slice(first, length)))], slice.Span);
 
-            var slices = meeting.Slices.SignalAndWait(rank, new FinishedSlice(slice, Checksums(chunks, rank, sum.Span)));
+            var slices = members.Slices.SignalAndWait(rank, new FinishedSlice(slice, Checksums(chunks, rank, sum.Span)));
             for (var other = 0; other < slices.Length; other++)
                 if (other != rank)
                     slices[other].Sum.Span.CopyTo(sum.Span[Slice(chunks, other).First..]);
-            meeting.Copied.SignalAndWait(rank, true);
+            members.Copied.SignalAndWait(rank, true);
             return GradientChunks.Hash([.. slices.SelectMany(s => s.Checksums)]);
         }
 

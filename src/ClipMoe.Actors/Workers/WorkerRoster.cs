@@ -12,7 +12,7 @@ namespace ClipMoe.Actors.Workers;
 /// </summary>
 public sealed class WorkerRoster : ReceiveActor
 {
-    private sealed record Entry(Worker Worker)
+    private sealed record RosterEntry(Worker Worker)
     {
         public bool Reachable { get; init; } = true;
         public bool Drained { get; init; }
@@ -22,13 +22,13 @@ public sealed class WorkerRoster : ReceiveActor
     private readonly int _term;
     private readonly int _expected;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly SortedDictionary<int, Entry> _entries = [];
+    private readonly SortedDictionary<int, RosterEntry> _entries = [];
     private IActorRef _watcher = ActorRefs.Nobody;
     private readonly HashSet<string> _drained;
     private int? _max;
     private int _numbers;
 
-    /// <param name="term">Counts the coordinators of the cluster.</param>
+    /// <param name="term">Counts the schedulers of the cluster.</param>
     /// <param name="expected">No worker is announced before there are so many.</param>
     /// <param name="max">No more are given work at a time; null: all.</param>
     /// <param name="drained">Names of those that are given no work.</param>
@@ -66,7 +66,7 @@ public sealed class WorkerRoster : ReceiveActor
         if (Context.System is ExtendedActorSystem { Provider: IClusterActorRefProvider }) Cluster.Get(Context.System).Unsubscribe(Self);
     }
 
-    private static WorkerState StateOf(Entry entry) => entry switch
+    private static WorkerState StateOf(RosterEntry entry) => entry switch
     {
         { Drained: true } => WorkerState.Drained,
         { Reachable: false } => WorkerState.Unreachable,
@@ -84,7 +84,7 @@ public sealed class WorkerRoster : ReceiveActor
         if (Find(hello.Info.Name) is { } before)
             Lose(before.Worker.Actor, "it was started again");
         var worker = new Worker(++_numbers, Context.Watch(Sender), hello.Info);
-        _entries.Add(worker.Number, new Entry(worker) { Drained = _drained.Contains(hello.Info.Name) });
+        _entries.Add(worker.Number, new RosterEntry(worker) { Drained = _drained.Contains(hello.Info.Name) });
         _log.Info("Worker {0} registered as number {1}", hello.Info.Name, worker.Number);
         Sender.Tell(new WorkerWelcome(worker.Number, _term));
         Choose();
@@ -170,9 +170,9 @@ public sealed class WorkerRoster : ReceiveActor
         if (Find(retiring.Name) is { } entry) SetDrained(entry, true);
     }
 
-    private Entry? Find(string name) => _entries.Values.FirstOrDefault(e => e.Worker.Info.Name == name);
+    private RosterEntry? Find(string name) => _entries.Values.FirstOrDefault(e => e.Worker.Info.Name == name);
 
-    private void SetDrained(Entry entry, bool drained)
+    private void SetDrained(RosterEntry entry, bool drained)
     {
         _entries[entry.Worker.Number] = entry with { Drained = drained };
         if (drained && entry.Duty == Duty.Reserve) entry.Worker.Actor.Tell(new WorkerDismissed());

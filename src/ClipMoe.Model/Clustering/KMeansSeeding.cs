@@ -50,9 +50,9 @@ public static class KMeansSeeding
     internal static Centroids PlusPlus(RandomKey key, KMeansShard shard, int clusters, int threads)
     {
         var draws = 2 + (int)Math.Log(clusters);
-        var centres = new float[clusters * shard.Dimension];
+        var centers = new float[clusters * shard.Dimension];
         var row = key.Below(0, shard.Rows);
-        shard.Row(row).CopyTo(centres);
+        shard.Row(row).CopyTo(centers);
         var distances = SquaredDistances(shard, shard.Row(row).ToArray(), threads);
         for (var c = 1; c < clusters; c++)
         {
@@ -67,11 +67,11 @@ public static class KMeansSeeding
                 if (sum < potential) (best, potential) = (i, sum);
             }
 
-            shard.Row(candidates[best]).CopyTo(centres.AsSpan(c * shard.Dimension));
+            shard.Row(candidates[best]).CopyTo(centers.AsSpan(c * shard.Dimension));
             for (var r = 0; r < distances.Length; r++) distances[r] = Math.Min(distances[r], fromEach[r * draws + best]);
         }
 
-        return new Centroids(centres, shard.Dimension);
+        return new Centroids(centers, shard.Dimension);
     }
 
     /// <summary>
@@ -90,16 +90,16 @@ public static class KMeansSeeding
     }
 
     /// <summary>[rows, centers] squared distances.</summary>
-    private static float[] SquaredDistances(KMeansShard shard, float[] centres, int threads)
+    private static float[] SquaredDistances(KMeansShard shard, float[] centers, int threads)
     {
         const int block = 256;
-        var reference = new Centroids(centres, shard.Dimension);
+        var reference = new Centroids(centers, shard.Dimension);
         var distances = new float[shard.Rows * reference.Count];
         DedicatedThreads.For((shard.Rows + block - 1) / block, threads, b =>
         {
             var (start, count) = (b * block, Math.Min(block, shard.Rows - b * block));
             var part = distances.AsSpan(start * reference.Count, count * reference.Count);
-            DotProducts.Products(shard.Features.Span.Slice(start * shard.Dimension, count * shard.Dimension), centres, shard.Dimension,
+            DotProducts.Products(shard.Features.Span.Slice(start * shard.Dimension, count * shard.Dimension), centers, shard.Dimension,
                 part);
             for (var i = 0; i < part.Length; i++)
                 part[i] = Math.Max(0, shard.SquaredNorms[start + i / reference.Count] + reference.SquaredNorms[i % reference.Count] - 2

@@ -14,15 +14,15 @@ namespace ClipMoe.Model.Datasets;
 internal sealed class SampleHashes
 {
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
-    private readonly record struct Entry(UInt128 Content, ulong Stamp);
+    private readonly record struct SampleHash(UInt128 Content, ulong Stamp);
 
     private const int EntryBytes = 24;
 
-    private readonly Entry[] _entries;
+    private readonly SampleHash[] _entries;
 
-    public SampleHashes(int samples) => _entries = new Entry[samples];
+    public SampleHashes(int samples) => _entries = new SampleHash[samples];
 
-    private SampleHashes(Entry[] entries) => _entries = entries;
+    private SampleHashes(SampleHash[] entries) => _entries = entries;
 
     /// <summary>Hash of all samples in their order, in hexadecimal.</summary>
     public string Combined
@@ -50,12 +50,12 @@ internal sealed class SampleHashes
         try
         {
             var (caption, image) = (data.Caption(index), data.ReadImage(index));
-            _entries[index] = new Entry(Hash(caption, image.Span), stamp);
+            _entries[index] = new SampleHash(Hash(caption, image.Span), stamp);
             return (caption, image);
         }
         catch (BadSampleException e)
         {
-            _entries[index] = new Entry(Hash(e), stamp);
+            _entries[index] = new SampleHash(Hash(e), stamp);
             throw;
         }
     }
@@ -100,8 +100,8 @@ internal sealed class SampleHashes
     {
         using var file = new BinaryReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16));
         if (file.BaseStream.Length != (long)samples * EntryBytes) throw new InvalidDataException($"{path} is not of {samples} samples");
-        var entries = new Entry[samples];
-        for (var i = 0; i < samples; i++) entries[i] = new Entry(new UInt128(file.ReadUInt64(), file.ReadUInt64()), file.ReadUInt64());
+        var entries = new SampleHash[samples];
+        for (var i = 0; i < samples; i++) entries[i] = new SampleHash(new UInt128(file.ReadUInt64(), file.ReadUInt64()), file.ReadUInt64());
         return new SampleHashes(entries);
     }
 

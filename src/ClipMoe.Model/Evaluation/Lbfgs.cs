@@ -13,7 +13,7 @@ internal static class Lbfgs
     /// <param name="point">The start, overwritten with the minimum found.</param>
     /// <param name="maxIterations">Gives up after so many.</param>
     /// <param name="tolerance">Converged when no component of the gradient is larger.</param>
-    public static (int Iterations, bool Converged) Minimise(Objective objective, double[] point, int maxIterations, double tolerance)
+    public static (int Iterations, bool Converged) Minimize(Objective objective, double[] point, int maxIterations, double tolerance)
     {
         var gradient = new double[point.Length];
         var value = objective(point, gradient);

@@ -57,7 +57,7 @@ public static class LinearProbe
         var fitted = new LogisticLoss(scale.Apply(train), trainLabels, train.Dimension + 1, classes, 1 / (InversePenalty * train.Count),
             threads);
         var weights = new double[classes * (train.Dimension + 1)];
-        var (iterations, converged) = Lbfgs.Minimise(fitted.Evaluate, weights, MaxIterations, Tolerance);
+        var (iterations, converged) = Lbfgs.Minimize(fitted.Evaluate, weights, MaxIterations, Tolerance);
 
         var measured = new LogisticLoss(scale.Apply(test), testLabels, train.Dimension + 1, classes, penalty: 0, threads);
         var majority = trainLabels.CountBy(l => l).OrderByDescending(g => g.Value).ThenBy(g => g.Key).First().Key;
@@ -107,15 +107,15 @@ public static class LinearProbe
         public float[] Apply(Features features)
         {
             var width = features.Dimension + 1;
-            var standardised = new float[features.Count * width];
+            var standardized = new float[features.Count * width];
             for (var i = 0; i < features.Count; i++)
             {
                 var row = features[i];
-                for (var d = 0; d < row.Length; d++) standardised[i * width + d] = (float)((row[d] - Mean[d]) * InverseDeviation[d]);
-                standardised[i * width + width - 1] = 1;
+                for (var d = 0; d < row.Length; d++) standardized[i * width + d] = (float)((row[d] - Mean[d]) * InverseDeviation[d]);
+                standardized[i * width + width - 1] = 1;
             }
 
-            return standardised;
+            return standardized;
         }
     }
 }

@@ -68,9 +68,9 @@ internal sealed class LogisticLoss
         var squares = 0.0;
         for (var i = 0; i < weights.Length; i++)
         {
-            var penalised = i % _width == _width - 1 ? 0 : weights[i];
-            gradient[i] = gradient[i] / _labels.Count + _penalty * penalised;
-            squares += penalised * penalised;
+            var penalized = i % _width == _width - 1 ? 0 : weights[i];
+            gradient[i] = gradient[i] / _labels.Count + _penalty * penalized;
+            squares += penalized * penalized;
         }
 
         return losses.Sum() / _labels.Count + _penalty / 2 * squares;

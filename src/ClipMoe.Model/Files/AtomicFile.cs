@@ -113,7 +113,7 @@ public sealed partial class AtomicFile : IDisposable
         {
             // A process of another container may have the same machine's name and a number that no process has here. It has locked what it
             // writes.
-            using var nobodyElse = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
+            using var exclusive = new FileStream(temporary, FileMode.Open, FileAccess.Read, FileShare.None);
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

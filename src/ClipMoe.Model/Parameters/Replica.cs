@@ -148,7 +148,7 @@ public sealed class Replica : IParameterSource, IDisposable
         using var scope = NewDisposeScope();
         if (_computeIsStale) RefreshCompute();
         Optimizer.Update(_master.Tensor, gradient.Tensor.to(Device), _compute?.Tensor, settings, learningRate);
-        if (!Layout.Trainable.LearnTemperature) return;
+        if (!Layout.Trainable.LearnLogits) return;
         foreach (var parameter in Layout.Config.Loss.LogitParameters())
             if (parameter.Largest is { } largest) _master.Tensor.narrow(0, Layout[parameter.Name].Offset, 1).AtMostInPlace(largest);
     }

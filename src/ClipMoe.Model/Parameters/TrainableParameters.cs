@@ -18,15 +18,15 @@ public enum TrainedParts
 }
 
 /// <summary>
-/// What a training stage holds fixed. <see cref="UnlockedGroups"/>: with <see cref="TrainedParts.Ffn"/>, FFNs of vision blocks before this
-/// one stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnTemperature"/>: the loss's learned numbers train
+/// What a training stage trains. <see cref="UnlockedGroups"/>: with <see cref="TrainedParts.Ffn"/>, FFNs of vision blocks before this
+/// one stay fixed too, as the reference's <c>unlocked_groups</c>. <see cref="LearnLogits"/>: the loss's learned numbers train
 /// (<c>logit_scale</c>, with InfoNCE clamped to at most ln 100); otherwise they stay fixed, as in all stages of the reference.
 /// </summary>
 /// <remarks>
 /// <see cref="LockText"/> holds the whole text tower. The reference's <c>lock_text_tower</c> means to, but misses <c>token_embedding</c>
 /// (it sets an attribute of the module, not of the weight) and <c>positional_embedding_res</c>.
 /// </remarks>
-public sealed record TrainableParameters(TrainedParts Trained, int UnlockedGroups = 0, bool LockText = false, bool LearnTemperature = false)
+public sealed record TrainableParameters(TrainedParts Trained, int UnlockedGroups = 0, bool LockText = false, bool LearnLogits = false)
 {
     /// <summary>Nothing trains: a replica for encoding has no gradient and no moments.</summary>
     public static TrainableParameters None { get; } = new(TrainedParts.Nothing);
@@ -49,7 +49,7 @@ public sealed record TrainableParameters(TrainedParts Trained, int UnlockedGroup
     /// <summary>Whether the parameter of this state-dict name trains.</summary>
     public bool Trains(string name)
     {
-        if (LossKinds.HasLogitParameter(name)) return LearnTemperature;
+        if (LossKinds.HasLogitParameter(name)) return LearnLogits;
         var vision = name.StartsWith(ParameterNames.Vision, StringComparison.Ordinal);
         if (LockText && !vision) return false;
         return Trained switch

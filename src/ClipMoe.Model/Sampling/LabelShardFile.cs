@@ -15,7 +15,7 @@ namespace ClipMoe.Model.Sampling;
 public sealed record LabeledShard(int Shard, string Sha256, int Stages, IReadOnlyList<long> Labels, IReadOnlyList<int> Sizes);
 
 /// <summary>
-/// The file of one shard's labels: <c>labels</c> [distinct] I64 and <c>sizes</c> [distinct] I32 as in <see cref="LabelledShard"/>, and
+/// The file of one shard's labels: <c>labels</c> [distinct] I64 and <c>sizes</c> [distinct] I32 as in <see cref="LabeledShard"/>, and
 /// <c>samples</c> [samples] U16, the shard's samples sorted by label as offsets from its first. So the i-th sample of a cluster is one
 /// element at a place that is known without reading the file, and mapped pages are all that a process needs of it.
 /// </summary>

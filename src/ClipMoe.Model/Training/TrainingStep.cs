@@ -191,13 +191,13 @@ public sealed class TrainingStep : IDisposable
     }
 
     /// <summary>What a leaf without samples publishes: a batch may have fewer samples than leaves.</summary>
-    private MicroBatchFeatures EmptyMicroBatch(MicroBatch shard)
+    private MicroBatchFeatures EmptyMicroBatch(MicroBatch microBatch)
     {
         var config = _replica.Layout.Config;
-        var withShort = shard.ShortTokens is not null;
+        var withShort = microBatch.ShortTokens is not null;
         var (image, text) = (None(config.Vision), None(config.Text));
         var loads = image is null ? null : new MicroBatchLoads(image, text!, withShort ? text : null);
-        return new MicroBatchFeatures(shard.Leaf, 0, [], [], withShort ? [] : null, loads);
+        return new MicroBatchFeatures(microBatch.Leaf, 0, [], [], withShort ? [] : null, loads);
 
         RouterLoad? None(TowerConfig tower) => config.Moe is { } moe ? RouterLoad.None(moe.LayersOf(tower), moe.Experts) : null;
     }

@@ -76,8 +76,8 @@ internal static class KMeansBench
         var values = new float[rows * dimension];
         Parallel.For(0, rows, i =>
         {
-            var (noise, centre) = (key.Derive(firstRow + i), key.Derive(-1 - (firstRow + i) % Groups));
-            for (var d = 0; d < dimension; d++) values[i * dimension + d] = (float)(noise.Unit(d) - 0.5 + 0.3 * (centre.Unit(d) - 0.5));
+            var (noise, center) = (key.Derive(firstRow + i), key.Derive(-1 - (firstRow + i) % Groups));
+            for (var d = 0; d < dimension; d++) values[i * dimension + d] = (float)(noise.Unit(d) - 0.5 + 0.3 * (center.Unit(d) - 0.5));
         });
         return new KMeansShard(values, dimension, firstRow);
     }

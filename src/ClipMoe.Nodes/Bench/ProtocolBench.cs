@@ -104,7 +104,7 @@ internal static class ProtocolBench
                     ((last.Sent - before.Sent).Bytes + (last.Received - before.Received).Bytes) / (double)left));
             }
             await simulation.Stop();
-            return Summarise(
+            return Summarize(
                 workers, commits, opened.Sent.Bytes / 1e6, held / 1e6, grown / 1e6, regroupings.OrderBy(r => r.Ms).ElementAt(Losses / 2));
         }
         finally
@@ -114,7 +114,7 @@ internal static class ProtocolBench
         }
     }
 
-    private static ProtocolResult Summarise(
+    private static ProtocolResult Summarize(
         int workers, List<CommitMark> commits, double openingMegabytes, double heldMegabytes, double residentMegabytes,
         Regrouping regrouping)
     {

@@ -13,7 +13,8 @@ internal static class RecoveryBench
     {
         var nodes = BenchOptions.AtLeast("--nodes", 2, 4, "Nodes with a worker each.");
         var kills = BenchOptions.AtLeast("--kills", 1, 5, "Workers that are killed one after another.");
-        var minutes = BenchOptions.AtLeast("--minutes", 1, 2, "For so long steps are counted undisturbed, and again with a kill a minute.");
+        var minutes = BenchOptions.AtLeast("--minutes", 1, 2,
+            "Duration of each of the two measurements of steps, undisturbed and with a kill a minute.");
         var journal = new Option<string>("--journal")
         {
             Description = "sqlite: the first node is the coordinator; a PostgreSQL connection string: every node is one.",

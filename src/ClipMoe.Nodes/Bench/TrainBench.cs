@@ -46,7 +46,7 @@ internal static class TrainBench
         var device = new Option<string>("--device") { Description = $"{Devices.Forms}.", DefaultValueFactory = _ => "cpu" };
         var threads = BenchOptions.AtLeast("--threads", 1, Environment.ProcessorCount, "Compute threads.");
         var seconds = BenchOptions.AtLeast("--seconds", 1, 20,
-            "Measures for at least so long, and at least three steps, or one that takes over 10 s.");
+            "Minimum duration; at least three steps are measured, or one that takes over 10 s.");
         var json = BenchOptions.Json();
         var command = new Command(
             "train",
@@ -94,15 +94,15 @@ internal static class TrainBench
         var precision = PrecisionOf(setup, device);
         using var replica = new Replica(ParameterLayout.Create(config, locking), device, precision);
         replica.Initialize(1);
-        var shards = Shards(setup, config);
+        var microBatches = MicroBatches(setup, config);
         var settings = new StepSettings { Leaves = setup.Leaves, ExpertDropout = setup.Kind == "moe" ? 0.1 : 0 };
 
         var products = new ProductRate(precision, device);
         products.Measure();
-        var fewest = Step(replica, settings, shards, 0).Total > SlowStepSeconds ? 1 : 3;
+        var fewest = Step(replica, settings, microBatches, 0).Total > SlowStepSeconds ? 1 : 3;
         var times = new List<Times>();
         for (var clock = Stopwatch.StartNew(); clock.Elapsed.TotalSeconds < setup.Seconds || times.Count < fewest;)
-            times.Add(Step(replica, settings, shards, times.Count + 1));
+            times.Add(Step(replica, settings, microBatches, times.Count + 1));
         products.Measure();
 
         var (step, product) = (Median(times.Select(t => t.Total)), products.MedianGflops);
@@ -135,7 +135,7 @@ internal static class TrainBench
         {
             "moe" => (config with { Moe = new MoeConfig(Experts, TopK, Math.Max(config.Vision.Layers, config.Text.Layers)) },
                 TrainableParameters.RouterOnly),
-            "all" => (config, TrainableParameters.All with { LearnTemperature = true }),
+            "all" => (config, TrainableParameters.All with { LearnLogits = true }),
             _ => (config, TrainableParameters.FfnOnly()),
         };
     }
@@ -145,11 +145,11 @@ internal static class TrainBench
         public double Total => Forward + Backward + Update;
     }
 
-    private static Times Step(Replica replica, StepSettings settings, List<MicroBatch> shards, int number)
+    private static Times Step(Replica replica, StepSettings settings, List<MicroBatch> microBatches, int number)
     {
         var clock = Stopwatch.StartNew();
         using var step = new TrainingStep(replica, settings, number);
-        step.BeginLoss(step.Features(shards));
+        step.BeginLoss(step.Features(microBatches));
         for (var round = 0; round < step.Rounds; round++) step.Receive(step.Publish());
         var forward = clock.Elapsed.TotalSeconds;
         var gradients = step.Backward(out _);
@@ -159,7 +159,7 @@ internal static class TrainBench
         return new Times(forward, backward - forward, clock.Elapsed.TotalSeconds - backward);
     }
 
-    private static List<MicroBatch> Shards(Setup setup, ClipConfig config)
+    private static List<MicroBatch> MicroBatches(Setup setup, ClipConfig config)
     {
         var random = RandomKey.FromSeed(1);
         var pixels = 3 * config.ImageResolution * config.ImageResolution;

@@ -2,7 +2,7 @@ using ClipMoe.Nodes.CommandLine;
 
 namespace ClipMoe.Nodes.Cluster;
 
-/// <summary>The process that started this one, by its standard input: that ends when the process does, however it ended.</summary>
+/// <summary>Tells by standard input, which closes with it, when the parent process ends.</summary>
 internal static class ParentProcess
 {
     /// <summary>From now on this process ends, without ado, when its standard input does.</summary>

@@ -5,8 +5,8 @@ using ClipMoe.Model;
 namespace ClipMoe.Nodes.CommandLine;
 
 /// <summary>
-/// <c>--tls</c> of nodes and of the commands that talk to them. The password comes from the environment, for every user of the machine
-/// can read a command line.
+/// <c>--tls</c> of nodes and of the commands that talk to them. The password comes from the environment, because every user of a machine
+/// can read its command lines.
 /// </summary>
 internal static class TlsOption
 {

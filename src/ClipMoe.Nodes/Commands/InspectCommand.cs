@@ -19,7 +19,7 @@ internal static class InspectCommand
         };
         var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
         var tensors = new Option<bool>("--tensors") { Description = "List every tensor of a checkpoint (JSON always does)." };
-        var format = new Option<DatasetFormat>("--format") { Description = "Of a data set; by its name unless given." };
+        var format = new Option<DatasetFormat>("--format") { Description = "Format of a data set; default: by its name." };
         var imageRoot = new Option<string?>("--image-root")
         {
             Description =

@@ -42,7 +42,7 @@ internal static class PreprocessCommand
 
         var command = new Command(
             "preprocess",
-            "Decodes images, resizes their shorter side, crops the centre, and writes the bytes of each as the tensor u8/NAME [3, size, " +
+            "Decodes images, resizes their shorter side, crops the center, and writes the bytes of each as the tensor u8/NAME [3, size, " +
             "size], " +
             "NAME being the file's name.\n\nExamples:\n" +
             "  clipmoe preprocess --size 224 --out pixels.safetensors *.jpg\n" +

@@ -41,7 +41,8 @@ internal static class SubmitCommand
         var request = new Option<string?>("--request")
         {
             Description =
-            "Name of this submission. The same name again stands for the same experiment, so a script can retry when no answer came.",
+            "Name of this submission. Submitting the same name again returns the same experiment, so a script can retry when no answer " +
+            "came.",
             HelpName = "NAME"
         };
         var json = new Option<bool>("--json") { Description = "Prints each event, with all metrics of a step, as one line of JSON." };

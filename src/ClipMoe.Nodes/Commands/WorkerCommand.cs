@@ -38,7 +38,7 @@ internal static class WorkerCommand
     {
         LibTorch.EnsureLoaded();
         if (settings.Device.Name != "cpu" && !LibTorch.CudaAvailable)
-            throw new UserErrorException($"{settings.Device.Name} is not there: the libtorch in {LibTorch.Directory} finds no GPU.");
+            throw new UserErrorException($"{settings.Device.Name} was not found: the libtorch in {LibTorch.Directory} finds no GPU.");
         // The node tells it to leave; signals that a terminal sends to the whole group are the node's to deal with.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
         await using var host = new WorkerHost(settings);

@@ -120,7 +120,7 @@ internal static class ResultSections
     {
         "base" => "the dense CLIP that all others start from",
         "direct" => "the base's FFNs trained further on batches of all samples",
-        "hard_batch" => "the base's FFNs trained further on cluster-pure batches, one dense model all along",
+        "hard_batch" => "the base's FFNs trained further on cluster-pure batches, one dense model throughout",
         "upcycle" => "MoE with copies of the base as experts; experts and routers trained",
         "moe" => "the run's CLIP-MoE: experts assembled, routers tuned",
         _ => "",

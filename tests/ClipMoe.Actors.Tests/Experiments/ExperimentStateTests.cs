@@ -18,7 +18,7 @@ public sealed class ExperimentStateTests
     }
 
     [Fact]
-    public void A_training_stage_goes_on_after_its_last_checkpoint()
+    public void A_training_stage_resumes_after_its_last_checkpoint()
     {
         var state = Fold(new StageStarted("base"), new StepsPlanned("base", 6), Steps(0, 2), Steps(2, 4));
         Assert.Equal(4, state.CommittedSteps("base"));

@@ -25,7 +25,7 @@ public sealed class SchedulerStateTests
         Assert.Equal("c", Fold(Submit("a"), Submit("b"), Submit("c"), End("b", ExperimentStatus.Cancelled), End("a")).Current?.Id);
 
     [Fact]
-    public void An_experiment_that_failed_and_is_to_go_on_comes_after_those_that_wait()
+    public void A_failed_experiment_that_is_resumed_comes_after_those_that_wait()
     {
         var state = Fold(Submit("a"), Submit("b"), End("a", ExperimentStatus.Failed), new Reopened("a"));
         Assert.Equal("b", state.Current?.Id);

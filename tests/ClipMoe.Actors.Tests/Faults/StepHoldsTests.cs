@@ -35,7 +35,7 @@ public sealed class StepHoldsTests : IDisposable
     }
 
     [Fact]
-    public void Work_that_is_held_says_so_and_goes_on_when_it_is_released()
+    public void Work_that_is_held_says_so_and_continues_when_it_is_released()
     {
         _holds.Hold("extract-1", 3);
         _holds.Wait("extract-1", 2, CancellationToken.None);

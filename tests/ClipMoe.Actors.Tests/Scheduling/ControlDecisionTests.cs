@@ -36,7 +36,7 @@ public sealed class ControlDecisionTests
     }
 
     [Fact]
-    public void One_that_failed_goes_on_after_those_that_wait()
+    public void One_that_failed_resumes_after_those_that_wait()
     {
         var busy = Decide(Three, Control.Resume, "failed");
         Assert.Equal(new Reopened("failed"), busy.Fact);

@@ -59,7 +59,7 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
-    public void The_others_go_on_without_one_that_is_lost_while_it_opens()
+    public void The_others_continue_without_one_that_is_lost_while_it_opens()
     {
         _pool.Open(Number(1));
         _pool.Open(Number(2));

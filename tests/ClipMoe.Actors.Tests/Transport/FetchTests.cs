@@ -54,7 +54,7 @@ public sealed class FetchTests : IDisposable
     }
 
     [Fact]
-    public void A_source_that_fails_says_why_and_the_connection_goes_on()
+    public void A_source_that_fails_says_why_and_the_connection_stays()
     {
         var bytes = Bytes(1_000_000);
         var broken = true;

@@ -102,7 +102,7 @@ public sealed class JoinTests
     }
 
     [Fact]
-    public void A_peer_that_dies_is_reported_at_once_while_everybody_computes()
+    public void A_peer_that_dies_is_reported_at_once_while_all_compute()
     {
         using var mesh = new Mesh(1, unix: true);
         using var listener = new BulkListener("127.0.0.1", new IPEndPoint(IPAddress.Loopback, 0), new TransportSettings());

@@ -39,7 +39,8 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed) : IClassFixture<
         // slow enough all lose sight of the coordinator, whose next session knows nothing of what was to be repeated.
         void AssertRepeated(int least, int most)
         {
-            var slow = run.Warnings.Count(w => w.Contains("s so far") || (w.Contains("is gone") && !w.Contains($"{added.Address}/cpu#0")));
+            var slow = run.Warnings.Count(w => w.Contains("is overdue after") || (w.Contains("is gone")
+                && !w.Contains($"{added.Address}/cpu#0")));
             var (inVain, resumed) = CommittedStep.Repetitions(run.Commits, "base");
             var repeated = run.Warnings.Count(w => w.Contains("retrying the step")) + inVain;
             Assert.True(
@@ -73,7 +74,7 @@ public sealed class ElasticityTests(UndisturbedRun undisturbed) : IClassFixture<
     }
 
     [Fact]
-    public async Task One_is_cancelled_and_the_next_waits_when_it_is_paused_also_under_another_coordinator_and_goes_on()
+    public async Task One_is_cancelled_and_the_next_stays_paused_also_under_another_coordinator_and_resumes()
     {
         await using var cluster = new TestCluster();
         var coordinator = cluster.Start(coordinator: true, workers: 2);

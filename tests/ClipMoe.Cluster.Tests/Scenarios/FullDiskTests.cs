@@ -7,7 +7,7 @@ public sealed class FullDiskTests(UndisturbedRun undisturbed) : IClassFixture<Un
     private const int Megabytes = 200;
 
     [DiskFact]
-    public async Task It_says_so_and_goes_on_once_there_is_space()
+    public async Task It_says_so_and_continues_once_there_is_space()
     {
         await using var cluster = new TestCluster();
         using var journalDisk = SmallDisk.Mount(cluster.OutputOf(0), Megabytes);

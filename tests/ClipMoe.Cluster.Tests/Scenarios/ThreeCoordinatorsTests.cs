@@ -15,7 +15,7 @@ public sealed class ThreeCoordinatorsTests(UndisturbedRun undisturbed) : IClassF
     }
 
     [Fact]
-    public async Task The_one_that_runs_the_experiment_is_lost_for_good_and_another_goes_on()
+    public async Task The_one_that_runs_the_experiment_is_lost_for_good_and_another_takes_over()
     {
         await using var postgres = await PostgresServer.Start();
         await using var cluster = new TestCluster(postgres.ConnectionString);

@@ -7,7 +7,7 @@ namespace ClipMoe.Cluster.Tests.Scenarios;
 public sealed class WorkerHangsTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     [Fact]
-    public async Task The_others_drop_it_and_finish_and_when_it_goes_on_it_is_told_so_and_works_again()
+    public async Task The_others_drop_it_and_finish_and_when_it_continues_it_is_told_so_and_works_again()
     {
         await using var cluster = new TestCluster();
         var node = cluster.Start(coordinator: true, workers: 2);

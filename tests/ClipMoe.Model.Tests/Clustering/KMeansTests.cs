@@ -205,8 +205,8 @@ public sealed class KMeansTests
         {
             for (var d = 0; d < dimension; d++)
             {
-                var centre = (Key.Derive(i % groups).Bits(d) & 1) * 2.0 - 1;
-                features[i * dimension + d] = (float)(centre + spread * (2 * Key.Derive(1000 + i).Unit(d) - 1));
+                var center = (Key.Derive(i % groups).Bits(d) & 1) * 2.0 - 1;
+                features[i * dimension + d] = (float)(center + spread * (2 * Key.Derive(1000 + i).Unit(d) - 1));
             }
         }
 

@@ -87,7 +87,7 @@ public sealed class LinearProbeTests
     {
         const int n = 40;
         var point = new double[n];
-        var (iterations, converged) = Lbfgs.Minimise(Quadratic, point, maxIterations: 300, tolerance: 1e-9);
+        var (iterations, converged) = Lbfgs.Minimize(Quadratic, point, maxIterations: 300, tolerance: 1e-9);
         Assert.True(converged);
         Assert.InRange(iterations, 2, 299);
         for (var i = 0; i < n; i++) Assert.Equal(i - 3, point[i], tolerance: 1e-6);

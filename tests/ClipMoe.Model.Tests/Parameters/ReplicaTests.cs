@@ -121,7 +121,7 @@ public sealed class ReplicaTests
     [Fact]
     public void A_learned_temperature_never_exceeds_a_hundred()
     {
-        using var replica = Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true });
+        using var replica = Models.Seeded(Models.Small, TrainableParameters.All with { LearnLogits = true });
         replica.Write(ParameterNames.LogitScale, [4.6f]);
         var gradient = new float[replica.Layout.TrainableLength];
         gradient[replica.Layout[ParameterNames.LogitScale].Offset] = -1;

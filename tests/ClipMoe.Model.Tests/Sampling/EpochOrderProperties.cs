@@ -121,7 +121,7 @@ public sealed class EpochOrderProperties
     }
 
     [Property(MaxTest = 500)]
-    public void Training_that_goes_on_from_any_step_takes_the_batches_that_an_undisturbed_run_takes(OrderCase c, PositiveInt stop)
+    public void Training_resumed_at_any_step_takes_the_batches_of_an_undisturbed_run(OrderCase c, PositiveInt stop)
     {
         var labels = c.Labels();
         if (c.Order(labels) is not { } undisturbed) return;

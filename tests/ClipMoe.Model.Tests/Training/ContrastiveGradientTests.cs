@@ -23,7 +23,7 @@ public sealed class ContrastiveGradientTests
         LossKind loss, bool withShort, double smoothing, params double[] scaleAndBias)
     {
         const int rows = 11, leaves = 4;
-        using var replica = Models.Seeded(Models.Small with { Loss = loss }, TrainableParameters.All with { LearnTemperature = true });
+        using var replica = Models.Seeded(Models.Small with { Loss = loss }, TrainableParameters.All with { LearnLogits = true });
         if (scaleAndBias is [var scale, var bias])
         {
             replica.Write(ParameterNames.LogitScale, [(float)Math.Log(scale)]);

@@ -102,9 +102,9 @@ public sealed class WorldTests
 
     internal static Replica New(string kind, Precision precision) => kind switch
     {
-        "dense" => Models.Seeded(Models.Small, TrainableParameters.All with { LearnTemperature = true }, precision: precision),
+        "dense" => Models.Seeded(Models.Small, TrainableParameters.All with { LearnLogits = true }, precision: precision),
         "sigmoid" => Models.Seeded(
-            Models.Small with { Loss = LossKind.Sigmoid }, TrainableParameters.All with { LearnTemperature = true }, precision: precision),
+            Models.Small with { Loss = LossKind.Sigmoid }, TrainableParameters.All with { LearnLogits = true }, precision: precision),
         "ffn" => Models.Seeded(Models.Small, TrainableParameters.FfnOnly(), precision: precision),
         "moe" => Models.Seeded(Models.SmallMoe, TrainableParameters.All, precision: precision),
         _ => Models.Seeded(Models.SmallMoe, TrainableParameters.RouterOnly, precision: precision),

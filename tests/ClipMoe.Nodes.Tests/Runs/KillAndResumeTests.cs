@@ -29,7 +29,7 @@ public sealed class KillAndResumeTests(UndisturbedRun undisturbed, ITestOutputHe
     }
 
     [Fact]
-    public async Task Interrupted_it_writes_a_checkpoint_says_how_to_go_on_and_exits_with_130()
+    public async Task Interrupted_it_writes_a_checkpoint_says_how_to_resume_and_exits_with_130()
     {
         using var folder = new TemporaryFolder();
         using (var process = ClipMoeProcess.Start(TinyRun.Arguments(folder.Path)))

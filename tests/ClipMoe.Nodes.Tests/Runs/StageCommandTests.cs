@@ -40,7 +40,7 @@ public sealed class StageCommandTests(UndisturbedRun undisturbed) : IClassFixtur
     }
 
     [Fact]
-    public async Task A_run_goes_on_as_it_was_begun_and_says_what_another_number_of_threads_does()
+    public async Task A_run_resumes_with_its_resources_and_warns_of_another_number_of_threads()
     {
         string[] resume = ["run", "--set", "preset=tiny", "--out", undisturbed.Folder, "--resume", "--json"];
         var (exitCode, output, errors) = await ClipMoeProcess.Run(resume);

@@ -13,7 +13,6 @@ public sealed class BulkServer : IDisposable
     /// <summary>How long a client may ask for nothing, or take nothing, before its connection is closed.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMinutes(2);
 
-    private readonly TransportSettings _settings;
     private readonly ConcurrentDictionary<string, IBulkSource> _sources = new();
     private readonly ConcurrentDictionary<BulkConnection, byte> _connections = new();
     private volatile bool _disposed;
@@ -21,7 +20,6 @@ public sealed class BulkServer : IDisposable
     /// <param name="listener">Where clients connect to; it can serve one of these objects.</param>
     public BulkServer(BulkListener listener)
     {
-        _settings = listener.Settings;
         listener.Route(ConnectionPurpose.Fetch, Welcome);
     }
 
@@ -37,15 +35,15 @@ public sealed class BulkServer : IDisposable
         foreach (var connection in _connections.Keys) connection.Dispose();
     }
 
-    private void Welcome(PendingConnection visitor)
+    private void Welcome(PendingConnection pending)
     {
         if (_connections.Count >= MaxConnections)
         {
-            visitor.Refuse($"{MaxConnections} others are being served already");
+            pending.Refuse($"{MaxConnections} others are being served already");
             return;
         }
 
-        using var connection = visitor.Accept();
+        using var connection = pending.Accept();
         _connections[connection] = 0;
         try
         {

@@ -107,15 +107,15 @@ public sealed class StreamExchanges : IExchangeProvider, IDisposable
     }
 
     /// <summary>On the connection's own thread, which may wait here until the generation is joined.</summary>
-    private void Welcome(PendingConnection visitor)
+    private void Welcome(PendingConnection pending)
     {
-        var hello = visitor.Hello;
+        var hello = pending.Hello;
         if (Find(hello, out var refusal) is not { } exchange)
-            visitor.Refuse(refusal);
+            pending.Refuse(refusal);
         else if (exchange.Generation.Terms != hello.Terms)
-            visitor.Refuse($"generation {hello.Generation} of {hello.Stage} has other members here");
-        else if (!exchange.Attach(hello.From, visitor.Accept))
-            visitor.Refuse($"rank {hello.From} is not awaited in generation {hello.Generation} of {hello.Stage}");
+            pending.Refuse($"generation {hello.Generation} of {hello.Stage} has other members here");
+        else if (!exchange.Attach(hello.From, pending.Accept))
+            pending.Refuse($"rank {hello.From} is not awaited in generation {hello.Generation} of {hello.Stage}");
     }
 
     private StreamExchange? Find(Hello hello, out string refusal)

@@ -25,15 +25,15 @@ internal static class SceneCaptions
         var corner = Pick(Corners[f.DotCorner], ref random);
         var dot = Pick(Dots, ref random);
         var texture = SceneFactors.Attributes[1].Values[f.Texture];
-        var colour = SceneFactors.Attributes[2].Values[f.Colour];
+        var color = SceneFactors.Attributes[2].Values[f.Color];
         var background = SceneFactors.Attributes[4].Values[f.Background];
-        var dotColour = SceneFactors.Attributes[5].Values[f.DotColour];
+        var dotColor = SceneFactors.Attributes[5].Values[f.DotColor];
         return random.Below(4) switch
         {
-            0 => $"a {size} {colour} {shape} with a {texture} surface on {background} and a {dotColour} {dot} in the {corner}",
-            1 => $"on a {background} background there is a {texture} {size} {colour} {shape} and a {dotColour} {dot} at the {corner}",
-            2 => $"a picture of a {dotColour} {dot} in the {corner} and a {size} {colour} {texture} {shape} over {background}",
-            _ => $"the {shape} is {size} and {colour} and {texture} with {background} behind and the {corner} {dot} is {dotColour}",
+            0 => $"a {size} {color} {shape} with a {texture} surface on {background} and a {dotColor} {dot} in the {corner}",
+            1 => $"on a {background} background there is a {texture} {size} {color} {shape} and a {dotColor} {dot} at the {corner}",
+            2 => $"a picture of a {dotColor} {dot} in the {corner} and a {size} {color} {texture} {shape} over {background}",
+            _ => $"the {shape} is {size} and {color} and {texture} with {background} behind and the {corner} {dot} is {dotColor}",
         };
     }
 

@@ -11,7 +11,7 @@ internal static class SceneDrawing
     private const int Unit = 16;
     private const int SamplesPerAxis = 4;
 
-    private static readonly Rgb[] Colours =
+    private static readonly Rgb[] Colors =
     [
         new(214, 40, 40), new(44, 170, 60), new(48, 84, 224), new(244, 214, 40),
         new(140, 52, 190), new(245, 132, 30), new(50, 206, 214), new(250, 130, 190),
@@ -48,8 +48,8 @@ internal static class SceneDrawing
                 {
                     var px = x * Unit + (s % SamplesPerAxis) * (Unit / SamplesPerAxis) + Unit / SamplesPerAxis / 2;
                     var py = y * Unit + (s / SamplesPerAxis) * (Unit / SamplesPerAxis) + Unit / SamplesPerAxis / 2;
-                    var colour = Sample(f, px - centerX, py - centerY, px - dotX, py - dotY);
-                    (r, g, b) = (r + colour.R, g + colour.G, b + colour.B);
+                    var color = Sample(f, px - centerX, py - centerY, px - dotX, py - dotY);
+                    (r, g, b) = (r + color.R, g + color.G, b + color.B);
                 }
 
                 var noise = random.Between(-6, 6);
@@ -70,13 +70,13 @@ internal static class SceneDrawing
     {
         var fromDot = dotX * dotX + dotY * dotY;
         if (fromDot <= Square(2 * Unit + Unit / 4))
-            return Colours[f.DotColour];
+            return Colors[f.DotColor];
         if (fromDot <= Square(3 * Unit))
             return new Rgb(10, 10, 10);
         var radius = Radii[f.Size];
         if (!IsInside(f.Shape, x, y, radius))
             return Backgrounds[f.Background];
-        return IsMarked(f.Texture, x, y) ? Colours[f.Colour].Scaled(35) : Colours[f.Colour];
+        return IsMarked(f.Texture, x, y) ? Colors[f.Color].Scaled(35) : Colors[f.Color];
     }
 
     /// <summary>Whether a point relative to the object's center lies in the shape of "radius" r.</summary>

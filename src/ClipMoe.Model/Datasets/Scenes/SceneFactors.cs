@@ -7,19 +7,19 @@ public sealed record SceneAttribute(string Name, IReadOnlyList<string> Values);
 /// The true attributes of one scene, each an index into the values of <see cref="Attributes"/>. After Trifeature (Hermann and Lampinen
 /// 2020), with a second, small object whose attributes are easily overlooked.
 /// </summary>
-public readonly record struct SceneFactors(int Shape, int Texture, int Colour, int Size, int Background, int DotColour, int DotCorner)
+public readonly record struct SceneFactors(int Shape, int Texture, int Color, int Size, int Background, int DotColor, int DotCorner)
 {
-    private static readonly string[] Colours = ["red", "green", "blue", "yellow", "purple", "orange", "cyan", "pink"];
+    private static readonly string[] Colors = ["red", "green", "blue", "yellow", "purple", "orange", "cyan", "pink"];
 
     /// <summary>In the order of the record's members.</summary>
     public static IReadOnlyList<SceneAttribute> Attributes { get; } =
     [
         new("shape", ["circle", "square", "triangle", "diamond", "cross", "star", "ring", "moon"]),
         new("texture", ["plain", "striped", "barred", "slanted", "checked", "spotted"]),
-        new("colour", Colours),
+        new("colour", Colors),
         new("size", ["small", "medium", "large"]),
         new("background", ["snow", "fog", "night", "sand", "grass", "sea"]),
-        new("dot_colour", Colours),
+        new("dot_colour", Colors),
         new("dot_corner", ["upper-left", "upper-right", "lower-left", "lower-right"]),
     ];
 
@@ -27,7 +27,7 @@ public readonly record struct SceneFactors(int Shape, int Texture, int Colour, i
     public static int Combinations { get; } = Attributes.Aggregate(1, (product, a) => product * a.Values.Count);
 
     /// <summary>Value index of each attribute, in the order of <see cref="Attributes"/>.</summary>
-    public int[] ToArray() => [Shape, Texture, Colour, Size, Background, DotColour, DotCorner];
+    public int[] ToArray() => [Shape, Texture, Color, Size, Background, DotColor, DotCorner];
 
     /// <summary>The scene with number 0 … <see cref="Combinations"/>−1, in mixed radix.</summary>
     public static SceneFactors FromCombination(int combination)

@@ -25,7 +25,7 @@ internal sealed class StageProgressState(PlannedStage plan)
     public double? ImagesPerSecond { get; set; }
     /// <summary>Those of the last step that a screen has room for.</summary>
     public IReadOnlyList<MetricValue> Headlines { get; set; } = [];
-    /// <summary>Losses since this process took the run up, evenly thinned out.</summary>
+    /// <summary>Losses since this process resumed the run, evenly thinned out.</summary>
     public List<double> Losses { get; } = [];
 }
 
@@ -90,7 +90,7 @@ internal sealed class RunProgress
     private void Begin(StageStartedEvent started, TimeSpan now)
     {
         if (Find(started.Stage) is not { } stage) return;
-        // Stages run in their order: what is before this one and was not heard of was done before this process took the run up.
+        // Stages run in their order: what is before this one and was not heard of was done before this process resumed the run.
         foreach (var before in _stages.TakeWhile(s => s != stage)) before.Status = StageStatus.Done;
         (stage.Status, stage.Started, stage.TimedFrom) = (StageStatus.Running, now, now);
         (stage.Total, stage.DoneBefore, stage.Done) = (started.TotalSteps, started.Step, started.Step);

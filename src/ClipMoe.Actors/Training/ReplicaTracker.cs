@@ -24,7 +24,7 @@ internal sealed class ReplicaTracker
 
     public bool SomeAreToAnswer => _answering.Count > 0;
 
-    /// <summary>The replicas being built that those who have one would wait for.</summary>
+    /// <summary>The replicas being built that workers with a replica wait for.</summary>
     public IEnumerable<AwaitedWork> Awaited => _positions.Count == 0 ? []
         : _joining.Select(j => new AwaitedWork(j.Key, j.Value, "building its replica"));
 

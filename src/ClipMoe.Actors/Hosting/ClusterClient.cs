@@ -43,12 +43,14 @@ public sealed class ClusterClient : IAsyncDisposable
     public async Task<T> Ask<T>(object request)
         where T : class
     {
+        var reached = false;
         var answering = Channel.CreateUnbounded<string>();
         var finder = _system.ActorOf(Props.Create(() => new Finder(_nodes.Distinct().ToDictionary(n => n, Gateway), answering.Writer)));
         try
         {
             while (await Next(answering.Reader) is { } node)
             {
+                reached = true;
                 try
                 {
                     return await Gateway(node).Ask<object>(request, Patience) switch
@@ -68,6 +70,9 @@ public sealed class ClusterClient : IAsyncDisposable
         {
             _system.Stop(finder);
         }
+        if (reached) throw new IOException(
+            $"no answer from the scheduler through {string.Join(", ", _nodes)} within {Patience.TotalSeconds:0} s: it may still do "
+            + "what it was asked for; look with clipmoe status.");
         var complaints = await Task.WhenAll(_nodes.Select(node => TlsProbe.Complaint(node, Transport.Certificate)));
         throw new IOException(
             $"no answer from {string.Join(", ", _nodes)} within {Patience.TotalSeconds:0} s each: "

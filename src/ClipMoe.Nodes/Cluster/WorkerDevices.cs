@@ -28,7 +28,7 @@ internal static class WorkerDevices
             var known = name == "cpu" || (name.StartsWith("cuda:", StringComparison.Ordinal)
                 && int.TryParse(name[5..], NumberStyles.None, CultureInfo.InvariantCulture, out _));
             if (!known || count is < 1 or > Most)
-                throw new UserErrorException($"--devices {entry} is not cpu, cuda:N, all, or one of these with *COUNT.");
+                throw new UserErrorException($"--devices {entry}: give all, or a list of cpu, cuda:N, cpu*COUNT, cuda:N*COUNT.");
             devices.AddRange(Enumerable.Repeat(name, count));
         }
         return devices.Count > 0 ? devices : throw new UserErrorException("--devices names no device: give cpu, cuda:0, or all.");
